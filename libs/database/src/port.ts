@@ -1,0 +1,36 @@
+import type { RawBuilder } from 'kysely';
+
+/**
+ * The database port: SQL in the subset that PostgreSQL and SQLite share, written with kysely's `sql` tag.
+ * Times are milliseconds since the epoch as 64-bit integers (`number` in rows; beyond 2^53 is refused), ids are text
+ * (`COLLATE "C"` on PostgreSQL), JSON is text in SQLite and jsonb in PostgreSQL, booleans are 0/1 integers.
+ */
+export type Statement<Row = unknown> = RawBuilder<Row>;
+
+export interface SqlRunner {
+  readonly dialect: 'postgres' | 'sqlite';
+  query<Row>(statement: Statement<Row>): Promise<Row[]>;
+  /** Rows affected. */
+  execute(statement: Statement): Promise<number>;
+}
+
+export interface Migration {
+  /** Sorts in order: `0001-runs`. Never edited once released. */
+  readonly name: string;
+  readonly up: (db: SqlRunner) => Promise<void>;
+}
+
+export interface Database extends SqlRunner {
+  /**
+   * BEGIN IMMEDIATE on SQLite, READ COMMITTED on PostgreSQL. Rolls back when `work` throws. Serialisation failures and
+   * deadlocks are retried up to 3 times, so `work` must have no effects outside the transaction.
+   */
+  transaction<T>(work: (tx: SqlRunner) => Promise<T>): Promise<T>;
+  /** Applies what is missing, under a lock, in name order. */
+  migrate(migrations: readonly Migration[]): Promise<void>;
+  /** The database's own clock, milliseconds since the epoch. */
+  now(): Promise<number>;
+  /** Rejects with `unavailable` when it cannot answer within 2 s. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
