@@ -274,7 +274,7 @@ export const ResultSchema: GenMessage<Result> = /*@__PURE__*/
  */
 export type Returned = Message<"cogmesh.inference.v1.Returned"> & {
   /**
-   * expired, draining, stale_policy, overloaded.
+   * expired, draining, stale_policy, overloaded, agent_lost.
    *
    * @generated from field: string code = 1;
    */
