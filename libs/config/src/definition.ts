@@ -25,7 +25,11 @@ export interface ConfigDefinition<S extends Settings = Settings> {
 export type ConfigOf<D> =
   D extends ConfigDefinition<infer S> ? { readonly [K in keyof S]: z.output<S[K]['schema']> } : never;
 
-export function setting<Schema extends z.ZodType>(variable: string, schema: Schema, description: string): Setting<Schema> {
+export function setting<Schema extends z.ZodType>(
+  variable: string,
+  schema: Schema,
+  description: string,
+): Setting<Schema> {
   return { variable, schema, description };
 }
 

@@ -14,11 +14,18 @@ export function loadConfig<S extends Settings>(
     const text = environment[variable];
     const parsed = schema.safeParse(text === '' ? undefined : text);
     if (parsed.success) values[name] = parsed.data;
-    else issues.push({ path: variable, code: 'invalid_config', message: parsed.error.issues.map((i) => i.message).join('; ') });
+    else
+      issues.push({
+        path: variable,
+        code: 'invalid_config',
+        message: parsed.error.issues.map((i) => i.message).join('; '),
+      });
   }
   if (issues.length > 0) {
     const lines = issues.map((issue) => `  ${issue.path}: ${issue.message}`);
-    throw new CogmeshError('invalid_config', `invalid configuration of ${definition.section}:\n${lines.join('\n')}`, { issues });
+    throw new CogmeshError('invalid_config', `invalid configuration of ${definition.section}:\n${lines.join('\n')}`, {
+      issues,
+    });
   }
   return Object.freeze(values) as ConfigOf<ConfigDefinition<S>>;
 }

@@ -7,7 +7,8 @@ export const integer = (bounds: { min: number; max: number; default: number }) =
   z.coerce.number().int().min(bounds.min).max(bounds.max).default(bounds.default);
 
 /** `1`, `true`, `yes` or `0`, `false`, `no`. */
-export const flag = (fallback: boolean) => z.stringbool({ truthy: ['1', 'true', 'yes'], falsy: ['0', 'false', 'no'] }).default(fallback);
+export const flag = (fallback: boolean) =>
+  z.stringbool({ truthy: ['1', 'true', 'yes'], falsy: ['0', 'false', 'no'] }).default(fallback);
 
 /** Text with a default; an unset variable yields the default. */
 export const text = (fallback: string) => z.string().default(fallback);

@@ -1,1 +1,20 @@
-export {};
+export { createClient, DEFAULT_UNARY_DEADLINE_MS, openChannel, type Channel, type ChannelOptions } from './client.js';
+export { errorStatus, errorTrailer, fromServiceError } from './errors.js';
+export {
+  DEFAULT_MAX_MESSAGE_BYTES,
+  implement,
+  serveRpc,
+  type RpcServer,
+  type RpcServerOptions,
+  type ServiceBinding,
+} from './server.js';
+export type {
+  Access,
+  Authenticate,
+  Caller,
+  CallContext,
+  CallOptions,
+  Client,
+  OutsideSubject,
+  ServiceImplementation,
+} from './types.js';

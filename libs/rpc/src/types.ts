@@ -25,7 +25,12 @@ export interface OutsideSubject {
 /** Who calls, as the enforcement in front of the handler established it. */
 export type Caller =
   | { readonly kind: 'service'; readonly service: string }
-  | { readonly kind: 'subject'; readonly subject: OutsideSubject; readonly access: readonly Access[]; readonly permitId: string }
+  | {
+      readonly kind: 'subject';
+      readonly subject: OutsideSubject;
+      readonly access: readonly Access[];
+      readonly permitId: string;
+    }
   | { readonly kind: 'anonymous' };
 
 export interface CallContext {
@@ -56,7 +61,9 @@ type Handler<M extends DescMethod> = M['methodKind'] extends 'unary'
       : (requests: AsyncIterable<Input<M>>, call: CallContext) => AsyncIterable<OutputInit<M>>;
 
 /** One function per method of the service, by the method's local name (`submitRun`). */
-export type ServiceImplementation<S extends DescService> = { readonly [K in keyof S['method']]: Handler<S['method'][K]> };
+export type ServiceImplementation<S extends DescService> = {
+  readonly [K in keyof S['method']]: Handler<S['method'][K]>;
+};
 
 export interface CallOptions {
   /** Milliseconds until the call fails with `timeout`. Default 10,000 for unary calls, none for streams. */

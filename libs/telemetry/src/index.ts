@@ -1,1 +1,17 @@
-export {};
+export { SpanKind } from '@opentelemetry/api';
+export { createLogger, type Logger, type LoggerOptions } from './logger.js';
+export { attributeNames, spanNames, type SpanName } from './names.js';
+export { bindService, currentService, inService, setProcessService } from './service-scope.js';
+export { toSpanRecord, type SpanRecord } from './span-record.js';
+export {
+  currentTraceparent,
+  failSpan,
+  recordSpan,
+  startSpan,
+  withSpan,
+  type RecordedSpan,
+  type SpanOptions,
+} from './spans.js';
+export { startTelemetry, type Telemetry, type TelemetryOptions } from './start.js';
+export { openTraceStore, type TraceStore, type TraceStoreLimits } from './trace-store.js';
+export { formatTraceparent, parseTraceparent, traceIdOf } from './traceparent.js';
