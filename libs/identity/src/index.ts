@@ -1,1 +1,44 @@
-export {};
+export type {
+  BundleClaims,
+  GrantedAttempt,
+  HeartbeatClaims,
+  PartnerGrantClaims,
+  PermitClaims,
+  ServiceClaims,
+  TaskGrantClaims,
+} from './claims.js';
+export {
+  assertDevelopmentAllowed,
+  developmentAudience,
+  developmentIssuerRecord,
+  developmentMaxTtlSeconds,
+  mintDevelopmentToken,
+  type DevelopmentIssuerOptions,
+  type DevelopmentTokenRequest,
+} from './development-issuer.js';
+export {
+  addIssuerKey,
+  addOrganisationKey,
+  developmentIssuerUrl,
+  initialiseKeys,
+  serviceNames,
+  type InitialiseKeysOptions,
+  type IssuerKeyOptions,
+} from './initialise-keys.js';
+export { InsideTokenVerifier, loadVerifier, type InsideVerifierOptions } from './inside-verifier.js';
+export { compileIssuer, type CompiledIssuer, type IssuerRecord } from './issuer-record.js';
+export { clockSkewSeconds, permitTtlSeconds } from './limits.js';
+export {
+  OutsideTokenVerifier,
+  type OutsideTokenVerifierOptions,
+  type VerifiedSubject,
+} from './outside-token-verifier.js';
+export { signPartnerGrant, type PartnerGrantRequest } from './partner-grant.js';
+export {
+  loadServiceIdentity,
+  newTokenId,
+  ServiceIdentity,
+  type PermitRequest,
+  type TaskGrantRequest,
+} from './service-identity.js';
+export { Trust } from './trust.js';

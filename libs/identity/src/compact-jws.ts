@@ -1,0 +1,60 @@
+/**
+ * Looks into a compact JWS before any signature is checked: only to choose the key set and to refuse what no verifier should
+ * see (oversize, malformed, repeated keys, `crit`, unencoded payload). Nothing read here is trusted.
+ */
+import { CogmeshError, type ErrorCode } from '@cogmesh/errors';
+import { parseStrictJson } from './strict-json.js';
+
+export interface PeekedToken {
+  readonly header: Readonly<Record<string, unknown>>;
+  readonly payload: Readonly<Record<string, unknown>>;
+}
+
+export interface PeekRules {
+  readonly noun: string;
+  readonly maxChars: number;
+  readonly code: ErrorCode;
+}
+
+const compactForm = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
+
+/** Header and payload of the token, unverified. Throws `rules.code` with a sentence. */
+export function peekToken(token: string, rules: PeekRules): PeekedToken {
+  if (token.length > rules.maxChars) {
+    throw new CogmeshError(
+      rules.code,
+      `the ${rules.noun} has ${token.length} characters; at most ${rules.maxChars} are accepted`,
+      {
+        limitChars: rules.maxChars,
+      },
+    );
+  }
+  if (!compactForm.test(token)) {
+    throw new CogmeshError(rules.code, `the ${rules.noun} is not a signed compact JWS (three base64url parts)`);
+  }
+  const [header = '', payload = ''] = token.split('.');
+  const peeked = { header: parsePart(header, rules), payload: parsePart(payload, rules) };
+  if ('crit' in peeked.header || 'b64' in peeked.header) {
+    throw new CogmeshError(rules.code, `the ${rules.noun} uses JWS extensions (crit), which are not accepted`);
+  }
+  return peeked;
+}
+
+function parsePart(part: string, rules: PeekRules): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = parseStrictJson(new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(part, 'base64url')));
+  } catch (error) {
+    const why = error instanceof Error ? error.message : 'unreadable';
+    throw new CogmeshError(
+      rules.code,
+      `the ${rules.noun} is not well-formed JSON inside: ${why}`,
+      {},
+      { cause: error },
+    );
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new CogmeshError(rules.code, `the ${rules.noun} does not hold a JSON object`);
+  }
+  return value as Record<string, unknown>;
+}

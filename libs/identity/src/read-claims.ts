@@ -1,0 +1,139 @@
+/**
+ * Verified payload -> claims. The signature says who wrote it; these readers say that the parts a decision rests on have the
+ * shape a decision needs. A payload of another shape is refused with the kind's code.
+ */
+import { CogmeshError } from '@cogmesh/errors';
+import type { Access, OutsideSubject } from '@cogmesh/rpc';
+import type { JWTPayload } from 'jose';
+import type {
+  BundleClaims,
+  GrantedAttempt,
+  HeartbeatClaims,
+  PartnerGrantClaims,
+  PermitClaims,
+  ServiceClaims,
+  TaskGrantClaims,
+} from './claims.js';
+import { taskGrantMaxAttempts } from './limits.js';
+import { tokenKinds, type TokenKind } from './token-kinds.js';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+export function serviceClaims(payload: JWTPayload): ServiceClaims {
+  const read = reader(tokenKinds.service, payload);
+  if (payload.iss !== payload.sub) read.fail('sub');
+  return { service: read.text('sub'), audience: read.text('aud'), expiresAtMs: read.timeMs('exp') };
+}
+
+export function permitClaims(payload: JWTPayload): PermitClaims {
+  const read = reader(tokenKinds.permit, payload);
+  const outside = reader(tokenKinds.permit, read.object('outside'));
+  return {
+    id: read.text('jti'),
+    audience: read.text('aud'),
+    method: read.text('method'),
+    access: read.list('access').map(accessOf),
+    subject: subjectOf(read.object('subject')),
+    outside: { iss: outside.text('iss'), sub: outside.text('sub'), jti: outside.text('jti') },
+    grants: read.texts('grants'),
+    issuedAtMs: read.timeMs('iat'),
+    expiresAtMs: read.timeMs('exp'),
+  };
+}
+
+export function taskGrantClaims(payload: JWTPayload): TaskGrantClaims {
+  const read = reader(tokenKinds.taskGrant, payload);
+  const attempts = read.list('attempts');
+  if (attempts.length === 0 || attempts.length > taskGrantMaxAttempts) read.fail('attempts');
+  if ((payload['agent'] === undefined) === (payload['queue'] === undefined)) read.fail('agent');
+  return {
+    ...(payload['agent'] === undefined ? { queue: read.text('queue') } : { agent: read.text('agent') }),
+    attempts: attempts.map(attemptOf),
+    issuedAtMs: read.timeMs('iat'),
+    expiresAtMs: read.timeMs('exp'),
+  };
+}
+
+export function bundleClaims(payload: JWTPayload): BundleClaims {
+  const read = reader(tokenKinds.bundle, payload);
+  return { organisation: read.text('organisation'), epoch: read.count('epoch'), policies: payload['policies'] };
+}
+
+export function heartbeatClaims(payload: JWTPayload): HeartbeatClaims {
+  const read = reader(tokenKinds.heartbeat, payload);
+  const epochs = read.object('epochs');
+  const inside = reader(tokenKinds.heartbeat, epochs);
+  return {
+    nonce: read.text('nonce'),
+    epochs: Object.fromEntries(Object.keys(epochs).map((name) => [name, inside.count(name)])),
+  };
+}
+
+export function partnerGrantClaims(payload: JWTPayload): PartnerGrantClaims {
+  const read = reader(tokenKinds.partnerGrant, payload);
+  if (payload.iss !== `org:${read.text('grantor')}`) read.fail('grantor');
+  return {
+    id: read.text('jti'),
+    grantor: read.text('grantor'),
+    grantee: read.text('grantee'),
+    actions: read.texts('actions'),
+    resources: read.texts('resources'),
+    ...(payload['purpose'] === undefined ? {} : { purpose: read.text('purpose') }),
+    issuedAtMs: read.timeMs('iat'),
+    ...(payload.nbf === undefined ? {} : { notBeforeMs: read.timeMs('nbf') }),
+    expiresAtMs: read.timeMs('exp'),
+  };
+}
+
+function accessOf(value: unknown): Access {
+  const read = reader(tokenKinds.permit, value);
+  return { action: read.text('action'), resource: read.text('resource') };
+}
+
+function subjectOf(value: Fields): OutsideSubject {
+  const read = reader(tokenKinds.permit, value);
+  return {
+    issuer: read.text('issuer'),
+    sub: read.text('sub'),
+    organisation: read.text('organisation'),
+    roles: read.texts('roles'),
+    tokenId: read.text('tokenId'),
+    attributes: read.object('attributes'),
+  };
+}
+
+function attemptOf(value: unknown): GrantedAttempt {
+  const read = reader(tokenKinds.taskGrant, value);
+  return {
+    attemptId: read.text('attemptId'),
+    capability: read.text('capability'),
+    inputSha256: read.text('inputSha256'),
+    blobs: read.texts('blobs'),
+    organisation: read.text('organisation'),
+  };
+}
+
+function reader(kind: TokenKind, value: unknown) {
+  const fields = (typeof value === 'object' && value !== null ? value : {}) as Fields;
+  const fail = (name: string): never => {
+    throw new CogmeshError(kind.code, `the ${kind.noun} has an unacceptable "${name}"`, { claim: name });
+  };
+  const text = (name: string): string => (typeof fields[name] === 'string' ? fields[name] : fail(name));
+  const number = (name: string): number => (typeof fields[name] === 'number' ? fields[name] : fail(name));
+  const list = (name: string): readonly unknown[] =>
+    Array.isArray(fields[name]) ? (fields[name] as unknown[]) : fail(name);
+  return {
+    fail,
+    text,
+    list,
+    timeMs: (name: string): number => Math.round(number(name) * 1000),
+    count: (name: string): number =>
+      Number.isSafeInteger(number(name)) && number(name) >= 0 ? number(name) : fail(name),
+    texts: (name: string): readonly string[] =>
+      list(name).map((item) => (typeof item === 'string' ? item : fail(name))),
+    object: (name: string): Fields => {
+      const inner = fields[name];
+      return typeof inner === 'object' && inner !== null && !Array.isArray(inner) ? (inner as Fields) : fail(name);
+    },
+  };
+}
