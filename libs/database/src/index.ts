@@ -1,1 +1,16 @@
-export {};
+export { sql } from 'kysely';
+export { byDialect } from './compile.js';
+export {
+  bulk,
+  collateC,
+  forUpdate,
+  json,
+  jsonColumn,
+  jsonText,
+  nowMillis,
+  type BulkRow,
+  type BulkType,
+} from './dialects.js';
+export type { Database, Migration, SqlRunner, Statement } from './port.js';
+export { openPostgres, type PostgresOptions } from './postgres.js';
+export { openSqlite, type SqliteOptions } from './sqlite.js';

@@ -1,0 +1,126 @@
+/**
+ * The few statements that PostgreSQL and SQLite do not share, side by side. A caller that needs another one adds it here,
+ * so that the difference between the dialects can be read on one page.
+ */
+import { CogmeshError } from '@cogmesh/errors';
+import { sql, type RawBuilder } from 'kysely';
+import { byDialect } from './compile.js';
+import type { Dialect } from './engine.js';
+import { checkedJsonText, checkedNumber, checkedText, jsonTextOf } from './values.js';
+
+const nothing = sql``;
+
+/** For DDL, after a text column's type: order and compare by bytes, as SQLite does. */
+export const collateC: RawBuilder<unknown> = byDialect({ postgres: sql`collate "C"`, sqlite: nothing });
+
+/** The type of a JSON column in DDL. (SQLite would turn the text `5` in a column called jsonb into a number.) */
+export const jsonColumn: RawBuilder<unknown> = byDialect({ postgres: sql`jsonb`, sqlite: sql`text` });
+
+/** The database's clock in milliseconds since the epoch, inside a statement: `lease_until = ${nowMillis} + 10000`. */
+export const nowMillis: RawBuilder<number> = byDialect({
+  postgres: sql`cast(extract(epoch from clock_timestamp()) * 1000 as bigint)`,
+  sqlite: sql`cast(round(unixepoch('subsec') * 1000) as integer)`,
+});
+
+const jsonParameter = (text: string | null) =>
+  byDialect<string>({ postgres: sql`cast(${text} as jsonb)`, sqlite: sql`${text}` });
+
+/** A value as JSON parameter; undefined is SQL's NULL, null is JSON's. */
+export const json = (value: unknown): RawBuilder<string> => jsonParameter(jsonTextOf(value));
+
+/** JSON that is text already (as rows have it), without parsing it. */
+export const jsonText = (text: string | null): RawBuilder<string> =>
+  jsonParameter(text === null ? null : checkedJsonText(text));
+
+/** Locks the selected rows until the transaction ends; SQLite's transactions are alone anyway. */
+export function forUpdate(dialect: Dialect, options: { readonly skipLocked?: boolean } = {}): RawBuilder<unknown> {
+  if (dialect === 'sqlite') return nothing;
+  return options.skipLocked ? sql`for update skip locked` : sql`for update`;
+}
+
+/** Held until the transaction ends. One lock per schema (SQLite: BEGIN IMMEDIATE is the lock). */
+export const migrationLock: RawBuilder<unknown> = byDialect({
+  postgres: sql`select pg_advisory_xact_lock(hashtext('cogmesh.migrations'), hashtext(current_schema()))`,
+  sqlite: sql`select 1`,
+});
+
+/** `json`: any value (as `json()`); `jsonText`: JSON as text; `integer`: 32 bits; `bigint`: up to 2^53 - 1. */
+export type BulkType = 'text' | 'integer' | 'bigint' | 'double' | 'json' | 'jsonText';
+
+interface BulkValues {
+  text: string | null;
+  integer: number | boolean | null;
+  bigint: number | null;
+  double: number | null;
+  json: unknown;
+  jsonText: string | null;
+}
+
+export type BulkRow<Columns extends Readonly<Record<string, BulkType>>> = {
+  readonly [Name in keyof Columns]: BulkValues[Columns[Name]];
+};
+
+const columnName = /^[A-Za-z_][A-Za-z0-9_]{0,62}$/;
+const maxInt32 = 2 ** 31 - 1;
+
+/**
+ * Many rows as one parameter, for FROM: `insert into t (id, n) select id, n from ${bulk(tx.dialect, rows, { id: 'text',
+ * n: 'bigint' })} as r`. A missing value is NULL. Rejects values as the `sql` tag does (`invalid_argument`).
+ */
+export function bulk<const Columns extends Readonly<Record<string, BulkType>>>(
+  dialect: Dialect,
+  rows: readonly BulkRow<Columns>[],
+  columns: Columns,
+): RawBuilder<unknown> {
+  const named = Object.entries(columns);
+  for (const [name] of named) {
+    if (!columnName.test(name)) throw new CogmeshError('invalid_argument', `"${name}" cannot name a bulk column`);
+  }
+  const document = JSON.stringify(
+    rows.map((row) => Object.fromEntries(named.map(([name, type]) => [name, bulkCell(row[name], type)]))),
+  );
+  return dialect === 'postgres' ? postgresBulk(document, named) : sqliteBulk(document, named);
+}
+
+const postgresTypes: Readonly<Record<BulkType, string>> = {
+  text: 'text',
+  integer: 'integer',
+  bigint: 'bigint',
+  double: 'double precision',
+  json: 'text',
+  jsonText: 'text',
+};
+
+function postgresBulk(document: string, columns: readonly (readonly [string, BulkType])[]): RawBuilder<unknown> {
+  const selected = columns.map(([name, type]) =>
+    sql.raw(type === 'json' || type === 'jsonText' ? `cast("${name}" as jsonb) as "${name}"` : `"${name}"`),
+  );
+  const defined = columns.map(([name, type]) => sql.raw(`"${name}" ${postgresTypes[type]}`));
+  return sql`(select ${sql.join(selected)} from jsonb_to_recordset(cast(${document} as jsonb)) as bulk_rows(${sql.join(defined)}))`;
+}
+
+function sqliteBulk(document: string, columns: readonly (readonly [string, BulkType])[]): RawBuilder<unknown> {
+  const selected = columns.map(([name]) => sql.raw(`json_extract(value, '$."${name}"') as "${name}"`));
+  return sql`(select ${sql.join(selected)} from json_each(${document}))`;
+}
+
+/** JSON travels as a string inside the document, so that both dialects see the same text. */
+function bulkCell(value: unknown, type: BulkType): string | number | null {
+  if (type === 'json') return jsonTextOf(value);
+  if (value === null || value === undefined) return null;
+  if (type === 'text' || type === 'jsonText') {
+    if (typeof value !== 'string')
+      throw new CogmeshError('invalid_argument', `a ${typeof value} in a bulk column of text`);
+    return type === 'text' ? checkedText(value) : checkedJsonText(value);
+  }
+  return bulkNumber(value, type);
+}
+
+function bulkNumber(value: unknown, type: BulkType): number {
+  const number = typeof value === 'boolean' ? Number(value) : value;
+  if (typeof number !== 'number')
+    throw new CogmeshError('invalid_argument', `a ${typeof value} in a bulk column of ${type}`);
+  const fits = type === 'double' || (Number.isInteger(number) && (type === 'bigint' || Math.abs(number) <= maxInt32));
+  if (!fits) throw new CogmeshError('invalid_argument', `${number} does not fit a bulk column of ${type}`);
+  return checkedNumber(number);
+}

@@ -1,0 +1,100 @@
+/**
+ * PostgreSQL behind the engine port. A connection that failed is thrown away and the pool makes a new one when asked, so
+ * that a restarted server needs nobody's help. Whether a commit whose connection broke took place, nobody can know:
+ * it is `unavailable`, and not tried again here.
+ */
+import type { Pool, PoolClient, QueryConfig, QueryResult } from 'pg';
+import type { Compiled, Engine, Outcome, Session, SessionOptions, Wanted } from './engine.js';
+import { fromPostgres } from './postgres-errors.js';
+
+export class PostgresEngine implements Engine {
+  readonly dialect = 'postgres';
+
+  constructor(
+    readonly pool: Pool,
+    /** The driver gives up on a silent server after this time; longer than the server's own limit, milliseconds. */
+    readonly answerLimitMs: number,
+  ) {}
+
+  async run(statement: Compiled): Promise<Outcome> {
+    const session = await this.#connect(this.answerLimitMs);
+    try {
+      return await session.run(statement);
+    } finally {
+      session.release();
+    }
+  }
+
+  async begin(options: SessionOptions = {}): Promise<Session> {
+    const session = await this.#connect(options.patient ? undefined : this.answerLimitMs);
+    try {
+      await session.control('begin isolation level read committed');
+      if (options.patient) await session.control('set local statement_timeout = 0');
+      return session;
+    } catch (thrown) {
+      session.release();
+      throw thrown;
+    }
+  }
+
+  async close(): Promise<void> {
+    if (!this.pool.ending) await this.pool.end();
+  }
+
+  async #connect(answerLimitMs: number | undefined): Promise<PostgresSession> {
+    try {
+      return new PostgresSession(await this.pool.connect(), answerLimitMs);
+    } catch (thrown) {
+      throw fromPostgres(thrown);
+    }
+  }
+}
+
+class PostgresSession implements Session {
+  #broken = false;
+
+  constructor(
+    readonly client: PoolClient,
+    readonly answerLimitMs: number | undefined,
+  ) {}
+
+  async run(statement: Compiled, _wanted?: Wanted): Promise<Outcome> {
+    try {
+      const result = await this.client.query({
+        text: statement.text,
+        values: [...statement.parameters],
+        ...(this.answerLimitMs === undefined ? {} : { query_timeout: this.answerLimitMs }),
+      } satisfies QueryConfig & { query_timeout?: number });
+      return outcomeOf(result);
+    } catch (thrown) {
+      const error = fromPostgres(thrown);
+      // `timeout` too: the server may still be busy with what was given up.
+      if (error.code === 'unavailable' || error.code === 'timeout')
+        this.#broken ||= error.details['contention'] !== true;
+      throw error;
+    }
+  }
+
+  async control(text: string): Promise<void> {
+    await this.run({ text, parameters: [] });
+  }
+
+  async commit(): Promise<void> {
+    await this.control('commit');
+  }
+
+  async rollback(): Promise<void> {
+    if (this.#broken) return;
+    await this.control('rollback').catch(() => (this.#broken = true));
+  }
+
+  release(): void {
+    this.client.release(this.#broken);
+  }
+}
+
+/** Several statements in one text give a list of results; the last one counts. */
+function outcomeOf(result: QueryResult | QueryResult[]): Outcome {
+  const last = Array.isArray(result) ? result.at(-1) : result;
+  return { rows: (last?.rows ?? []) as unknown[], changes: last?.rowCount ?? 0 };
+}
