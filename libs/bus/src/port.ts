@@ -14,7 +14,8 @@ export interface Queue {
   readonly bindings?: readonly { readonly exchange: Exchange; readonly routingKey: string }[];
   /**
    * `durable`: a quorum queue, survives the broker, has `<name>.dead` beside it for what fails `deliveryLimit` times.
-   * `transient`: exclusive to this connection and gone with it; for hints and wake-ups.
+   * `transient`: exclusive to this connection and gone with it; for hints and wake-ups. Two connections that declare the
+   * same transient queue each have their own, so it is reached by its bindings only, never by name.
    */
   readonly kind: 'durable' | 'transient';
   /** Redeliveries before a message is dead-lettered. Default 3. Durable queues only. */
@@ -37,7 +38,10 @@ export interface OutgoingMessage {
   /** Unique id; a new one is made when absent. */
   readonly id?: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Dropped by the broker when not delivered within this time, milliseconds. */
+  /**
+   * Milliseconds. Not delivered within this time, it goes to the dead-letter queue with reason `expired` (durable queues)
+   * or is dropped (transient ones).
+   */
   readonly expirationMs?: number;
 }
 
@@ -57,7 +61,7 @@ export interface Delivery {
 /** What a handler decided about one delivery. */
 export type Verdict =
   | 'ack'
-  /** Deliver again (counts against the delivery limit). */
+  /** Deliver again after a back-off (counts against the delivery limit). A transient queue delivers twice at most. */
   | 'retry'
   /** To the dead-letter queue now. */
   | 'dead';
@@ -67,9 +71,16 @@ export interface ConsumeOptions {
   readonly prefetch?: number;
   /** Deliveries handed over together; the handler answers one verdict each, in order. Default 1. */
   readonly maxBatch?: number;
+  /** Handlers running at once. Default: one when maxBatch is over 1 (so that batches form), otherwise prefetch. */
+  readonly concurrency?: number;
+  /** Wait before a retried delivery is handed back, milliseconds; doubles with each delivery up to 5 s. Default 100. */
+  readonly retryDelayMs?: number;
 }
 
-/** A handler that throws counts as `retry` for every delivery of the batch. */
+/**
+ * A handler that throws counts as `retry` for every delivery of the batch, except that after a CogmeshError `unavailable`
+ * (a database that is down) the same batch is handed over again, with back-off, without counting against the limit.
+ */
 export type Handler = (deliveries: readonly Delivery[]) => Promise<readonly Verdict[]>;
 
 export interface Consumer {
@@ -84,7 +95,8 @@ export interface Bus {
   declare(topology: { readonly exchanges?: readonly Exchange[]; readonly queues?: readonly Queue[] }): Promise<void>;
   /**
    * Resolves when the broker has confirmed every message. Rejects with `unavailable` when it did not
-   * (some may have arrived all the same), and with `not_found` when a message reached no queue although it is addressed to one.
+   * (some may have arrived all the same), with `not_found` when a message reached no queue although it is addressed to one,
+   * with `overloaded` when a queue is full, with `permission_denied` when this identity may not publish there.
    */
   publish(messages: readonly OutgoingMessage[]): Promise<void>;
   consume(queue: Queue, handler: Handler, options?: ConsumeOptions): Promise<Consumer>;
