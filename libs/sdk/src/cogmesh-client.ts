@@ -1,0 +1,185 @@
+/**
+ * The public client: one method per call of the REST API. Every failure is a CogmeshError with the gateway's stable code;
+ * calls that may be repeated are, within bounds. It keeps no state and opens no connection of its own.
+ */
+import { randomUUID } from 'node:crypto';
+import { CogmeshError } from '@cogmesh/errors';
+import { downloadBlob, uploadBlob, type BlobContent, type BlobDownload, type StoredBlob } from './blobs.js';
+import { HttpTransport, path, type TokenSource, type TransportOptions } from './http-transport.js';
+import type { AgentView, Explanation, ModelView, PolicySetView, SubjectView, TraceView } from './mesh-views.js';
+import type { BlobReference, RunDocument } from './run-document.js';
+import { isEnded, type RunPage, type RunState, type RunView } from './run-view.js';
+import { watchRun, type RunEvent, type WatchOptions } from './watch-run.js';
+
+export interface CogmeshClientOptions extends Omit<TransportOptions, 'token'> {
+  /** A token; or `getToken` when it has to be renewed. */
+  readonly token?: string;
+  /** Asked before each call, and again with `refresh` when the gateway called the last token expired. */
+  readonly getToken?: Exclude<TokenSource, string>;
+}
+
+export interface CallScope {
+  readonly signal?: AbortSignal;
+}
+
+export class CogmeshClient {
+  readonly #http: HttpTransport;
+
+  constructor({ token, getToken, ...transport }: CogmeshClientOptions) {
+    const source = getToken ?? token;
+    if (source === undefined) throw new CogmeshError('unauthenticated', 'the client needs `token` or `getToken`');
+    this.#http = new HttpTransport({ ...transport, token: source });
+  }
+
+  /**
+   * Submits a run; it is durable when this resolves. Without an `idempotencyKey` a random one is used, so a repeated request
+   * never makes a second run. A bad document rejects with `invalid_run` and every problem in `details.issues`.
+   */
+  submitRun(document: RunDocument, options: CallScope & { readonly idempotencyKey?: string } = {}): Promise<RunView> {
+    const { idempotencyKey = randomUUID(), ...scope } = options;
+    return this.submitRunText(JSON.stringify(document), { idempotencyKey, ...scope });
+  }
+
+  /** The same for a document that is text already; the gateway reports the place of a syntax error. */
+  submitRunText(text: string, options: CallScope & { readonly idempotencyKey?: string } = {}): Promise<RunView> {
+    const { idempotencyKey = randomUUID(), ...scope } = options;
+    return this.#http.json({
+      method: 'POST',
+      path: '/v1/runs',
+      headers: { 'content-type': 'application/json', 'idempotency-key': idempotencyKey },
+      body: text,
+      repeatable: true,
+      ...scope,
+    });
+  }
+
+  getRun(runId: string, scope: CallScope = {}): Promise<RunView> {
+    return this.#get(path`/v1/runs/${runId}`, scope);
+  }
+
+  /** Newest first, one page after another; stop iterating to stop asking. */
+  async *listRuns(
+    options: CallScope & { readonly state?: RunState; /** 1 to 500. */ readonly pageSize?: number } = {},
+  ): AsyncGenerator<readonly RunView[]> {
+    const { state, pageSize: limit, ...scope } = options;
+    let cursor: string | undefined;
+    do {
+      const query = { state, limit, cursor };
+      const page: RunPage = await this.#get('/v1/runs', scope, query);
+      yield page.runs;
+      cursor = page.nextCursor === null || page.nextCursor === '' ? undefined : page.nextCursor;
+    } while (cursor !== undefined);
+  }
+
+  cancelRun(runId: string, options: CallScope & { readonly reason?: string } = {}): Promise<RunView> {
+    const { reason, ...scope } = options;
+    return this.#send('POST', path`/v1/runs/${runId}/cancel`, reason === undefined ? {} : { reason }, scope);
+  }
+
+  /** Every event of the run from the beginning (or after a sequence number) to `run.done`. */
+  watchRun(runId: string, options: WatchOptions = {}): AsyncGenerator<RunEvent> {
+    return watchRun(this.#http, runId, options);
+  }
+
+  /** The run once it has ended, whatever the end. Rejects with `timeout` after `timeoutMs` (default: no limit). */
+  async waitForRun(runId: string, options: WatchOptions & { readonly timeoutMs?: number } = {}): Promise<RunView> {
+    const { timeoutMs, ...watch } = options;
+    const limit = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
+    const signals = [limit, watch.signal].filter((signal) => signal !== undefined);
+    try {
+      const scope = signals.length === 0 ? {} : { signal: AbortSignal.any(signals) };
+      for await (const event of this.watchRun(runId, { ...watch, ...scope })) if (event.type === 'run.done') break;
+    } catch (thrown) {
+      if (!limit?.aborted) throw thrown;
+      throw new CogmeshError('timeout', `run ${runId} has not ended within ${timeoutMs} ms`, { runId });
+    }
+    const run = await this.getRun(runId);
+    if (!isEnded(run.state)) throw new CogmeshError('internal', `run ${runId} is ${run.state} after its last event`);
+    return run;
+  }
+
+  /** The run's own output; null while there is none. A large one is a blob reference. */
+  output(runId: string, scope: CallScope = {}): Promise<unknown> {
+    return this.#get(path`/v1/runs/${runId}/output`, scope);
+  }
+
+  /** The output of a task, or of one item of a `forEach` task. */
+  taskOutput(runId: string, taskId: string, options: CallScope & { readonly index?: number } = {}): Promise<unknown> {
+    const { index, ...scope } = options;
+    return this.#get(path`/v1/runs/${runId}/tasks/${taskId}/output`, scope, { index });
+  }
+
+  /** Stores bytes; `reference(blob)` puts them into a run's input. */
+  uploadBlob(content: BlobContent, options: CallScope & { readonly mediaType: string }): Promise<StoredBlob> {
+    return uploadBlob(this.#http, content, options);
+  }
+
+  downloadBlob(blob: string | BlobReference, { signal }: CallScope = {}): Promise<BlobDownload> {
+    return downloadBlob(this.#http, blob, signal);
+  }
+
+  async deleteBlob(blobId: string, scope: CallScope = {}): Promise<void> {
+    const response = await this.#http.send({
+      method: 'DELETE',
+      path: path`/v1/blobs/${blobId}`,
+      repeatable: true,
+      ...scope,
+    });
+    await response.body?.cancel();
+  }
+
+  /** Models the caller may infer, with whether they are ready. */
+  async models(scope: CallScope = {}): Promise<readonly ModelView[]> {
+    return (await this.#get<{ models: readonly ModelView[] }>('/v1/models', scope)).models;
+  }
+
+  async agents(scope: CallScope = {}): Promise<readonly AgentView[]> {
+    return (await this.#get<{ agents: readonly AgentView[] }>('/v1/agents', scope)).agents;
+  }
+
+  /** Who the gateway takes this token for. */
+  whoami(scope: CallScope = {}): Promise<SubjectView> {
+    return this.#get('/v1/whoami', scope);
+  }
+
+  /** Why a request of this caller would be allowed or denied. */
+  explain(
+    request: { readonly action: string; readonly resource: { readonly type: string; readonly id: string } },
+    scope: CallScope = {},
+  ): Promise<Explanation> {
+    return this.#send('POST', '/v1/policy/explain', request, scope);
+  }
+
+  /** The spans of a run's trace. */
+  trace(runId: string, scope: CallScope = {}): Promise<TraceView> {
+    return this.#get(path`/v1/runs/${runId}/trace`, scope);
+  }
+
+  getPolicies(scope: CallScope = {}): Promise<PolicySetView> {
+    return this.#get('/v1/policies', scope);
+  }
+
+  /** Replaces the organisation's policy set. */
+  putPolicies(policySet: unknown, scope: CallScope = {}): Promise<{ readonly epoch: number }> {
+    return this.#send('PUT', '/v1/policies', policySet, scope);
+  }
+
+  #get<T>(
+    where: string,
+    scope: CallScope,
+    query: Readonly<Record<string, string | number | undefined>> = {},
+  ): Promise<T> {
+    return this.#http.json({ method: 'GET', path: where, query, repeatable: true, ...scope });
+  }
+
+  /** Only for calls that may be repeated. */
+  #send<T>(method: 'POST' | 'PUT', where: string, body: unknown, scope: CallScope): Promise<T> {
+    const headers = { 'content-type': 'application/json' };
+    return this.#http.json({ method, path: where, headers, body: JSON.stringify(body), repeatable: true, ...scope });
+  }
+}
+
+/** The form in which a stored blob stands in a run's input. */
+export function reference({ id, mediaType, bytes }: StoredBlob): BlobReference {
+  return { $blob: id, mediaType, bytes };
+}
