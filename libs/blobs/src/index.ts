@@ -1,1 +1,3 @@
-export {};
+export { blobIdsIn, blobReference, isBlobId, isBlobReference, type BlobReference } from './blob-reference.js';
+export { FileBlobStore, type FileBlobStoreOptions } from './file-blob-store.js';
+export type { BlobStore, StoredBlob } from './port.js';

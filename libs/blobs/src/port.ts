@@ -12,7 +12,11 @@ export interface BlobStore {
    * Streams `content` to disk; visible only once complete. Rejects with `payload_too_large` past `maxBytes` and leaves
    * nothing behind on any failure.
    */
-  put(id: string, content: Readable | AsyncIterable<Uint8Array>, options: { readonly maxBytes: number }): Promise<StoredBlob>;
+  put(
+    id: string,
+    content: Readable | AsyncIterable<Uint8Array>,
+    options: { readonly maxBytes: number },
+  ): Promise<StoredBlob>;
   /** Rejects with `not_found`. */
   open(id: string): Promise<Readable>;
   /** No error when it is already gone. */
