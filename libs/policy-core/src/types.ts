@@ -86,7 +86,7 @@ export type DecisionCode =
   | 'no_grant'
   | 'grant_expired'
   | 'unknown_organisation'
-  | 'invalid_resource'
+  | 'invalid_request'
   | 'stale_policy';
 
 export interface Decision {

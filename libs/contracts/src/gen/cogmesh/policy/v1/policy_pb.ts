@@ -83,7 +83,7 @@ export type DecideResponse = Message<"cogmesh.policy.v1.DecideResponse"> & {
   reason: string;
 
   /**
-   * Stable: allowed, no_matching_allow, denied_by_rule, deny_rule_failed, no_grant, grant_expired, unknown_organisation, stale_policy.
+   * Stable: allowed, no_matching_allow, denied_by_rule, deny_rule_failed, no_grant, grant_expired, unknown_organisation, invalid_request, stale_policy.
    *
    * @generated from field: string code = 4;
    */

@@ -1,0 +1,103 @@
+/**
+ * Reads untyped JSON into typed values and keeps every complaint with its path. A reading method answers a usable value
+ * even where it complained, so that one mistake does not hide the next; the value is never used when there are issues.
+ */
+import { CogmeshError, type Issue } from '@cogmesh/errors';
+import { limits } from './limits.js';
+
+interface TextRule {
+  readonly path: string;
+  readonly pattern?: RegExp;
+  readonly maxChars?: number;
+}
+
+interface ListRule {
+  readonly path: string;
+  readonly max: number;
+  /** Default 1. */
+  readonly min?: number;
+}
+
+export class DocumentReader {
+  readonly #issues: Issue[] = [];
+  #more = 0;
+
+  issue(path: string, code: string, message: string): void {
+    if (this.#issues.length < limits.issues) this.#issues.push({ path, code, message });
+    else this.#more++;
+  }
+
+  throwIfBad(): void {
+    const [first] = this.#issues;
+    if (first === undefined) return;
+    const count = this.#issues.length + this.#more;
+    const summary = count === 1 ? 'one problem' : `${String(count)} problems`;
+    const place = first.path === '' ? '' : `${first.path}: `;
+    throw new CogmeshError('invalid_policy', `the policy set has ${summary}; ${place}${first.message}`, {
+      issues: this.#issues,
+      ...(this.#more > 0 ? { issuesNotListed: this.#more } : {}),
+    });
+  }
+
+  object(json: unknown, path: string, known: readonly string[]): Readonly<Record<string, unknown>> {
+    if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+      this.issue(path, 'wrong_type', 'must be an object');
+      return {};
+    }
+    for (const field of Object.keys(json))
+      if (!known.includes(field))
+        this.issue(
+          path === '' ? field : `${path}.${field}`,
+          'unknown_field',
+          `unknown field; known are ${known.join(', ')}`,
+        );
+    return json as Record<string, unknown>;
+  }
+
+  entries(json: unknown, { path, max }: ListRule): [string, unknown][] {
+    if (json === undefined) return [];
+    if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+      this.issue(path, 'wrong_type', 'must be an object');
+      return [];
+    }
+    const entries = Object.entries(json);
+    if (entries.length > max)
+      this.issue(path, 'too_many', `has ${String(entries.length)} entries, at most ${String(max)}`);
+    return entries.slice(0, max);
+  }
+
+  list(json: unknown, { path, max, min = 0 }: ListRule): unknown[] {
+    if (!Array.isArray(json)) {
+      this.issue(path, 'wrong_type', json === undefined ? 'is missing' : 'must be a list');
+      return [];
+    }
+    if (json.length < min) this.issue(path, 'empty', `must have at least ${String(min)} entry`);
+    if (json.length > max) this.issue(path, 'too_many', `has ${String(json.length)} entries, at most ${String(max)}`);
+    return json.slice(0, max);
+  }
+
+  texts(json: unknown, { path, max, min = 1, pattern }: ListRule & { readonly pattern?: RegExp }): string[] {
+    const texts: string[] = [];
+    this.list(json, { path, max, min }).forEach((item, i) => {
+      const at = `${path}[${String(i)}]`;
+      const text = this.optionalText(item ?? null, { path: at, ...(pattern === undefined ? {} : { pattern }) });
+      texts.push(text ?? '');
+    });
+    return texts;
+  }
+
+  optionalText(json: unknown, { path, pattern, maxChars }: TextRule): string | undefined {
+    if (json === undefined) return undefined;
+    if (typeof json !== 'string') {
+      this.issue(path, 'wrong_type', 'must be a text');
+      return undefined;
+    }
+    if (maxChars !== undefined && json.length > maxChars) {
+      this.issue(path, 'too_long', `has ${String(json.length)} characters, at most ${String(maxChars)}`);
+      return undefined;
+    }
+    if (pattern !== undefined && !pattern.test(json))
+      this.issue(path, 'invalid_name', `${JSON.stringify(json.slice(0, 80))} does not match ${pattern.source}`);
+    return json;
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * The two names of a resource, AuthZEN's entity and the canonical path, and the organisation a name belongs to.
+ * A `path` entity may not spell something that has a type of its own: `{type: 'path', id: '/models/acme/x'}` is refused,
+ * or a caller could choose under whose policies a model is judged.
+ */
+import { CogmeshError } from '@cogmesh/errors';
+import { pathProblem, segmentsOf } from './canonical-path.js';
+import type { Resource } from './types.js';
+
+const collectionOfType = new Map([
+  ['model', 'models'],
+  ['run', 'runs'],
+  ['blob', 'blobs'],
+  ['agent', 'agents'],
+  ['tool', 'tools'],
+  ['policy', 'policies'],
+]);
+const typeOfCollection = new Map([...collectionOfType].map(([type, collection]) => [collection, type]));
+
+function refuse(name: string, problem: string): never {
+  throw new CogmeshError('invalid_argument', `resource ${JSON.stringify(name.slice(0, 200))} ${problem}`, {
+    resource: name.slice(0, 200),
+  });
+}
+
+/** `{type: 'model', id: 'acme/x'}` -> `/models/acme/x`; an empty id names the collection. `invalid_argument` when not canonical. */
+export function resourcePath(resource: Resource): string {
+  const path = resource.type === 'path' ? resource.id : typedPath(resource);
+  const problem = pathProblem(path);
+  if (problem !== undefined) refuse(path, problem);
+  if (resource.type === 'path' && typeOfCollection.has(segmentsOf(path)[0] ?? ''))
+    refuse(path, 'has a type of its own; "path" may not name it');
+  return path;
+}
+
+function typedPath({ type, id }: Resource): string {
+  const collection = collectionOfType.get(type);
+  if (collection === undefined) refuse(type, 'is not a resource type (model, run, blob, agent, tool, policy, path)');
+  return id === '' ? `/${collection}` : `/${collection}/${id}`;
+}
+
+/** `/models/acme/x` -> `{type: 'model', id: 'acme/x'}`; a path outside the collections has type `path` and itself as id. */
+export function parseResourcePath(path: string): Resource {
+  const problem = pathProblem(path);
+  if (problem !== undefined) refuse(path, problem);
+  const slash = path.indexOf('/', 1);
+  const type = typeOfCollection.get(slash === -1 ? path.slice(1) : path.slice(1, slash));
+  if (type === undefined) return { type: 'path', id: path };
+  return { type, id: slash === -1 ? '' : path.slice(slash + 1) };
+}
+
+/** The organisation named in the id of a model or tool; undefined for everything else and for the bare collections. */
+export function ownerOf(resource: Resource): string | undefined {
+  if (resource.type !== 'model' && resource.type !== 'tool') return undefined;
+  const [organisation] = resource.id.split('/', 1);
+  return organisation === '' ? undefined : organisation;
+}
