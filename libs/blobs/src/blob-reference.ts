@@ -43,14 +43,15 @@ export function blobReference(
 /** Every distinct `$blob` in the value, in order of appearance. Throws `invalid_input` when it is nested beyond 500 levels. */
 export function blobIdsIn(json: unknown): string[] {
   const found = new Set<string>();
-  const toVisit: { readonly value: unknown; readonly depth: number }[] = [{ value: json, depth: 0 }];
+  const toVisit = [{ value: json, depth: 0 }];
   for (let next = toVisit.pop(); next; next = toVisit.pop()) {
     const { value, depth } = next;
     if (typeof value !== 'object' || value === null) continue;
     if (depth > maxDepth)
       throw new CogmeshError('invalid_input', `JSON is nested deeper than ${maxDepth} levels`, { maxDepth });
     if (isBlobReference(value)) found.add(value.$blob);
-    for (const child of Object.values(value).toReversed()) toVisit.push({ value: child, depth: depth + 1 });
+    const nested = Object.values(value).filter((child) => typeof child === 'object' && child !== null);
+    for (const child of nested.toReversed()) toVisit.push({ value: child, depth: depth + 1 });
   }
   return [...found];
 }

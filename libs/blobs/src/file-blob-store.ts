@@ -51,7 +51,11 @@ export class FileBlobStore implements BlobStore {
 
   async open(id: string): Promise<Readable> {
     const path = this.#pathOf(id);
-    const handle = await storing(() => open(path, 'r'));
+    const handle = await storing(() =>
+      open(path, 'r').catch((thrown: unknown) => {
+        throw isSystemError(thrown, 'ENOENT') ? new CogmeshError('not_found', 'no such blob', { id }) : thrown;
+      }),
+    );
     return handle.createReadStream();
   }
 
