@@ -14,8 +14,12 @@ interface TextRule {
 interface ListRule {
   readonly path: string;
   readonly max: number;
-  /** Default 1. */
+  /** Default 0, of texts 1. */
   readonly min?: number;
+}
+
+interface TextsRule extends ListRule, TextRule {
+  readonly check?: (text: string, path: string) => void;
 }
 
 export class DocumentReader {
@@ -76,12 +80,14 @@ export class DocumentReader {
     return json.slice(0, max);
   }
 
-  texts(json: unknown, { path, max, min = 1, pattern }: ListRule & { readonly pattern?: RegExp }): string[] {
+  texts(json: unknown, rule: TextsRule): string[] {
     const texts: string[] = [];
-    this.list(json, { path, max, min }).forEach((item, i) => {
-      const at = `${path}[${String(i)}]`;
-      const text = this.optionalText(item ?? null, { path: at, ...(pattern === undefined ? {} : { pattern }) });
-      texts.push(text ?? '');
+    this.list(json, { min: 1, ...rule }).forEach((item, i) => {
+      const path = `${rule.path}[${String(i)}]`;
+      const text = this.optionalText(item ?? null, { ...rule, path });
+      if (text === undefined) return;
+      rule.check?.(text, path);
+      texts.push(text);
     });
     return texts;
   }

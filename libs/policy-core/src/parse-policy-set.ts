@@ -77,13 +77,11 @@ function readCondition(reader: DocumentReader, json: unknown, path: string): str
 }
 
 function readResources(reader: DocumentReader, json: unknown, path: string): string[] {
-  const globs = reader.texts(json, { path, max: limits.resources });
-  globs.forEach((glob, i) => {
+  const check = (glob: string, at: string): void => {
     const problem = globProblem(glob);
-    if (problem !== undefined)
-      reader.issue(`${path}[${String(i)}]`, 'invalid_glob', `${JSON.stringify(glob)} ${problem}`);
-  });
-  return globs;
+    if (problem !== undefined) reader.issue(at, 'invalid_glob', `${JSON.stringify(glob)} ${problem}`);
+  };
+  return reader.texts(json, { path, max: limits.resources, check });
 }
 
 function readEffect(reader: DocumentReader, json: unknown, path: string): Effect {
