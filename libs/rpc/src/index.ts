@@ -1,5 +1,6 @@
 export { createClient, DEFAULT_UNARY_DEADLINE_MS, openChannel, type Channel, type ChannelOptions } from './client.js';
 export { errorStatus, errorTrailer, fromServiceError } from './errors.js';
+export { Outgoing } from './outgoing.js';
 export {
   DEFAULT_MAX_MESSAGE_BYTES,
   implement,
