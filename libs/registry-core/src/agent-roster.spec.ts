@@ -146,6 +146,14 @@ describe('what is told and stored', () => {
     expect(changes).toEqual(['agent_01 new -> READY', 'agent_01 READY -> READY']);
   });
 
+  it('believes an agent that says it drains, for good', () => {
+    roster.connect(introduction());
+    roster.heartbeat('agent_01', { ...beat, draining: true });
+    roster.heartbeat('agent_01', beat);
+    expect(roster.get('agent_01')?.state).toBe('DRAINING');
+    expect(changes.at(-1)).toBe('agent_01 READY -> DRAINING');
+  });
+
   it('hands every changed record out once, and again when it could not be stored', () => {
     roster.connect(introduction());
     expect(roster.takeDirty().map((record) => record.id)).toEqual(['agent_01']);

@@ -45,6 +45,13 @@ export interface Introduction {
   readonly address: string;
 }
 
+export interface SignOfLife {
+  readonly portrait: Portrait | undefined;
+  readonly capabilities: readonly Capability[];
+  /** It takes nothing new any more. */
+  readonly draining?: boolean;
+}
+
 interface Entry {
   record: AgentRecord;
   connected: boolean;
@@ -110,23 +117,21 @@ export class AgentRoster {
   }
 
   /** A heartbeat arrived; ignored for an agent that is not here. */
-  heartbeat(
-    id: string,
-    seen: { readonly portrait: Portrait | undefined; readonly capabilities: readonly Capability[] },
-  ): void {
+  heartbeat(id: string, sign: SignOfLife): void {
     const entry = this.#entries.get(id);
     if (entry === undefined || entry.record.state === 'GONE') return;
     entry.dueMs = this.#nextDueMs();
-    if (seen.portrait) this.#history.add(id, seen.portrait);
+    if (sign.portrait) this.#history.add(id, sign.portrait);
     this.#move(
       entry,
-      { kind: 'heartbeat', capabilities: seen.capabilities },
+      { kind: 'heartbeat', capabilities: sign.capabilities },
       {
-        portrait: seen.portrait ?? entry.record.portrait,
-        capabilities: seen.capabilities,
+        portrait: sign.portrait ?? entry.record.portrait,
+        capabilities: sign.capabilities,
         lastHeartbeatAtMs: this.#options.clock.wallMs(),
       },
     );
+    if (sign.draining) this.#move(entry, { kind: 'draining' });
   }
 
   /** The stream broke without a goodbye. */

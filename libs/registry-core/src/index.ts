@@ -1,5 +1,11 @@
 export type { AgentKind, AgentRecord, AgentState, Capability, Clock, Portrait } from './agent.js';
-export { AgentRoster, type AgentChange, type Introduction, type RosterOptions } from './agent-roster.js';
+export {
+  AgentRoster,
+  type AgentChange,
+  type Introduction,
+  type RosterOptions,
+  type SignOfLife,
+} from './agent-roster.js';
 export type { AgentStore } from './agent-store.js';
 export { announcementLimits, checkAnnouncement, toolOf, type Announcement } from './announcement.js';
 export { CreditLedger } from './credit-ledger.js';

@@ -1,4 +1,6 @@
 export { CogmeshError, type ErrorCode, type Issue } from '@cogmesh/errors';
+export { createAgent, type Agent, type AgentOptions } from './agent/create-agent.js';
+export type { Handler, HandlerOptions, TaskContext } from './agent/handler.js';
 export type { BlobContent, BlobDownload, StoredBlob } from './blobs.js';
 export { CogmeshClient, reference, type CallScope, type CogmeshClientOptions } from './cogmesh-client.js';
 export type { TokenSource } from './http-transport.js';

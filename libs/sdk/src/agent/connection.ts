@@ -1,0 +1,124 @@
+/**
+ * One `Connect` stream: Hello, Welcome, heartbeats at the interval the registry asks for, instructions, work. It ends with
+ * the stream; whether to open another is the agent's business.
+ */
+import { timestampNow } from '@bufbuild/protobuf/wkt';
+import { registryV1 } from '@cogmesh/contracts';
+import { CogmeshError } from '@cogmesh/errors';
+import { Outgoing, type Client } from '@cogmesh/rpc';
+import type { Message, WorkDesk } from './work-desk.js';
+
+export interface ConnectionOptions {
+  readonly client: Client<typeof registryV1.AgentService>;
+  readonly desk: WorkDesk;
+  readonly hello: {
+    readonly token: string;
+    readonly name: string;
+    readonly labels: Readonly<Record<string, string>>;
+    readonly agentId: string;
+  };
+  /** As announced now; asked again for each heartbeat. */
+  readonly capabilities: () => { name: string; credits: number; ready: boolean }[];
+  readonly onWelcome: (agentId: string) => void;
+  readonly onDrain: () => void;
+}
+
+/** Without a Welcome by then the connection is given up. */
+const WELCOME_TIMEOUT_MS = 10_000;
+const DEFAULT_HEARTBEAT_MS = 2_000;
+
+export class Connection {
+  readonly #options: ConnectionOptions;
+  readonly #outgoing = new Outgoing<{ message: Message }>();
+  readonly #abort = new AbortController();
+  #heartbeats: NodeJS.Timeout | undefined;
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+  }
+
+  send(message: Message): void {
+    this.#outgoing.push({ message });
+  }
+
+  /** Says goodbye and closes the sending side; the registry then ends the stream. */
+  leave(reason: string): void {
+    this.send({ case: 'goodbye', value: { reason } });
+    this.#outgoing.end();
+  }
+
+  cut(): void {
+    this.#abort.abort();
+  }
+
+  /** Resolves when the registry ended the stream after a Welcome; rejects with why it broke or was refused. */
+  async run(): Promise<void> {
+    const { client, hello } = this.#options;
+    const welcomeTimer = setTimeout(() => this.#abort.abort(), WELCOME_TIMEOUT_MS);
+    const capabilities = this.#options.capabilities();
+    this.send({ case: 'hello', value: { ...hello, kind: registryV1.AgentKind.SDK, capabilities } });
+    try {
+      for await (const { message } of client.connect(this.#outgoing, { signal: this.#abort.signal })) {
+        if (message.case === 'welcome') clearTimeout(welcomeTimer);
+        this.#receive(message);
+      }
+    } finally {
+      clearTimeout(welcomeTimer);
+      clearInterval(this.#heartbeats);
+      this.#outgoing.end();
+    }
+  }
+
+  #receive(message: registryV1.ConnectResponse['message']): void {
+    const { desk } = this.#options;
+    switch (message.case) {
+      case 'welcome':
+        return this.#welcomed(message.value);
+      case 'work':
+        return desk.take(message.value);
+      case 'resultAccepted':
+        return desk.accepted(message.value.attemptId);
+      case 'instruction':
+        return this.#instructed(message.value);
+      default:
+        return;
+    }
+  }
+
+  #welcomed({ agentId, heartbeatIntervalMs }: registryV1.Welcome): void {
+    const everyMs = heartbeatIntervalMs > 0 ? heartbeatIntervalMs : DEFAULT_HEARTBEAT_MS;
+    this.#options.onWelcome(agentId);
+    this.#options.desk.repeat();
+    this.#heartbeat();
+    this.#heartbeats = setInterval(() => this.#heartbeat(), everyMs);
+  }
+
+  /** Also used to announce a change of capabilities at once. */
+  announce(): void {
+    this.#heartbeat();
+  }
+
+  #heartbeat(): void {
+    const { desk, capabilities } = this.#options;
+    const running = desk.runningCount;
+    const memoryBytes = BigInt(process.memoryUsage.rss());
+    const portrait = { time: timestampNow(), running, memoryBytes };
+    const { attemptIds, draining } = desk;
+    this.send({ case: 'heartbeat', value: { portrait, attemptIds, capabilities: capabilities(), draining } });
+  }
+
+  #instructed({ id, action }: registryV1.Instruction): void {
+    const accepted = action.case === 'cancelAttempts' || action.case === 'drain';
+    if (action.case === 'cancelAttempts') this.#options.desk.cancel(action.value.attemptIds, action.value.reason);
+    const message = accepted ? '' : 'an SDK agent loads no models';
+    this.send({ case: 'instructionAck', value: { instructionId: id, accepted, message } });
+    if (action.case === 'drain') this.#options.onDrain();
+  }
+}
+
+/** Whether another connection may succeed without a person changing something. */
+export function mayReconnect(thrown: unknown, tokenCanChange: boolean): boolean {
+  if (!(thrown instanceof CogmeshError)) return false;
+  if (thrown.code === 'expired_token') return tokenCanChange;
+  return thrown.retryable || thrown.code === 'cancelled' || thrown.code === 'conflict' || thrown.code === 'internal';
+}

@@ -1,0 +1,40 @@
+/** What the author of an agent writes, and what each call of it is given. */
+import type { BlobDownload } from '../blobs.js';
+import type { BlobReference } from '../run-document.js';
+
+export interface TaskContext {
+  /** Aborted when the attempt is cancelled, its time is up, or the agent must leave; stop working then. */
+  readonly signal: AbortSignal;
+  /** From 1; higher after a failure or a lost lease. */
+  readonly attempt: number;
+  readonly runId: string;
+  readonly taskId: string;
+  /** forEach item, from 0; undefined for a plain task. */
+  readonly index: number | undefined;
+  /** Whose work it is. */
+  readonly organisation: string;
+  /** W3C traceparent, to continue the run's trace with a tracer of your own; empty when there is none. */
+  readonly traceparent: string;
+  /** Tells how far the work is: JSON of at most 4 KiB; only the newest counts, and one may be lost. */
+  progress(data: unknown): void;
+  /** Reads a blob through the gateway with the agent's own token: its organisation must be allowed to. */
+  blob(blob: string | BlobReference): Promise<BlobDownload>;
+}
+
+/**
+ * Serves one tool. What it returns becomes the task's output (JSON). A CogmeshError fails the attempt with its code, and is
+ * tried again when that code is retryable; any other error fails it with `task_failed`. An attempt may run more than once,
+ * so it should do no harm the second time.
+ */
+export type Handler<Input = unknown> = (input: Input, context: TaskContext) => unknown;
+
+export interface HandlerOptions {
+  /** Calls at once. Default 1. */
+  readonly concurrency?: number;
+}
+
+export interface ServedTool {
+  readonly capability: string;
+  readonly concurrency: number;
+  readonly handler: Handler<never>;
+}
