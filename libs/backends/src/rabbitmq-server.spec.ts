@@ -1,0 +1,39 @@
+import { processEnvironment } from '@cogmesh/config';
+import { connect } from 'amqplib';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { notInstalled } from './find.js';
+import { startRabbitServer } from './rabbitmq-server.js';
+
+test('a broker starts, keeps durable messages over kill -9, and stops without a trace', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'cogmesh-rabbit-'));
+  const server = await startRabbitServer({ dir, path: processEnvironment()['PATH'] ?? '' });
+  const pid = server.pid;
+  const url = server.urlFor('scheduler');
+  const connection = await connect(url);
+  connection.on('error', () => undefined);
+  const channel = await connection.createConfirmChannel();
+  await channel.assertQueue('scheduler.test', { arguments: { 'x-queue-type': 'quorum' } });
+  channel.sendToQueue('scheduler.test', Buffer.from('kept'), { persistent: true });
+  await channel.waitForConfirms();
+  await server.kill();
+  expect(() => process.kill(pid, 0)).toThrow();
+  await server.start();
+  expect(server.pid).not.toBe(pid);
+  expect(server.urlFor('scheduler')).toBe(url);
+  const again = await connect(url);
+  const kept = await (await again.createChannel()).get('scheduler.test', { noAck: true });
+  expect(kept && kept.content.toString()).toBe('kept');
+  await again.close();
+  await server.stop();
+  expect(() => process.kill(server.pid, 0)).toThrow();
+  await rm(dir, { recursive: true, force: true });
+}, 180_000);
+
+test('a machine without RabbitMQ gets one sentence that says what to do', () => {
+  const error = notInstalled('RabbitMQ', 'rabbitmq-server', 'COGMESH_TEST_AMQP_URL');
+  expect(error).toMatchObject({ code: 'unavailable', details: { variable: 'COGMESH_TEST_AMQP_URL' } });
+  expect(error.message).toMatch(/rabbitmq-server.*COGMESH_TEST_AMQP_URL/);
+});
