@@ -1,1 +1,48 @@
-export {};
+export { blobIdOf, blobIdsIn, isJsonObject, jsonTypeOf, type Json, type JsonObject } from './json.js';
+export {
+  defaultRunLimits,
+  defaultTaskDefaults,
+  type RetryPolicy,
+  type RunLimits,
+  type TaskDefaults,
+} from './limits.js';
+export { type NeededAccess, type RunPlan, type TaskPlan } from './run-plan.js';
+export { accessNeededBy, parseRun, type ParseRunOptions } from './parse/parse-run.js';
+export { formatUses, isUsesProblem, parseUses, resourceOfUses, type Uses } from './uses.js';
+export { suggestion } from './suggest.js';
+export { type Scope } from './expressions/expression.js';
+export { type ScopeKind } from './expressions/environment.js';
+export { type TaskReference } from './expressions/names.js';
+export { evaluateTemplate, referencesIn, type EvaluateOptions } from './expressions/evaluate-template.js';
+export {
+  isHeld,
+  isTerminalRun,
+  isTerminalTask,
+  runTable,
+  runTransition,
+  taskTable,
+  transition,
+  type RunEvent,
+  type RunState,
+  type TaskEvent,
+  type TaskState,
+} from './states.js';
+export { afterError, backoffMs, type AfterError, type FailedAttempt } from './retry.js';
+export {
+  afterItems,
+  dependenciesOf,
+  descendantsOf,
+  initialState,
+  itemsToRelease,
+  planExpansion,
+  planFailure,
+  releaseChildren,
+  type AfterItems,
+  type BlockedChild,
+  type Dependency,
+  type Expansion,
+  type FailurePlan,
+  type ItemCounters,
+  type OpenTask,
+} from './plan.js';
+export { compareReady, defaultAgeingMs, FairOrder, type ReadyTask } from './fair-order.js';

@@ -1,0 +1,136 @@
+/** One entry of `tasks`: fields, bounds, expressions, and what they depend on. */
+import { Buffer } from 'node:buffer';
+import { hasExpression } from '../expressions/template.js';
+import type { IssueList } from '../issue-list.js';
+import type { RetryPolicy, RunLimits, TaskDefaults } from '../limits.js';
+import type { TaskPlan } from '../run-plan.js';
+import { suggestion } from '../suggest.js';
+import { formatUses, isUsesProblem, parseUses, type Uses } from '../uses.js';
+import { checkTemplate, type TemplateChecker } from './check-template.js';
+import type { ObjectReader } from './object-reader.js';
+
+export interface TaskContext {
+  readonly organisation: string;
+  readonly priority: number;
+  readonly limits: RunLimits;
+  readonly defaults: TaskDefaults;
+  readonly issues: IssueList;
+  readonly taskIds: ReadonlySet<string>;
+}
+
+const fields = [
+  'id', 'uses', 'depends', 'priority', 'input', 'when', 'forEach', 'maxParallel', 'script', 'retry', 'timeoutMs',
+  'queueTimeoutMs',
+]; // prettier-ignore
+
+/** Undefined when it is too broken to plan; the issues say why. */
+export function parseTask(reader: ObjectReader, id: string, context: TaskContext): TaskPlan | undefined {
+  const { issues, limits, defaults } = context;
+  reader.allowOnly(fields);
+  const uses = readUses(reader, context.organisation);
+  const depends = readDepends(reader, id, context);
+  const checker: TemplateChecker = { issues, limits, taskIds: context.taskIds, self: id, depends };
+  const when = readTemplate(reader, 'when', checker);
+  const forEach = readTemplate(reader, 'forEach', checker);
+  const kind = forEach === undefined ? 'task' : 'item';
+  checkTemplate(reader.json('input'), { path: reader.pathOf('input'), kind }, checker);
+  const maxParallel = reader.number('maxParallel', { min: 1, max: limits.maxExpandedTasks });
+  if (maxParallel !== undefined && forEach === undefined) {
+    reader.issue('maxParallel', 'misplaced_field', 'maxParallel needs forEach');
+  }
+  const timeoutMs = reader.number('timeoutMs', { min: 1, max: limits.maxDurationMs });
+  const queueTimeoutMs = reader.number('queueTimeoutMs', { min: 1, max: limits.maxDurationMs });
+  const priority = reader.number('priority', { min: 0, max: 9 });
+  const script = uses && readScript(reader, uses, limits);
+  const retry = readRetry(reader, context);
+  if (uses?.kind === 'sleep') checkSleep(reader, limits);
+  if (!uses) return undefined;
+  return {
+    id,
+    uses: formatUses(uses),
+    depends: [...depends],
+    priority: priority ?? context.priority,
+    input: reader.json('input'),
+    retry,
+    timeoutMs: timeoutMs ?? defaults.timeoutMs,
+    ...(when === undefined ? {} : { when }),
+    ...(forEach === undefined ? {} : { forEach }),
+    ...(maxParallel === undefined ? {} : { maxParallel }),
+    ...(script === undefined ? {} : { script }),
+    ...(queueTimeoutMs === undefined ? {} : { queueTimeoutMs }),
+  };
+}
+
+function readUses(reader: ObjectReader, organisation: string): Uses | undefined {
+  const text = reader.text('uses', { maxLength: 400, required: true });
+  if (text === undefined) return undefined;
+  const uses = parseUses(text, organisation);
+  if (!isUsesProblem(uses)) return uses;
+  reader.issue('uses', uses.code, uses.message);
+  return undefined;
+}
+
+function readDepends(reader: ObjectReader, self: string, { limits, taskIds }: TaskContext): Set<string> {
+  const depends = new Set<string>();
+  reader.list('depends', { max: limits.maxDependsPerTask })?.forEach((name, index) => {
+    const at = `depends[${index}]`;
+    if (typeof name !== 'string') reader.issue(at, 'invalid_type', 'must be the id of a task');
+    else if (name === self) reader.issue(at, 'cycle', `task "${self}" depends on itself`);
+    else if (!taskIds.has(name)) reader.issue(at, 'unknown_task', `no task "${name}"${suggestion(name, taskIds)}`);
+    else if (depends.has(name)) reader.issue(at, 'duplicate', `"${name}" is listed twice`);
+    else depends.add(name);
+  });
+  return depends;
+}
+
+/** `when` and `forEach`: exactly one expression. */
+function readTemplate(reader: ObjectReader, field: string, checker: TemplateChecker): string | undefined {
+  const text = reader.text(field, { maxLength: checker.limits.maxExpressionLength + 32 });
+  if (text === undefined) return undefined;
+  if (!text.startsWith('${{') || !text.endsWith('}}')) {
+    reader.issue(field, 'not_an_expression', `must be exactly one expression: "\${{ … }}"`);
+    return undefined;
+  }
+  checkTemplate(text, { path: reader.pathOf(field), kind: 'task' }, checker);
+  return text;
+}
+
+function readScript(reader: ObjectReader, uses: Uses, limits: RunLimits): string | undefined {
+  if (uses.kind !== 'script') {
+    if (reader.has('script')) reader.issue('script', 'misplaced_field', 'script needs "uses": "script"');
+    return undefined;
+  }
+  const script = reader.text('script', { maxLength: limits.maxScriptBytes, required: true });
+  if (script !== undefined && Buffer.byteLength(script) > limits.maxScriptBytes) {
+    reader.issue('script', 'too_long', `a script has at most ${limits.maxScriptBytes} bytes`);
+  }
+  if (script?.trim() === '') reader.issue('script', 'required', 'the script is empty');
+  return script;
+}
+
+function readRetry(reader: ObjectReader, { limits, defaults }: TaskContext): RetryPolicy {
+  const retry = reader.object('retry');
+  if (!retry) return defaults.retry;
+  retry.allowOnly(['maxAttempts', 'backoffMs', 'maxBackoffMs', 'jitter']);
+  const duration = { min: 0, max: limits.maxDurationMs };
+  const backoffMs = retry.number('backoffMs', duration) ?? defaults.retry.backoffMs;
+  return {
+    maxAttempts: retry.number('maxAttempts', { min: 1, max: limits.maxAttempts }) ?? defaults.retry.maxAttempts,
+    backoffMs,
+    maxBackoffMs: retry.number('maxBackoffMs', duration) ?? Math.max(backoffMs, defaults.retry.maxBackoffMs),
+    jitter: retry.number('jitter', { min: 0, max: 1, integer: false }) ?? defaults.retry.jitter,
+  };
+}
+
+function checkSleep(reader: ObjectReader, limits: RunLimits): void {
+  const input = reader.object('input');
+  if (!input) {
+    if (!reader.has('input')) reader.issue('input', 'required', 'sleep needs "input": { "durationMs": … }');
+    return;
+  }
+  input.allowOnly(['durationMs']);
+  const duration = input.json('durationMs');
+  if (typeof duration === 'string' && hasExpression(duration)) return;
+  if (duration === null) input.issue('durationMs', 'required', '"durationMs" is required');
+  else input.number('durationMs', { min: 0, max: limits.maxDurationMs });
+}
