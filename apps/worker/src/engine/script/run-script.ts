@@ -1,0 +1,105 @@
+/**
+ * Runs one user script in QuickJS: its own context, no I/O of any kind, memory and time limits, JSON in and JSON out.
+ * The script is a function body with `input` in scope. The interrupt handler ends a script that overstays; should even
+ * that not come through, the worker kills the process. After any failure the whole sandbox is thrown away.
+ */
+import releaseSyncVariant from '@jitl/quickjs-wasmfile-release-sync';
+import { CogmeshError } from '@cogmesh/errors';
+import {
+  newQuickJSWASMModuleFromVariant,
+  type QuickJSContext,
+  type QuickJSSyncVariant,
+  type QuickJSWASMModule,
+} from 'quickjs-emscripten-core';
+import type { ScriptToRun } from '../protocol.js';
+
+/** Below what the host's own stack can carry, so that deep recursion is the script's error and not ours. */
+const stackBytes = 160 * 1024;
+const fileName = 'script';
+/** Longest error message passed on, characters. */
+const maxMessageLength = 500;
+
+// The package declares CommonJS types for what Node loads as an ES module.
+const variant = releaseSyncVariant as unknown as QuickJSSyncVariant;
+
+let sandbox: Promise<QuickJSWASMModule> | undefined;
+
+/** The script's answer as JSON. Throws `script_error` (with the line), `script_timeout`, `script_memory`, `output_too_large`. */
+export async function runScript(script: ScriptToRun): Promise<string> {
+  sandbox ??= newQuickJSWASMModuleFromVariant(variant);
+  const module = await sandbox;
+  try {
+    const runtime = module.newRuntime();
+    runtime.setMemoryLimit(script.memoryBytes);
+    runtime.setMaxStackSize(stackBytes);
+    const deadline = performance.now() + script.timeoutMs;
+    runtime.setInterruptHandler(() => performance.now() >= deadline);
+    const context = runtime.newContext();
+    const outputJson = evaluate(context, script, () => performance.now() >= deadline);
+    context.dispose();
+    runtime.dispose();
+    return outputJson;
+  } catch (thrown) {
+    sandbox = undefined;
+    if (thrown instanceof CogmeshError) throw thrown;
+    throw new CogmeshError('script_error', `the sandbox gave up: ${clip(String(thrown))}`);
+  }
+}
+
+function evaluate(context: QuickJSContext, script: ScriptToRun, expired: () => boolean): string {
+  const json = context.newString(script.inputJson);
+  context.setProp(context.global, 'inputJson', json);
+  json.dispose();
+  // The body starts on the wrapper's first line, so that line numbers are the author's.
+  const code = `(function (input) {${script.source}\n})`;
+  const program = 'JSON.stringify(program(JSON.parse(inputJson)))';
+  const compiled = context.evalCode(code, fileName);
+  if (compiled.error) throw failure(context.dump(compiled.error), expired());
+  context.setProp(context.global, 'program', compiled.value);
+  compiled.value.dispose();
+  const result = context.evalCode(program, 'cogmesh');
+  if (result.error) throw failure(context.dump(result.error), expired());
+  const outputJson = context.typeof(result.value) === 'string' ? context.getString(result.value) : 'null';
+  result.value.dispose();
+  const bytes = Buffer.byteLength(outputJson);
+  if (bytes > script.maxOutputBytes) {
+    const message = `the script returned ${bytes} bytes of JSON, at most ${script.maxOutputBytes} are accepted`;
+    throw new CogmeshError('output_too_large', message, { bytes, limit: script.maxOutputBytes });
+  }
+  return outputJson;
+}
+
+interface Dumped {
+  readonly name?: unknown;
+  readonly message?: unknown;
+  readonly stack?: unknown;
+  readonly lineNumber?: unknown;
+}
+
+function failure(dumped: unknown, expired: boolean): CogmeshError {
+  const { name, message, stack, lineNumber }: Dumped =
+    typeof dumped === 'object' && dumped !== null ? dumped : { message: dumped };
+  const text = clip(
+    `${typeof name === 'string' ? `${name}: ` : ''}${typeof message === 'string' ? message : JSON.stringify(message)}`,
+  );
+  if (expired && name === 'InternalError' && message === 'interrupted')
+    return new CogmeshError('script_timeout', 'the script ran out of time');
+  if (message === 'out of memory' || dumped === null)
+    return new CogmeshError('script_memory', 'the script ran out of memory');
+  const line = lineOf(stack) ?? (typeof lineNumber === 'number' ? lineNumber : undefined);
+  return new CogmeshError(
+    'script_error',
+    line === undefined ? text : `line ${line}: ${text}`,
+    line === undefined ? {} : { line },
+  );
+}
+
+/** The innermost frame inside the script: `at f (script:3:20)`. */
+function lineOf(stack: unknown): number | undefined {
+  const match = typeof stack === 'string' ? /\bscript:(\d+)/.exec(stack) : null;
+  return match ? Number(match[1]) : undefined;
+}
+
+function clip(text: string): string {
+  return text.length > maxMessageLength ? `${text.slice(0, maxMessageLength - 3)}...` : text;
+}

@@ -1,0 +1,261 @@
+/**
+ * The engines of one worker: which of them holds which model, and whose turn it is. A run waits for a free engine that has
+ * its model; engines are given out in order of arrival. An engine that died gets its models and nothing else back. Runs
+ * that overstay their time are ended with the process that carries them.
+ */
+import { CogmeshError } from '@cogmesh/errors';
+import { checkSignature } from '@cogmesh/inference-core';
+import type { Logger } from '@cogmesh/telemetry';
+import type { ModelToLoad, RunAnswer, ScriptToRun, TaskInput } from '../engine/protocol.js';
+import { EngineProcess } from './engine-process.js';
+
+/** Beyond a script's own time limit, until its process is killed, milliseconds. */
+const scriptGraceMs = 1000;
+
+export interface EnginePoolOptions {
+  readonly modelEngines: number;
+  readonly scriptEngines: number;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly logger: Logger;
+  /** A model became ready or stopped being so. */
+  readonly onModelState?: (key: string) => void;
+}
+
+export interface ModelRun {
+  readonly model: string;
+  readonly items: readonly TaskInput[];
+  /** Bytes the items name as shelved. */
+  readonly blobs: ReadonlyMap<string, Uint8Array>;
+  /** From start to the kill, milliseconds. */
+  readonly timeoutMs: number;
+  /** Called when an engine has been found, before it runs. */
+  readonly onStarted?: (engine: string) => void;
+}
+
+interface Slot {
+  readonly engine: EngineProcess;
+  /** Models it is meant to hold. */
+  readonly placed: Map<string, ModelToLoad>;
+  /** Models it holds, warm. */
+  readonly warm: Set<string>;
+  readonly shelved: Set<string>;
+  busy: boolean;
+}
+
+interface Waiter {
+  readonly accepts: (slot: Slot) => boolean;
+  readonly resolve: (slot: Slot) => void;
+}
+
+export class EnginePool {
+  private readonly modelSlots: Slot[];
+  private readonly scriptSlots: Slot[];
+  private readonly waiters: Waiter[] = [];
+  private readonly failures = new Map<string, string>();
+
+  constructor(private readonly options: EnginePoolOptions) {
+    const slots = (count: number, kind: string): Slot[] =>
+      Array.from({ length: count }, (_, index) => this.slot(`${kind}-${index + 1}`));
+    this.modelSlots = slots(options.modelEngines, 'model');
+    this.scriptSlots = slots(options.scriptEngines, 'script');
+  }
+
+  start(): void {
+    for (const { engine } of this.slots) engine.start();
+  }
+
+  /** Whether every engine process is up; models may still be loading. */
+  get isReady(): boolean {
+    return this.slots.every((slot) => slot.engine.isReady);
+  }
+
+  get pids(): readonly number[] {
+    return this.slots.flatMap((slot) => slot.engine.pid ?? []);
+  }
+
+  /** Places the model on the engines that hold least and loads it there. Resolves when it is warm on one. */
+  async load(model: ModelToLoad): Promise<void> {
+    const instances = Math.min(model.manifest.instances, this.modelSlots.length);
+    const chosen = this.modelSlots.toSorted((a, b) => weightOf(a) - weightOf(b)).slice(0, instances);
+    for (const slot of chosen) slot.placed.set(model.key, model);
+    await Promise.any(chosen.filter((slot) => slot.engine.isReady).map((slot) => this.loadInto(slot, model))).catch(
+      (thrown: AggregateError) => {
+        if (thrown.errors.length > 0) throw thrown.errors[0];
+      },
+    );
+  }
+
+  async unload(key: string): Promise<void> {
+    const holders = this.modelSlots.filter((slot) => slot.placed.delete(key));
+    await Promise.all(
+      holders.map(async (slot) => {
+        slot.warm.delete(key);
+        if (slot.engine.isReady) await slot.engine.call('unload', { model: key });
+      }),
+    );
+    this.options.onModelState?.(key);
+  }
+
+  /** Engines that hold the model warm now. */
+  warmEngines(key: string): number {
+    return this.modelSlots.filter((slot) => slot.warm.has(key)).length;
+  }
+
+  /** Why the model could not be loaded, when it could not. */
+  failureOf(key: string): string | undefined {
+    return this.failures.get(key);
+  }
+
+  /** Runs a batch. Rejects with `timeout` (the engine was killed), `engine_crashed`, or what the engine said. */
+  async run(run: ModelRun): Promise<RunAnswer & { readonly engine: string }> {
+    if (!this.modelSlots.some((slot) => slot.placed.has(run.model))) {
+      throw new CogmeshError('unavailable', `${run.model} is not loaded here`, { model: run.model });
+    }
+    const slot = await this.acquire((candidate) => candidate.warm.has(run.model));
+    try {
+      run.onStarted?.(slot.engine.name);
+      this.shelve(slot, run.blobs);
+      const work = slot.engine.call('run', { model: run.model, items: run.items });
+      const answer = await this.within(slot, work, { ms: run.timeoutMs, code: 'timeout' });
+      return { ...answer, engine: slot.engine.name };
+    } finally {
+      this.release(slot);
+    }
+  }
+
+  /** Runs a script, `onStarted` as for models. An aborted signal ends the process that runs it. */
+  async runScript(
+    script: ScriptToRun,
+    hooks: { onStarted?: (engine: string) => void; signal?: AbortSignal } = {},
+  ): Promise<string> {
+    const slot = await this.acquire((candidate) => this.scriptSlots.includes(candidate));
+    const abort = (): void => slot.engine.kill();
+    try {
+      if (hooks.signal?.aborted) throw new CogmeshError('cancelled', 'cancelled before it ran');
+      hooks.onStarted?.(slot.engine.name);
+      hooks.signal?.addEventListener('abort', abort, { once: true });
+      const work = slot.engine.call('script', { script });
+      return (await this.within(slot, work, { ms: script.timeoutMs + scriptGraceMs, code: 'script_timeout' }))
+        .outputJson;
+    } finally {
+      hooks.signal?.removeEventListener('abort', abort);
+      this.release(slot);
+    }
+  }
+
+  /** The bytes will not be named again. */
+  clear(key: string): void {
+    for (const slot of this.modelSlots) if (slot.shelved.delete(key)) slot.engine.post({ kind: 'clear', key });
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.slots.map((slot) => slot.engine.stop()));
+  }
+
+  private get slots(): readonly Slot[] {
+    return [...this.modelSlots, ...this.scriptSlots];
+  }
+
+  private slot(name: string): Slot {
+    const engine = new EngineProcess({
+      name,
+      environment: this.options.environment,
+      onReady: () => this.revive(slot),
+      onGone: (cause) => this.bury(slot, cause),
+    });
+    const slot: Slot = { engine, placed: new Map(), warm: new Set(), shelved: new Set(), busy: false };
+    return slot;
+  }
+
+  private revive(slot: Slot): void {
+    for (const model of slot.placed.values()) void this.loadInto(slot, model).catch(() => undefined);
+    this.handOut();
+  }
+
+  private bury(slot: Slot, cause: string): void {
+    this.options.logger.warn({ engine: slot.engine.name, cause }, 'engine process is gone');
+    const lost = [...slot.warm];
+    slot.warm.clear();
+    slot.shelved.clear();
+    for (const key of lost) this.options.onModelState?.(key);
+  }
+
+  private async loadInto(slot: Slot, model: ModelToLoad): Promise<void> {
+    const { key } = model;
+    try {
+      const { signature, loadMs } = await slot.engine.call('load', { model });
+      checkSignature(model.manifest, signature);
+      const { warmMs } = await slot.engine.call('warm', { model: key });
+      if (!slot.placed.has(key)) return;
+      slot.warm.add(key);
+      this.failures.delete(key);
+      this.options.logger.info(
+        { model: key, engine: slot.engine.name, loadMs: Math.round(loadMs), warmMs: Math.round(warmMs) },
+        'model is warm',
+      );
+    } catch (thrown) {
+      const error = thrown instanceof CogmeshError ? thrown : new CogmeshError('internal', String(thrown));
+      if (error.code !== 'engine_crashed') this.failures.set(key, error.message);
+      this.options.logger.error({ model: key, engine: slot.engine.name, code: error.code }, error.message);
+      throw error;
+    } finally {
+      this.options.onModelState?.(key);
+      this.handOut();
+    }
+  }
+
+  private acquire(accepts: Waiter['accepts']): Promise<Slot> {
+    return new Promise((resolve) => {
+      this.waiters.push({ accepts, resolve });
+      this.handOut();
+    });
+  }
+
+  private release(slot: Slot): void {
+    slot.busy = false;
+    this.handOut();
+  }
+
+  private handOut(): void {
+    for (const slot of this.slots) {
+      if (slot.busy || !slot.engine.isReady) continue;
+      const index = this.waiters.findIndex((waiter) => waiter.accepts(slot));
+      if (index === -1) continue;
+      slot.busy = true;
+      this.waiters.splice(index, 1)[0]?.resolve(slot);
+    }
+  }
+
+  private shelve(slot: Slot, blobs: ReadonlyMap<string, Uint8Array>): void {
+    for (const [key, bytes] of blobs) {
+      if (slot.shelved.has(key)) continue;
+      slot.shelved.add(key);
+      slot.engine.post({ kind: 'shelve', key, bytes });
+    }
+  }
+
+  private async within<T>(
+    slot: Slot,
+    work: Promise<T>,
+    limit: { ms: number; code: 'timeout' | 'script_timeout' },
+  ): Promise<T> {
+    let expired = false;
+    const timer = setTimeout(() => {
+      expired = true;
+      slot.engine.kill();
+    }, limit.ms);
+    try {
+      return await work;
+    } catch (thrown) {
+      if (!expired) throw thrown;
+      throw new CogmeshError(limit.code, `it ran longer than ${limit.ms} ms and was ended`, { limitMs: limit.ms });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+/** Bytes of models would be better; their number is what is known before they load. */
+function weightOf(slot: Slot): number {
+  return slot.placed.size;
+}
