@@ -4,6 +4,9 @@ import type { RawBuilder } from 'kysely';
  * The database port: SQL in the subset that PostgreSQL and SQLite share, written with kysely's `sql` tag.
  * Times are milliseconds since the epoch as 64-bit integers (`number` in rows; beyond 2^53 is refused), ids are text
  * (`COLLATE "C"` on PostgreSQL), JSON is text in SQLite and jsonb in PostgreSQL, booleans are 0/1 integers.
+ * In rows JSON is text from both, to be parsed by who needs it; its spacing and key order are the database's.
+ * Every method rejects with a CogmeshError: `unavailable` (connection lost, busy), `timeout`, `already_exists` (unique),
+ * `failed_precondition` (other constraints; misuse of transactions), `invalid_argument` (a value neither can hold).
  */
 export type Statement<Row = unknown> = RawBuilder<Row>;
 
@@ -23,7 +26,9 @@ export interface Migration {
 export interface Database extends SqlRunner {
   /**
    * BEGIN IMMEDIATE on SQLite, READ COMMITTED on PostgreSQL. Rolls back when `work` throws. Serialisation failures and
-   * deadlocks are retried up to 3 times, so `work` must have no effects outside the transaction.
+   * deadlocks are retried up to 3 times, so `work` must have no effects outside the transaction. A failed statement
+   * dooms the transaction even when `work` catches it. Inside `work` the database itself is refused
+   * (`failed_precondition`): use `tx`. Lost connection at commit: `unavailable`, and it may have happened.
    */
   transaction<T>(work: (tx: SqlRunner) => Promise<T>): Promise<T>;
   /** Applies what is missing, under a lock, in name order. */

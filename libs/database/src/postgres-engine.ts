@@ -93,8 +93,13 @@ class PostgresSession implements Session {
   }
 }
 
-/** Several statements in one text give a list of results; the last one counts. */
+const changing = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE']);
+
+/** Several statements in one text give a list of results; the last one counts. A select changes nothing. */
 function outcomeOf(result: QueryResult | QueryResult[]): Outcome {
   const last = Array.isArray(result) ? result.at(-1) : result;
-  return { rows: (last?.rows ?? []) as unknown[], changes: last?.rowCount ?? 0 };
+  return {
+    rows: (last?.rows ?? []) as unknown[],
+    changes: changing.has(last?.command ?? '') ? (last?.rowCount ?? 0) : 0,
+  };
 }

@@ -11,22 +11,20 @@ import type { SqliteFile } from './sqlite-worker.js';
 export class SqliteEngine implements Engine {
   readonly dialect = 'sqlite';
   readonly #turns = new Fifo();
-  #thread: Promise<SqliteThread>;
+  #thread: Promise<SqliteThread> | undefined;
   #closed = false;
 
-  constructor(readonly file: SqliteFile) {
-    this.#thread = SqliteThread.start(file);
-  }
+  constructor(readonly file: SqliteFile) {}
 
-  /** Rejects when the file cannot be opened. */
+  /** The living thread, started when there is none. Rejects when the file cannot be opened. */
   async thread(): Promise<SqliteThread> {
     if (this.#closed) throw new CogmeshError('unavailable', 'the database is closed');
     const started = this.#thread;
-    const current = await started.catch(() => undefined);
+    const current = await started?.catch(() => undefined);
     if (current?.alive) return current;
     // Only the first of those who found it dead starts another one.
     if (this.#thread === started) this.#thread = SqliteThread.start(this.file);
-    return await this.#thread;
+    return await (this.#thread as Promise<SqliteThread>);
   }
 
   async run(statement: Compiled, wanted: Wanted): Promise<Outcome> {
@@ -58,7 +56,7 @@ export class SqliteEngine implements Engine {
     this.#closed = true;
     const done = await this.#turns.acquire();
     try {
-      const thread = await this.#thread.catch(() => undefined);
+      const thread = await this.#thread?.catch(() => undefined);
       if (thread?.alive) await thread.ask({ act: 'close' }).finally(() => thread.kill());
     } finally {
       done();

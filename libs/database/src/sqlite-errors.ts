@@ -24,7 +24,8 @@ export function fromSqlite(failure: SqliteFailure): CogmeshError {
   const { errcode, message } = failure;
   if (failure.code === 'ERR_OUT_OF_RANGE')
     return new CogmeshError('data_loss', `a stored integer is beyond 2^53 - 1: ${message}`);
-  if (errcode === undefined) return new CogmeshError('internal', message);
+  // Of the file system (ENOTDIR, EACCES) while the folder is made.
+  if (errcode === undefined) return new CogmeshError(failure.code ? 'unavailable' : 'internal', message);
   const primary = errcode & 0xff;
   if (primary === busy || primary === locked) return contentionError(`the SQLite file is busy: ${message}`, failure);
   return new CogmeshError(codes[errcode] ?? codes[primary] ?? 'internal', message, { sqliteCode: errcode });
