@@ -1,0 +1,24 @@
+import type { Command } from 'commander';
+import { table } from '../output/table.js';
+import type { WithContext } from '../program.js';
+
+export function addAgents(program: Command, contextOf: WithContext): void {
+  program
+    .command('agents')
+    .description('agents of the organisation: what they can do and how they are')
+    .action(async (_options: unknown, command: Command) => {
+      const context = contextOf(command);
+      const agents = await context.client().agents();
+      const rows = agents.map((agent) => [
+        agent.id,
+        agent.name,
+        agent.kind,
+        agent.state,
+        agent.capabilities.map(({ name }) => name).join(', '),
+      ]);
+      context.say(
+        rows.length === 0 ? 'no agent is connected' : table(['agent', 'name', 'kind', 'state', 'capabilities'], rows),
+      );
+      context.emit({ agents });
+    });
+}
