@@ -16,6 +16,9 @@ export interface PeekRules {
   readonly code: ErrorCode;
 }
 
+/** No header of ours or of a sane issuer is longer. */
+const headerMaxChars = 2_048;
+
 const compactForm = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
 
 /** Header and payload of the token, unverified. Throws `rules.code` with a sentence. */
@@ -57,4 +60,16 @@ function parsePart(part: string, rules: PeekRules): Record<string, unknown> {
     throw new CogmeshError(rules.code, `the ${rules.noun} does not hold a JSON object`);
   }
   return value as Record<string, unknown>;
+}
+
+/** The unverified `typ` of a token, to choose how to verify it; undefined when there is none to read. */
+export function typeOfToken(token: string): string | undefined {
+  const [header = ''] = token.split('.', 1);
+  if (header.length > headerMaxChars) return undefined;
+  try {
+    const { typ } = JSON.parse(Buffer.from(header, 'base64url').toString()) as { typ?: unknown };
+    return typeof typ === 'string' ? typ : undefined;
+  } catch {
+    return undefined;
+  }
 }

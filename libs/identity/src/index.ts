@@ -7,6 +7,7 @@ export type {
   ServiceClaims,
   TaskGrantClaims,
 } from './claims.js';
+export { typeOfToken } from './compact-jws.js';
 export {
   assertDevelopmentAllowed,
   developmentAudience,
@@ -41,4 +42,6 @@ export {
   type PermitRequest,
   type TaskGrantRequest,
 } from './service-identity.js';
+export { tokenKinds } from './token-kinds.js';
+export { parseStrictJson } from './strict-json.js';
 export { Trust } from './trust.js';

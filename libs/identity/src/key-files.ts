@@ -8,8 +8,8 @@ import { dirname, join } from 'node:path';
 import { CogmeshError } from '@cogmesh/errors';
 import { exportJWK, generateKeyPair, type JWK } from 'jose';
 
-/** Names become file names, so they are plain: letters, digits and dashes. */
-const plainName = /^[a-z0-9][a-z0-9-]{0,62}$/;
+/** Names become file names, so they are plain and cannot leave their folder. */
+const plainName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
 export const keyFiles = {
   rootPrivate: (dir: string) => join(dir, 'root.private.jwk'),
@@ -23,7 +23,10 @@ export const keyFiles = {
 /** The name itself, or `invalid_argument` when it could not be a file name. */
 export function checkedName(name: string): string {
   if (plainName.test(name)) return name;
-  throw new CogmeshError('invalid_argument', `"${name}" is not a name: use a-z, 0-9 and "-", at most 63 characters`);
+  throw new CogmeshError(
+    'invalid_argument',
+    `"${name}" is not a name: use letters, digits, ".", "_" and "-", starting with a letter or digit, at most 63 characters`,
+  );
 }
 
 /** Writes text so that it is either wholly there, mode 0600, or not at all. Makes missing folders, mode 0700. */

@@ -1,0 +1,96 @@
+/**
+ * Checks the rights of a permit against the local policies: every right must be allowed now, whatever the gateway was told when it minted.
+ * Only decisions that policy-core calls cacheable are kept, and only for as long as the epochs they were made with are the current ones.
+ */
+import { CogmeshError } from '@cogmesh/errors';
+import { ownerOf, parseResourcePath, type AccessRequest, type Decision } from '@cogmesh/policy-core';
+import type { Access, OutsideSubject } from '@cogmesh/rpc';
+import type { DecisionCache } from './decision-cache.js';
+import { decisionKey } from './decision-key.js';
+import { decisionTtlMaxMs, permitAccessMax } from './limits.js';
+import type { PolicySource } from './policy-source.js';
+
+export interface AccessCheckOptions {
+  readonly source: PolicySource;
+  readonly cache: DecisionCache;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+export interface AccessQuestion {
+  readonly subject: OutsideSubject;
+  readonly access: readonly Access[];
+  /** When the permit ends, milliseconds since 1970; no decision outlives it. */
+  readonly expiresAtMs: number;
+}
+
+export interface AccessAnswer {
+  /** How many of the decisions came from the cache. */
+  readonly cached: number;
+  /** Highest owner epoch that decided. */
+  readonly epoch: number;
+}
+
+export class AccessCheck {
+  readonly #options: AccessCheckOptions;
+
+  constructor(options: AccessCheckOptions) {
+    this.#options = options;
+  }
+
+  /** Throws `stale_policy`, or `permission_denied` with the decision's code, rules and reason for the first right that is refused. */
+  check({ subject, access, expiresAtMs }: AccessQuestion): AccessAnswer {
+    this.#options.source.assertFresh();
+    if (access.length === 0 || access.length > permitAccessMax) {
+      throw new CogmeshError(
+        'invalid_permit',
+        `the permit names ${access.length} rights; it must name 1 to ${permitAccessMax}`,
+      );
+    }
+    let cached = 0;
+    let epoch = 0;
+    for (const right of access) {
+      const { decision, fromCache } = this.#decide(subject, right, expiresAtMs);
+      if (!decision.allowed) throw denied(right, decision);
+      cached += fromCache ? 1 : 0;
+      epoch = Math.max(epoch, decision.epoch);
+    }
+    return { cached, epoch };
+  }
+
+  #decide(subject: OutsideSubject, right: Access, expiresAtMs: number): { decision: Decision; fromCache: boolean } {
+    const { source, cache, now } = this.#options;
+    const { engine } = source;
+    const nowMs = now();
+    const resource = parseResourcePath(right.resource);
+    const request: AccessRequest = { subject, action: right.action, resource, nowMs };
+    const owner = ownerOf(resource) ?? subject.organisation;
+    const callerEpoch = engine.epochOf(subject.organisation);
+    const ownerEpoch = engine.epochOf(owner);
+    if (callerEpoch === undefined || ownerEpoch === undefined)
+      return { decision: engine.decide(request), fromCache: false };
+    const key = decisionKey({
+      callerEpoch,
+      ownerEpoch,
+      owner,
+      subject,
+      action: right.action,
+      resource: right.resource,
+    });
+    const known = cache.get(key, nowMs);
+    if (known !== undefined) return { decision: known, fromCache: true };
+    const decision = engine.decide(request);
+    if (decision.cacheable) cache.set(key, decision, Math.min(nowMs + decisionTtlMaxMs, expiresAtMs));
+    return { decision, fromCache: false };
+  }
+}
+
+function denied(right: Access, decision: Decision): CogmeshError {
+  return new CogmeshError('permission_denied', `${right.action} on ${right.resource} is denied: ${decision.reason}`, {
+    decision: decision.code,
+    action: right.action,
+    resource: right.resource,
+    rules: decision.rules,
+    epoch: decision.epoch,
+  });
+}

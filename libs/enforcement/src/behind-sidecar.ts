@@ -1,0 +1,34 @@
+/**
+ * The authenticator of a service that stands behind a sidecar. The sidecar has checked policy and replay; here the call must prove that it
+ * came from the sidecar, and the token is verified once more so that who calls is read from a signature and never from a header.
+ */
+import type { InsideTokenVerifier } from '@cogmesh/identity';
+import type { Authenticate } from '@cogmesh/rpc';
+import { CogmeshError } from '@cogmesh/errors';
+import { credentialsOf } from './credentials.js';
+import { anonymousMethods } from './methods.js';
+import { sidecarProofHeader, verifySidecarProof } from './sidecar-proof.js';
+
+export interface BehindSidecarOptions {
+  readonly service: string;
+  readonly secret: Uint8Array;
+  readonly verifier: Pick<InsideTokenVerifier, 'verifyPermit' | 'verifyServiceToken'>;
+  /** Milliseconds since 1970. Default: the system clock. */
+  readonly now?: () => number;
+}
+
+/** Refuses with `direct_call` what carries no proof of the sidecar, anonymous methods included. */
+export function createBehindSidecar({ service, secret, verifier, now = Date.now }: BehindSidecarOptions): Authenticate {
+  return async ({ method, metadata }) => {
+    const authorization = metadata.get('authorization') ?? '';
+    verifySidecarProof(metadata.get(sidecarProofHeader), { method, authorization }, { secret, now });
+    if (anonymousMethods.has(method)) return { kind: 'anonymous' };
+    const { kind, token } = credentialsOf(metadata);
+    if (kind === 'service')
+      return { kind: 'service', service: (await verifier.verifyServiceToken(token, service)).service };
+    const permit = await verifier.verifyPermit(token, service);
+    if (permit.method !== method)
+      throw new CogmeshError('invalid_permit', `the permit is for ${permit.method}, not for ${method}`);
+    return { kind: 'subject', subject: permit.subject, access: permit.access, permitId: permit.id };
+  };
+}

@@ -1,0 +1,23 @@
+/** The `authorization` header of an inside call: which kind of token it carries, judged by its `typ` before anything is verified. */
+import { CogmeshError } from '@cogmesh/errors';
+import { tokenKinds, typeOfToken } from '@cogmesh/identity';
+
+export type Credentials = { readonly kind: 'service' | 'permit'; readonly token: string };
+
+/** Throws `unauthenticated` without a bearer token, `invalid_token` for one of no kind that is accepted here. */
+export function credentialsOf(metadata: ReadonlyMap<string, string>): Credentials {
+  const [, token] = /^Bearer ([^\s]+)$/i.exec(metadata.get('authorization') ?? '') ?? [];
+  if (token === undefined) {
+    throw new CogmeshError(
+      'unauthenticated',
+      'the call carries no bearer token; inside the mesh it needs a permit or a service token',
+    );
+  }
+  const type = typeOfToken(token);
+  if (type === tokenKinds.permit.typ) return { kind: 'permit', token };
+  if (type === tokenKinds.service.typ) return { kind: 'service', token };
+  throw new CogmeshError(
+    'invalid_token',
+    'the bearer token is neither a permit nor a service token; outside tokens go to the gateway',
+  );
+}

@@ -1,0 +1,85 @@
+/**
+ * The enforcement point: who calls, and may they, before anything behind it sees a byte. A service token is held against the static
+ * table; a permit must be genuine, for this method, unused, and every right it names must be allowed by the local policies now.
+ */
+import { CogmeshError } from '@cogmesh/errors';
+import type { InsideTokenVerifier, PermitClaims } from '@cogmesh/identity';
+import type { Authenticate, Caller } from '@cogmesh/rpc';
+import { attributeNames, spanNames, withSpan } from '@cogmesh/telemetry';
+import { AccessCheck } from './access-check.js';
+import { credentialsOf } from './credentials.js';
+import { DecisionCache } from './decision-cache.js';
+import { anonymousMethods, isMethodPath } from './methods.js';
+import { PermitVerifier } from './permit-verifier.js';
+import type { PolicySource } from './policy-source.js';
+import { serviceMayCall } from './service-access.js';
+
+export interface EnforcerOptions {
+  /** The service that is guarded: the audience of every token. */
+  readonly service: string;
+  readonly verifier: Pick<InsideTokenVerifier, 'verifyPermit' | 'verifyServiceToken'>;
+  readonly source: PolicySource;
+  /** Decisions kept; 0 keeps none. */
+  readonly decisionCacheEntries: number;
+  /** Milliseconds since 1970. Default: the system clock. */
+  readonly now?: () => number;
+}
+
+/** An authenticator for `serveRpc`, or for a sidecar in front of one. */
+export function createEnforcer(options: EnforcerOptions): Authenticate {
+  const now = options.now ?? Date.now;
+  const permits = new PermitVerifier({ verifier: options.verifier, audience: options.service, now });
+  const cache = new DecisionCache(options.decisionCacheEntries);
+  const access = new AccessCheck({ source: options.source, cache, now });
+  return async ({ method, metadata }) => {
+    if (!isMethodPath(method))
+      throw new CogmeshError('invalid_argument', 'the path is not exactly /package.Service/Method');
+    if (anonymousMethods.has(method)) return { kind: 'anonymous' };
+    const { kind, token } = credentialsOf(metadata);
+    if (kind === 'service') return admitService(options, token, method);
+    const permit = await permits.verify(token, method);
+    return admitPermit({ permit, permits, access });
+  };
+}
+
+async function admitService({ verifier, service }: EnforcerOptions, token: string, method: string): Promise<Caller> {
+  const claims = await verifier.verifyServiceToken(token, service);
+  if (serviceMayCall(claims.service, method)) return { kind: 'service', service: claims.service };
+  throw new CogmeshError(
+    'permission_denied',
+    `the ${claims.service} may not call ${method} with its identity alone; it takes a permit of the gateway`,
+  );
+}
+
+interface Admission {
+  readonly permit: PermitClaims;
+  readonly permits: PermitVerifier;
+  readonly access: AccessCheck;
+}
+
+function admitPermit({ permit, permits, access }: Admission): Promise<Caller> {
+  const attributes = {
+    [attributeNames.organisation]: permit.subject.organisation,
+    [attributeNames.subject]: permit.subject.sub,
+    [attributeNames.rpcMethod]: permit.method,
+    [attributeNames.action]: permit.access.map(({ action }) => action).slice(0, 20),
+    [attributeNames.resource]: permit.access.map(({ resource }) => resource).slice(0, 20),
+  };
+  return withSpan(spanNames.enforce, { attributes }, (span): Caller => {
+    try {
+      const { cached, epoch } = access.check(permit);
+      permits.use(permit);
+      span.setAttributes({
+        [attributeNames.decisionAllowed]: true,
+        [attributeNames.decisionCached]: cached === permit.access.length,
+        [attributeNames.policyEpoch]: epoch,
+      });
+      return { kind: 'subject', subject: permit.subject, access: permit.access, permitId: permit.id };
+    } catch (error) {
+      span.setAttribute(attributeNames.decisionAllowed, false);
+      if (error instanceof CogmeshError)
+        span.setAttribute(attributeNames.decisionCode, String(error.details['decision'] ?? error.code));
+      throw error;
+    }
+  });
+}

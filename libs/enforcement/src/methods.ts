@@ -1,0 +1,28 @@
+/** The gRPC methods that enforcement treats specially, by full name. */
+
+/** A permit is good for one of these once. Reading twice harms nobody; doing twice does. */
+export const mutatingMethods: ReadonlySet<string> = new Set([
+  '/cogmesh.scheduler.v1.SchedulerService/SubmitRun',
+  '/cogmesh.scheduler.v1.SchedulerService/CancelRun',
+  '/cogmesh.policy.v1.PolicyService/PutPolicies',
+  '/cogmesh.inference.v1.InferenceService/Infer',
+  '/cogmesh.inference.v1.InferenceService/InferStream',
+]);
+
+/** Served to anybody: liveness, and the agents' stream, whose first message carries its token. */
+export const anonymousMethods: ReadonlySet<string> = new Set([
+  '/grpc.health.v1.Health/Check',
+  '/grpc.health.v1.Health/Watch',
+  '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo',
+  '/cogmesh.registry.v1.AgentService/Connect',
+]);
+
+const methodPath = /^\/[A-Za-z_][A-Za-z0-9_.]{0,199}\/[A-Za-z_][A-Za-z0-9_]{0,99}$/;
+
+/**
+ * Whether the path is exactly a gRPC method: one leading slash, no escapes, no dot segments. What is checked is then what is routed,
+ * byte for byte.
+ */
+export function isMethodPath(path: string): boolean {
+  return methodPath.test(path) && !path.includes('..') && !path.includes('./');
+}

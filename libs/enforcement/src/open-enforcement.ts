@@ -1,0 +1,116 @@
+/**
+ * The one call with which a service gets its enforcement, whichever of the three forms it takes: in process with a replica of its own,
+ * in process on its own engine (the policy service), or behind a sidecar.
+ */
+import { loadConfig, type Environment } from '@cogmesh/config';
+import { policyV1 } from '@cogmesh/contracts';
+import { CogmeshError } from '@cogmesh/errors';
+import { loadServiceIdentity, type ServiceIdentity } from '@cogmesh/identity';
+import type { DecisionEngine } from '@cogmesh/policy-core';
+import { createClient, openChannel, type Authenticate } from '@cogmesh/rpc';
+import type { Logger } from '@cogmesh/telemetry';
+import { authorisation } from './authorisation.js';
+import { createBehindSidecar } from './behind-sidecar.js';
+import { enforcementConfig, type EnforcementConfig } from './config.js';
+import { createEnforcer } from './enforcer.js';
+import { openReplica } from './open-replica.js';
+import { localPolicySource, type PolicySource } from './policy-source.js';
+import { readSidecarSecret } from './sidecar-secret.js';
+import { createTaskGrantCheck, type CheckTaskGrant } from './task-grants.js';
+
+export interface OpenEnforcementOptions {
+  readonly service: string;
+  readonly keysDir: string;
+  /** The service's own folder; bundles are kept under `policies/`. */
+  readonly dataDir: string;
+  readonly peers: { readonly policy: string };
+  readonly environment: Environment;
+  readonly logger: Logger;
+  /** The policy service's engine: it must not wait for itself. */
+  readonly localEngine?: DecisionEngine;
+}
+
+export interface Enforcement {
+  readonly mode: 'in-process' | 'sidecar';
+  readonly identity: ServiceIdentity;
+  /** For `serveRpc({ authenticate })`. */
+  readonly authenticate: Authenticate;
+  readonly checkTaskGrant: CheckTaskGrant;
+  /** Whether checks are answered now. */
+  ready(): { readonly ready: boolean; readonly detail: string };
+  /** Looks for changed policies now: for the bus event `bundle.published.v1`. */
+  poke(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Throws `invalid_config` when a key or the sidecar's secret is missing. Does not wait for the policy service to answer. */
+export async function openEnforcement(options: OpenEnforcementOptions): Promise<Enforcement> {
+  const config = loadConfig(enforcementConfig, options.environment);
+  const identity = await loadServiceIdentity(options.keysDir, options.service);
+  if (config.mode === 'sidecar') return behindSidecar(options, { config, identity });
+  if (options.localEngine !== undefined) {
+    return inProcess({ options, identity, config }, localPolicySource(options.localEngine), {
+      ready: () => ({ ready: true, detail: 'own policies' }),
+      poke: () => Promise.resolve(),
+      close: () => Promise.resolve(),
+    });
+  }
+  const { replica, close } = await openReplica({
+    identity,
+    config,
+    policyAddress: options.peers.policy,
+    dir: options.dataDir,
+    logger: options.logger,
+  });
+  return inProcess({ options, identity, config }, replica, {
+    ready: () => replica.readiness(),
+    poke: () => replica.poke(),
+    close,
+  });
+}
+
+interface Parts {
+  readonly options: OpenEnforcementOptions;
+  readonly identity: ServiceIdentity;
+  readonly config: EnforcementConfig;
+}
+
+function inProcess(
+  { options, identity, config }: Parts,
+  source: PolicySource,
+  upkeep: Pick<Enforcement, 'ready' | 'poke' | 'close'>,
+): Enforcement {
+  const { verifier } = identity;
+  const { decisionCacheEntries } = config;
+  return {
+    mode: 'in-process',
+    identity,
+    authenticate: createEnforcer({ service: options.service, verifier, source, decisionCacheEntries }),
+    checkTaskGrant: createTaskGrantCheck({ verifier, source }),
+    ...upkeep,
+  };
+}
+
+function behindSidecar({ service }: OpenEnforcementOptions, { config, identity }: Omit<Parts, 'options'>): Enforcement {
+  const secret = readSidecarSecret({ file: config.sidecarSecretFile, descriptor: config.sidecarSecretDescriptor });
+  const channel =
+    config.sidecarAddress === ''
+      ? undefined
+      : openChannel({ target: config.sidecarAddress, authorize: authorisation(identity, service) });
+  const client = channel && createClient(policyV1.EnforcementService, channel);
+  const checkTaskGrant: CheckTaskGrant = async ({ grantJws, agentId, attempts }) => {
+    if (client === undefined)
+      throw new CogmeshError('invalid_config', 'COGMESH_SIDECAR_ADDRESS is not set: task grants cannot be checked');
+    const { allowed, code, reason } = await client.checkTaskGrant({ grantJws, agentId, attempts: [...attempts] });
+    return { allowed, code, reason };
+  };
+  return {
+    mode: 'sidecar',
+    identity,
+    authenticate: createBehindSidecar({ service, secret, verifier: identity.verifier }),
+    checkTaskGrant,
+    ready: () => ({ ready: true, detail: 'behind a sidecar' }),
+    poke: () => Promise.resolve(),
+    close: () => Promise.resolve(channel?.close()),
+  };
+}
