@@ -1,1 +1,2 @@
-export {};
+export { policyConfig } from './config.js';
+export { policyService } from './service.js';

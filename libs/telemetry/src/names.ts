@@ -8,6 +8,8 @@ export const spanNames = {
   authenticate: 'authenticate',
   /** Gateway: ask the policy service. */
   decide: 'decide',
+  /** Policy service: the decision itself. */
+  evaluate: 'evaluate policy',
   /** Enforcement point: verify the permit and check the replicated policy. */
   enforce: 'enforce',
   /** Scheduler: validate and store a run. */

@@ -1,0 +1,126 @@
+/**
+ * The policies in force in this process: the engine, the issuers, and a signed bundle per organisation and epoch. The
+ * database is the truth; the book follows it and keeps answering, from what it has, while the database is away. Epochs
+ * only rise. A set that does not load makes its organisation deny everything, and only its organisation.
+ */
+import type { IssuerRecord, ServiceIdentity } from '@cogmesh/identity';
+import { parsePolicySet, type DecisionEngine, type OrganisationPolicies } from '@cogmesh/policy-core';
+import type { Logger } from '@cogmesh/telemetry';
+import { checkDocument } from './checked-policies.js';
+import { bundlesMaxChars } from './limits.js';
+import type { PolicyStore, StoredPolicies } from './policy-store.js';
+
+export type Signer = Pick<ServiceIdentity, 'signBundle' | 'signHeartbeat' | 'verifyPartnerGrant'>;
+
+export interface PolicyBookParts {
+  /** Filled by the book alone. */
+  readonly engine: DecisionEngine;
+  readonly store: PolicyStore;
+  readonly signer: Signer;
+  readonly logger: Logger;
+}
+
+/** The current set of one organisation, whether or not it could be loaded into the engine. */
+interface Page {
+  readonly epoch: number;
+  readonly document: unknown;
+  bundle: Promise<string> | undefined;
+}
+
+export class PolicyBook {
+  readonly engine: DecisionEngine;
+  readonly #parts: PolicyBookParts;
+  readonly #pages = new Map<string, Page>();
+  #issuers: readonly IssuerRecord[] = [];
+  #refreshing: Promise<void> | undefined;
+
+  constructor(parts: PolicyBookParts) {
+    this.#parts = parts;
+    this.engine = parts.engine;
+  }
+
+  /** Takes over what the database has that is newer. Calls at the same time share one reading that began after the first. */
+  async refresh(): Promise<void> {
+    while (this.#refreshing !== undefined) await this.#refreshing.catch(() => undefined);
+    this.#refreshing = this.#read().finally(() => {
+      this.#refreshing = undefined;
+    });
+    return this.#refreshing;
+  }
+
+  /** Puts a set in force that was just committed. */
+  accept(policies: OrganisationPolicies): void {
+    const { organisation, epoch, document } = policies;
+    if (epoch <= (this.#pages.get(organisation)?.epoch ?? 0)) return;
+    this.engine.replace(policies);
+    this.#pages.set(organisation, { epoch, document, bundle: undefined });
+  }
+
+  get issuers(): readonly IssuerRecord[] {
+    return this.#issuers;
+  }
+
+  organisations(): string[] {
+    return [...this.#pages.keys()].sort();
+  }
+
+  epochs(): Record<string, number> {
+    return Object.fromEntries(this.organisations().map((name) => [name, this.#pages.get(name)?.epoch ?? 0]));
+  }
+
+  /** The current document of an organisation; undefined when there is none. */
+  current(organisation: string): { readonly epoch: number; readonly document: unknown } | undefined {
+    return this.#pages.get(organisation);
+  }
+
+  /** Signed bundles above the known epochs, as many as fit one answer. */
+  async bundlesSince(known: ReadonlyMap<string, number>): Promise<string[]> {
+    const bundles: string[] = [];
+    let chars = 0;
+    for (const organisation of this.organisations()) {
+      const page = this.#pages.get(organisation);
+      if (page === undefined || page.epoch <= (known.get(organisation) ?? 0)) continue;
+      const bundle = await this.#bundle(organisation, page);
+      chars += bundle.length;
+      if (bundles.length > 0 && chars > bundlesMaxChars) break;
+      bundles.push(bundle);
+    }
+    return bundles;
+  }
+
+  heartbeat(nonce: string): Promise<string> {
+    return this.#parts.signer.signHeartbeat({ nonce, epochs: this.epochs() });
+  }
+
+  #bundle(organisation: string, page: Page): Promise<string> {
+    const { epoch, document } = page;
+    page.bundle ??= this.#parts.signer.signBundle({ organisation, epoch, policies: document });
+    page.bundle.catch(() => {
+      page.bundle = undefined;
+    });
+    return page.bundle;
+  }
+
+  async #read(): Promise<void> {
+    const { store } = this.#parts;
+    const epochs = await store.epochs();
+    const newer = [...epochs].filter(([name, epoch]) => epoch > (this.#pages.get(name)?.epoch ?? 0));
+    for (const stored of await store.load(newer.map(([name]) => name))) await this.#take(stored);
+    this.#issuers = await store.issuers();
+  }
+
+  async #take({ organisation, epoch, documentJson }: StoredPolicies): Promise<void> {
+    const json: unknown = JSON.parse(documentJson);
+    try {
+      const { document, grants } = await checkDocument(organisation, parsePolicySet(json), this.#parts.signer);
+      this.accept({ organisation, epoch, document, grants });
+    } catch (thrown) {
+      this.#parts.logger.error(
+        { organisation, epoch, err: thrown },
+        'a stored policy set cannot be used; everything of this organisation is denied',
+      );
+      this.engine.remove(organisation);
+      this.#pages.set(organisation, { epoch, document: json, bundle: undefined });
+    }
+  }
+}

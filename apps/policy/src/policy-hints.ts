@@ -1,0 +1,5 @@
+/** Tells the others that there is something new. Hints only: whoever misses one finds out at the next heartbeat. */
+export interface PolicyHints {
+  bundlePublished(organisation: string, epoch: number): Promise<void>;
+  issuersChanged(): Promise<void>;
+}

@@ -1,0 +1,41 @@
+/**
+ * The one way policies change: checked whole, stored as the next epoch in one transaction, then in force here, then a
+ * hint to the others. A document that is refused changes nothing.
+ */
+import { checkPolicies, type GrantVerifier } from './checked-policies.js';
+import type { PolicyBook } from './policy-book.js';
+import type { PolicyHints } from './policy-hints.js';
+import type { PolicyStore } from './policy-store.js';
+
+export interface PutPoliciesParts {
+  readonly store: PolicyStore;
+  readonly book: PolicyBook;
+  readonly hints: PolicyHints;
+  readonly verifier: GrantVerifier;
+}
+
+export interface PutPoliciesCommand {
+  readonly organisation: string;
+  readonly json: string;
+  /** 0 accepts any. */
+  readonly expectedEpoch: number;
+  readonly writtenBy: string;
+}
+
+export class PutPolicies {
+  readonly #parts: PutPoliciesParts;
+
+  constructor(parts: PutPoliciesParts) {
+    this.#parts = parts;
+  }
+
+  /** The new epoch. Throws `invalid_policy`, `payload_too_large`, `not_found` or `conflict`. */
+  async execute({ organisation, json, expectedEpoch, writtenBy }: PutPoliciesCommand): Promise<number> {
+    const { store, book, hints, verifier } = this.#parts;
+    const checked = await checkPolicies(organisation, json, verifier);
+    const epoch = await store.put({ organisation, ...checked, expectedEpoch, writtenBy });
+    book.accept({ organisation, epoch, ...checked });
+    await hints.bundlePublished(organisation, epoch);
+    return epoch;
+  }
+}

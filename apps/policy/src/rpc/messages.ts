@@ -1,0 +1,74 @@
+/** Messages of policy.proto to and from the words of policy-core. */
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { policyV1 } from '@cogmesh/contracts';
+import { CogmeshError } from '@cogmesh/errors';
+import type { IssuerRecord } from '@cogmesh/identity';
+import type { AccessRequest, Decision, RuleOutcome } from '@cogmesh/policy-core';
+import { ulid } from 'ulid';
+import { attributesMaxChars, contextMaxChars } from '../limits.js';
+
+/** `invalid_argument` or `invalid_json` for a request without subject or resource, or whose JSON is none. */
+export function toAccessRequest(request: policyV1.DecideRequest, nowMs: number): AccessRequest {
+  const { subject, resource } = request;
+  if (subject === undefined) throw new CogmeshError('invalid_argument', 'the request has no subject');
+  if (resource === undefined) throw new CogmeshError('invalid_argument', 'the request has no resource');
+  return {
+    subject: {
+      issuer: subject.issuer,
+      sub: subject.sub,
+      organisation: subject.organisation,
+      roles: subject.roles,
+      attributes: jsonObject(subject.attributesJson, { name: 'attributes_json', maxChars: attributesMaxChars }),
+    },
+    action: request.action,
+    resource: { type: resource.type, id: resource.id },
+    ...(request.owner === '' ? {} : { owner: request.owner }),
+    context: jsonObject(request.contextJson, { name: 'context_json', maxChars: contextMaxChars }),
+    nowMs,
+  };
+}
+
+function jsonObject(text: string, { name, maxChars }: { name: string; maxChars: number }): Record<string, unknown> {
+  if (text === '') return {};
+  if (text.length > maxChars)
+    throw new CogmeshError(
+      'payload_too_large',
+      `${name} has ${String(text.length)} characters, at most ${String(maxChars)}`,
+    );
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new CogmeshError('invalid_json', `${name} is not JSON`);
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw new CogmeshError('invalid_json', `${name} is not an object`);
+}
+
+export function fromDecision(
+  decision: Decision,
+): MessageInitShape<typeof policyV1.DecideResponseSchema> & { decisionId: string } {
+  const { allowed, code, reason, rules, epoch, grantId } = decision;
+  return { allowed, decisionId: ulid(), reason, code, epoch: BigInt(epoch), grantId: grantId ?? '', rules: [...rules] };
+}
+
+const outcomes = {
+  matched: policyV1.RuleOutcome_Outcome.MATCHED,
+  skipped: policyV1.RuleOutcome_Outcome.SKIPPED,
+  failed: policyV1.RuleOutcome_Outcome.FAILED,
+} as const;
+
+export function fromOutcome(rule: RuleOutcome): MessageInitShape<typeof policyV1.RuleOutcomeSchema> {
+  return { ...rule, outcome: outcomes[rule.outcome] };
+}
+
+export function fromIssuer(record: IssuerRecord): MessageInitShape<typeof policyV1.IssuerSchema> {
+  const { tokenTypes, ...rest } = record;
+  return {
+    ...rest,
+    algorithms: [...record.algorithms],
+    allowedRoles: [...record.allowedRoles],
+    allowedAttributes: [...record.allowedAttributes],
+    tokenTypes: [...(tokenTypes ?? [])],
+  };
+}

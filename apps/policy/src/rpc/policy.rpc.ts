@@ -1,0 +1,120 @@
+/**
+ * The face of PolicyService. Who may call what is settled before a handler runs; here is only what depends on the
+ * request: policies are written and read by their own organisation, with the right to do so in the permit.
+ */
+import { policyV1 } from '@cogmesh/contracts';
+import { CogmeshError } from '@cogmesh/errors';
+import { implement, type CallContext, type OutsideSubject, type ServiceBinding } from '@cogmesh/rpc';
+import { attributeNames, spanNames, withSpan } from '@cogmesh/telemetry';
+import { decideManyMax, nonceMaxChars, nonceMinChars } from '../limits.js';
+import type { PolicyBook } from '../policy-book.js';
+import type { PutPolicies } from '../put-policies.js';
+import { fromDecision, fromIssuer, fromOutcome, toAccessRequest } from './messages.js';
+
+export interface PolicyRpcParts {
+  readonly book: PolicyBook;
+  readonly putPolicies: PutPolicies;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}
+
+export function policyRpc(parts: PolicyRpcParts): ServiceBinding {
+  const { book } = parts;
+  return implement(policyV1.PolicyService, {
+    decide: (request) => decide(parts, request),
+    decideMany: ({ requests }) => decideMany(parts, requests),
+    explain: ({ request }) => explain(parts, request),
+    getBundle: (request) => getBundle(book, request),
+    getIssuers: async () => ({ issuers: book.issuers.map(fromIssuer) }),
+    putPolicies: (request, call) => putPolicies(parts, request, call),
+    getPolicies: (request, call) => getPolicies(book, request, call),
+  });
+}
+
+function decide({ book, now }: PolicyRpcParts, request: policyV1.DecideRequest) {
+  return withSpan(spanNames.evaluate, {}, (span) => {
+    const access = toAccessRequest(request, now());
+    const answer = fromDecision(book.engine.decide(access));
+    span.setAttributes({
+      [attributeNames.decisionId]: answer.decisionId,
+      [attributeNames.decisionAllowed]: answer.allowed ?? false,
+      [attributeNames.decisionCode]: answer.code ?? '',
+      [attributeNames.policyEpoch]: Number(answer.epoch ?? 0n),
+      [attributeNames.organisation]: access.subject.organisation,
+      [attributeNames.action]: access.action,
+      [attributeNames.resource]: `${access.resource.type}:${access.resource.id}`,
+    });
+    return answer;
+  });
+}
+
+async function decideMany(parts: PolicyRpcParts, requests: readonly policyV1.DecideRequest[]) {
+  if (requests.length > decideManyMax)
+    throw new CogmeshError(
+      'invalid_argument',
+      `${String(requests.length)} requests in one call, at most ${String(decideManyMax)}`,
+    );
+  const nowMs = parts.now();
+  const accesses = requests.map((request) => toAccessRequest(request, nowMs));
+  return withSpan(spanNames.evaluate, {}, (span) => {
+    const responses = accesses.map((access) => fromDecision(parts.book.engine.decide(access)));
+    const refused = responses.find(({ allowed }) => allowed !== true);
+    const told = refused ?? responses[0];
+    span.setAttributes({
+      [attributeNames.decisionAllowed]: refused === undefined,
+      [attributeNames.decisionId]: told?.decisionId ?? '',
+      [attributeNames.decisionCode]: told?.code ?? '',
+      [attributeNames.policyEpoch]: Number(told?.epoch ?? 0n),
+    });
+    return { responses };
+  });
+}
+
+async function explain({ book, now }: PolicyRpcParts, request: policyV1.DecideRequest | undefined) {
+  if (request === undefined) throw new CogmeshError('invalid_argument', 'there is no request to explain');
+  const { decision, rules } = book.engine.explain(toAccessRequest(request, now()));
+  return { decision: fromDecision(decision), rules: rules.map(fromOutcome) };
+}
+
+async function getBundle(book: PolicyBook, { knownEpochs, nonce }: policyV1.GetBundleRequest) {
+  if (nonce.length < nonceMinChars || nonce.length > nonceMaxChars)
+    throw new CogmeshError(
+      'invalid_argument',
+      `the nonce must have ${String(nonceMinChars)} to ${String(nonceMaxChars)} characters`,
+    );
+  const known = new Map(Object.entries(knownEpochs).map(([name, epoch]) => [name, Number(epoch)]));
+  const bundlesJws = await book.bundlesSince(known);
+  return { bundlesJws, organisations: book.organisations(), heartbeatJws: await book.heartbeat(nonce) };
+}
+
+async function putPolicies(parts: PolicyRpcParts, request: policyV1.PutPoliciesRequest, call: CallContext) {
+  const { organisation, policySetJson, expectedEpoch } = request;
+  const subject = memberWith(call, organisation, 'write');
+  const command = { organisation, json: policySetJson, expectedEpoch: Number(expectedEpoch) };
+  const epoch = await parts.putPolicies.execute({ ...command, writtenBy: `${subject.sub} (${subject.issuer})` });
+  return { epoch: BigInt(epoch) };
+}
+
+async function getPolicies(book: PolicyBook, { organisation }: policyV1.GetPoliciesRequest, call: CallContext) {
+  memberWith(call, organisation, 'read');
+  const page = book.current(organisation);
+  if (page === undefined) throw new CogmeshError('not_found', `there is no organisation "${organisation}"`);
+  return { policySetJson: JSON.stringify(page.document), epoch: BigInt(page.epoch) };
+}
+
+/** The caller, if a member of the organisation whose permit carries the action on its policies. */
+function memberWith({ caller }: CallContext, organisation: string, action: 'read' | 'write'): OutsideSubject {
+  if (caller.kind !== 'subject')
+    throw new CogmeshError(
+      'permission_denied',
+      'policies are read and written on behalf of a member of their organisation',
+    );
+  if (caller.subject.organisation !== organisation)
+    throw new CogmeshError(
+      'permission_denied',
+      `a member of ${caller.subject.organisation} may not ${action} policies of another organisation`,
+    );
+  if (!caller.access.some((right) => right.action === action && right.resource === '/policies'))
+    throw new CogmeshError('permission_denied', `the permit does not carry "${action}" on /policies`);
+  return caller.subject;
+}

@@ -1,0 +1,75 @@
+/**
+ * The composition root. Order matters in one place: the policies are read from the database before anything listens, so
+ * the first answer is already the right one.
+ */
+import { openEnforcement } from '@cogmesh/enforcement';
+import { DecisionEngine } from '@cogmesh/policy-core';
+import { serveRpc } from '@cogmesh/rpc';
+import type { Readiness, ServiceHost } from '@cogmesh/service';
+import { BusPolicyHints, policyEvents } from './adapters/bus-policy-hints.js';
+import { policyMigrations } from './adapters/migrations.js';
+import { SqlPolicyStore } from './adapters/sql-policy-store.js';
+import { bootstrap } from './bootstrap/bootstrap.js';
+import type { PolicyConfig } from './config.js';
+import { onBundlePublished } from './events/on-bundle-published.js';
+import { PolicyBook } from './policy-book.js';
+import { PutPolicies } from './put-policies.js';
+import { startRefresh } from './refresh.js';
+import { policyRpc } from './rpc/policy.rpc.js';
+
+export interface PolicyParts {
+  readonly book: PolicyBook;
+  readonly putPolicies: PutPolicies;
+  /** Where it listens. */
+  readonly address: string;
+  readiness(): Promise<Readiness>;
+  /** Finishes calls in flight, then stops looking for changes. */
+  close(): Promise<void>;
+}
+
+export async function wirePolicy(host: ServiceHost, config: PolicyConfig): Promise<PolicyParts> {
+  const { logger, database, bus } = host;
+  const engine = new DecisionEngine();
+  const enforcement = await openEnforcement({ ...host, service: 'policy', localEngine: engine });
+  const { identity } = enforcement;
+  const store = new SqlPolicyStore(database);
+  const book = new PolicyBook({ engine, store, signer: identity, logger });
+  const hints = new BusPolicyHints(bus, logger);
+  const putPolicies = new PutPolicies({ store, book, hints, verifier: identity });
+
+  await database.migrate(policyMigrations);
+  const issuersAdded = await bootstrap(config.bootstrapDir, { store, verifier: identity, logger });
+  await book.refresh();
+  await bus.declare({ exchanges: [policyEvents] });
+  const consumer = await onBundlePublished(bus, book, logger);
+  const refresh = startRefresh(book, { everyMs: config.refreshMs, logger });
+  const services = [policyRpc({ book, putPolicies, now: Date.now })];
+  const server = await serveRpc({ address: host.listen, services, authenticate: enforcement.authenticate, logger });
+  if (issuersAdded) await hints.issuersChanged();
+
+  return {
+    book,
+    putPolicies,
+    address: server.address,
+    readiness: () => readiness(host, book),
+    close: async () => {
+      await server.stop();
+      await consumer.stop();
+      await refresh.stop();
+      await enforcement.close();
+    },
+  };
+}
+
+/** Decisions need only what is in memory, so a database that is away is told and does not make the service unready. */
+async function readiness({ database }: ServiceHost, book: PolicyBook): Promise<Readiness> {
+  const answers = await database.ping().then(
+    () => ({ ready: true }),
+    (thrown: unknown) => ({ ready: false, detail: `policies cannot be changed now: ${String(thrown)}` }),
+  );
+  const organisations = book.organisations().length;
+  return {
+    ready: true,
+    checks: { policies: { ready: true, detail: `${String(organisations)} organisations` }, database: answers },
+  };
+}
