@@ -1,0 +1,90 @@
+/**
+ * Decisions of the policy service over gRPC, as the gateway. Whatever keeps an answer away is `unavailable`, so that no
+ * caller ever passes because nobody could be asked, and none is told "unauthenticated" for a fault between services.
+ */
+import { policyV1 } from '@cogmesh/contracts';
+import { CogmeshError, toCogmeshError } from '@cogmesh/errors';
+import type { Access, OutsideSubject } from '@cogmesh/rpc';
+import { attributeNames, SpanKind, spanNames, withSpan } from '@cogmesh/telemetry';
+import type { Decisions } from '../operations/authority.js';
+import type { PolicyClient } from '../operations/ports.js';
+import { entityOf } from '../operations/right.js';
+
+/** DecideMany's own limit. */
+const requestsPerCall = 1_000;
+const decideDeadlineMs = 5_000;
+
+export class PolicyDecisions implements Decisions {
+  readonly #policy: PolicyClient;
+
+  constructor(policy: PolicyClient) {
+    this.#policy = policy;
+  }
+
+  async decide(
+    subject: OutsideSubject,
+    rights: readonly Access[],
+    signal: AbortSignal,
+  ): Promise<readonly policyV1.DecideResponse[]> {
+    const requests = rights.map((right) => decideRequest(subject, right));
+    const answers: policyV1.DecideResponse[] = [];
+    for (let at = 0; at < requests.length; at += requestsPerCall) {
+      answers.push(...(await this.#decideSome(requests.slice(at, at + requestsPerCall), signal)));
+    }
+    return answers;
+  }
+
+  explain(subject: OutsideSubject, right: Access, signal: AbortSignal): Promise<policyV1.ExplainResponse> {
+    return reached(() =>
+      this.#policy.explain({ request: decideRequest(subject, right) }, { signal, deadlineMs: decideDeadlineMs }),
+    );
+  }
+
+  #decideSome(requests: ReturnType<typeof decideRequest>[], signal: AbortSignal): Promise<policyV1.DecideResponse[]> {
+    return withSpan(spanNames.decide, { kind: SpanKind.INTERNAL }, async (span) => {
+      const { responses } = await reached(() =>
+        this.#policy.decideMany({ requests }, { signal, deadlineMs: decideDeadlineMs }),
+      );
+      if (responses.length !== requests.length) {
+        throw new CogmeshError('unavailable', 'policy answered another number of questions than it was asked');
+      }
+      const decisive = responses.find(({ allowed }) => !allowed) ?? responses[0];
+      span.setAttributes({
+        [attributeNames.decisionAllowed]: responses.every(({ allowed }) => allowed),
+        [attributeNames.decisionId]: responses.map(({ decisionId }) => decisionId).slice(0, 100),
+        [attributeNames.decisionCode]: decisive?.code ?? '',
+        [attributeNames.policyEpoch]: Number(decisive?.epoch ?? 0n),
+        [attributeNames.action]: requests.map(({ action }) => action).slice(0, 100),
+        [attributeNames.resource]: requests.map(({ resource }) => `${resource.type}:${resource.id}`).slice(0, 100),
+      });
+      return responses;
+    });
+  }
+}
+
+function decideRequest(subject: OutsideSubject, { action, resource }: Access) {
+  const { issuer, sub, organisation, roles, tokenId, attributes } = subject;
+  return {
+    subject: { issuer, sub, organisation, roles: [...roles], tokenId, attributesJson: JSON.stringify(attributes) },
+    action,
+    resource: entityOf(resource),
+  };
+}
+
+/** Faults of the question itself, which the caller can mend. */
+const callersFaults = new Set(['invalid_argument', 'stale_policy', 'cancelled']);
+
+async function reached<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return await ask();
+  } catch (thrown) {
+    const error = toCogmeshError(thrown);
+    if (callersFaults.has(error.code)) throw error;
+    throw new CogmeshError(
+      'unavailable',
+      'the policy service cannot be asked now; nothing is allowed without it',
+      { retryAfterSeconds: 1 },
+      { cause: thrown },
+    );
+  }
+}

@@ -1,0 +1,61 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { APP_FILTER } from '@nestjs/core';
+import type { Logger } from '@cogmesh/telemetry';
+import type { Admission } from './admission.js';
+import { BlobsController } from './http/blobs.controller.js';
+import { CatalogueController } from './http/catalogue.controller.js';
+import { DocsController } from './http/docs.controller.js';
+import { EventsController } from './http/events.controller.js';
+import { HealthController } from './http/health.controller.js';
+import type { OpenStreams } from './http/open-streams.js';
+import { PoliciesController } from './http/policies.controller.js';
+import { ProblemFilter } from './http/problem.filter.js';
+import { RunsController } from './http/runs.controller.js';
+import {
+  ADMISSION,
+  HTTP_SETTINGS,
+  LOGGER,
+  OPEN_STREAMS,
+  OPERATIONS,
+  READINESS,
+  type HttpSettings,
+} from './http/tokens.js';
+import type { Operations } from './operations/operations.js';
+import type { GatewayReadiness } from './readiness.js';
+
+export interface HttpParts {
+  readonly operations: Operations;
+  readonly admission: Admission;
+  readonly settings: HttpSettings;
+  readonly readiness: GatewayReadiness;
+  readonly streams: OpenStreams;
+  readonly logger: Logger;
+}
+
+/** Nest's index of the HTTP face: the controllers, and the objects wiring.ts built. */
+@Module({})
+export class AppModule {
+  static of(parts: HttpParts): DynamicModule {
+    return {
+      module: AppModule,
+      controllers: [
+        RunsController,
+        EventsController,
+        BlobsController,
+        CatalogueController,
+        PoliciesController,
+        HealthController,
+        DocsController,
+      ],
+      providers: [
+        { provide: OPERATIONS, useValue: parts.operations },
+        { provide: ADMISSION, useValue: parts.admission },
+        { provide: HTTP_SETTINGS, useValue: parts.settings },
+        { provide: READINESS, useValue: parts.readiness },
+        { provide: OPEN_STREAMS, useValue: parts.streams },
+        { provide: LOGGER, useValue: parts.logger },
+        { provide: APP_FILTER, useClass: ProblemFilter },
+      ],
+    };
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * Every failure as an RFC 9457 problem document with our stable code, whoever threw it: a use case, Nest, or Fastify while
+ * it parsed. What nobody expected is logged with its cause and told as `internal`.
+ */
+import { Catch, HttpException, Inject, Injectable, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import { CogmeshError, problemMediaType, toCogmeshError, toProblem, type ErrorCode } from '@cogmesh/errors';
+import type { Logger } from '@cogmesh/telemetry';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { LOGGER } from './tokens.js';
+
+const codeOfStatus: Readonly<Record<number, ErrorCode>> = {
+  400: 'invalid_argument',
+  404: 'not_found',
+  405: 'unimplemented',
+  413: 'payload_too_large',
+  414: 'invalid_argument',
+  415: 'unsupported_media_type',
+  429: 'overloaded',
+  503: 'unavailable',
+};
+
+@Injectable()
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  constructor(@Inject(LOGGER) private readonly logger: Logger) {}
+
+  catch(thrown: unknown, host: ArgumentsHost): void {
+    const http = host.switchToHttp();
+    sendProblem(thrown, { request: http.getRequest(), reply: http.getResponse(), logger: this.logger });
+  }
+}
+
+export interface ProblemTarget {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  readonly logger: Logger;
+}
+
+export function sendProblem(thrown: unknown, { request, reply, logger }: ProblemTarget): void {
+  const error = knownError(thrown, request);
+  const problem = toProblem(error);
+  if (problem.status >= 500)
+    logger.error({ err: error.cause ?? error, code: error.code, route: request.routeOptions.url }, error.message);
+  // Half an answer is on its way; cutting it is the only way left to say that it failed.
+  if (reply.raw.headersSent) return void reply.raw.destroy();
+  const { retryAfterSeconds } = error.details;
+  if (retryAfterSeconds !== undefined) reply.header('retry-after', String(retryAfterSeconds));
+  if (problem.status === 401) reply.header('www-authenticate', challenge(error));
+  void reply
+    .status(problem.status)
+    .header('cache-control', 'no-store')
+    .type(problemMediaType)
+    .send(JSON.stringify(problem));
+}
+
+/** RFC 6750 section 3: no error code where no credentials were sent. */
+function challenge(error: CogmeshError): string {
+  if (error.code === 'unauthenticated') return 'Bearer realm="cogmesh"';
+  const description = error.message.replaceAll(/[^\x20-\x21\x23-\x5b\x5d-\x7e]/g, ' ').slice(0, 200);
+  return `Bearer realm="cogmesh", error="invalid_token", error_description="${description}"`;
+}
+
+function knownError(thrown: unknown, request: FastifyRequest): CogmeshError {
+  if (thrown instanceof CogmeshError) return thrown;
+  const status = statusOf(thrown);
+  const code = status === undefined ? undefined : codeOfStatus[status];
+  if (code === undefined) return toCogmeshError(thrown);
+  const path = request.url.split('?', 1)[0]?.slice(0, 200);
+  const message =
+    code === 'not_found' ? `there is nothing at ${request.method} ${path}; see /docs` : (thrown as Error).message;
+  return new CogmeshError(code, message, {}, { cause: thrown });
+}
+
+function statusOf(thrown: unknown): number | undefined {
+  if (thrown instanceof HttpException) return thrown.getStatus();
+  const { statusCode } = thrown as { statusCode?: unknown };
+  return typeof statusCode === 'number' ? statusCode : undefined;
+}

@@ -1,0 +1,57 @@
+/**
+ * The Fastify side of the HTTP face: limits and time-outs of the listener, bodies left unread for whoever may read them, and
+ * one server span per API request. The span is the root of its trace: a caller's `traceparent` comes from outside, so it
+ * becomes a link and never decides where our traces hang.
+ */
+import { readFileSync } from 'node:fs';
+import { attributeNames, inService, SpanKind, startSpan, traceIdOf } from '@cogmesh/telemetry';
+import type { FastifyInstance, FastifyServerOptions } from 'fastify';
+import type { GatewayConfig } from '../config.js';
+
+/** Longest path parameter, characters; ids are shorter. */
+const parameterMaxChars = 256;
+
+export function serverOptions(config: GatewayConfig): FastifyServerOptions {
+  const { headersTimeoutMs, requestTimeoutMs, idleTimeoutMs } = config;
+  const http = { headersTimeout: headersTimeoutMs, connectionsCheckingInterval: 1_000 };
+  const tls = config.tlsCert === '' ? {} : { cert: readFileSync(config.tlsCert), key: readFileSync(config.tlsKey) };
+  return {
+    requestTimeout: requestTimeoutMs,
+    keepAliveTimeout: idleTimeoutMs,
+    forceCloseConnections: 'idle',
+    exposeHeadRoutes: false,
+    routerOptions: { maxParamLength: parameterMaxChars },
+    ...(config.tlsCert === '' ? { http } : { https: { ...http, ...tls } }),
+  } as FastifyServerOptions;
+}
+
+export function prepareServer(instance: FastifyInstance, config: GatewayConfig): void {
+  instance.server.maxConnections = config.maxConnections;
+  instance.removeAllContentTypeParsers();
+  instance.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
+  instance.addHook('onRequest', (request, reply, done) => {
+    reply.header('x-content-type-options', 'nosniff');
+    if (!request.url.startsWith('/v1/')) return done();
+    const route = request.routeOptions.url ?? 'unknown';
+    const { traceparent } = request.headers;
+    inService('gateway', () => {
+      const {
+        span,
+        traceparent: own,
+        run,
+      } = startSpan(`${request.method} ${route}`, {
+        kind: SpanKind.SERVER,
+        parent: 'root',
+        links: [typeof traceparent === 'string' ? traceparent : undefined],
+        attributes: { [attributeNames.httpMethod]: request.method, [attributeNames.httpRoute]: route },
+      });
+      reply.header('traceparent', own).header('x-trace-id', traceIdOf(own) ?? '');
+      reply.raw.once('close', () => {
+        span.setAttribute(attributeNames.httpStatus, reply.raw.statusCode);
+        if (reply.raw.statusCode >= 500) span.setStatus({ code: 2 });
+        span.end();
+      });
+      run(done);
+    });
+  });
+}

@@ -1,0 +1,16 @@
+/** Injection tokens: the built objects that controllers, guards and filters are handed. */
+export const OPERATIONS = Symbol('operations');
+export const ADMISSION = Symbol('admission');
+export const HTTP_SETTINGS = Symbol('http settings');
+export const READINESS = Symbol('readiness');
+export const OPEN_STREAMS = Symbol('open streams');
+export const LOGGER = Symbol('logger');
+
+/** What the HTTP face needs to know of the configuration. */
+export interface HttpSettings {
+  readonly jsonBodyBytes: number;
+  readonly runBodyBytes: number;
+  readonly blobBytes: number;
+  readonly keepAliveMs: number;
+  readonly slowReaderMs: number;
+}

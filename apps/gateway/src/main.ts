@@ -1,0 +1,4 @@
+import { runService } from '@cogmesh/service';
+import { gatewayService } from './service.js';
+
+await runService(gatewayService);

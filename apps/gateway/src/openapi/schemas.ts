@@ -1,0 +1,281 @@
+/**
+ * The bodies of the REST API as zod schemas: they check what comes in, type what goes out (http/views.ts), and become the
+ * components of the OpenAPI document. A run's document is checked by the scheduler; its schema here is documentation.
+ */
+import { z } from 'zod';
+
+const timeOrNull = z.iso.datetime().nullable();
+const anyJson = z.unknown().meta({ description: 'Any JSON value.' });
+
+export const ErrorInfo = z.object({
+  code: z.string().meta({ description: 'Stable code.' }),
+  message: z.string(),
+  retryable: z.boolean(),
+  details: anyJson,
+});
+
+export const BlobReference = z.object({
+  $blob: z.string().meta({ description: 'Id of a blob.', examples: ['blob_01JDGS3A6Y0000000000000000'] }),
+  mediaType: z.string().optional(),
+  bytes: z.int().optional(),
+});
+
+const runStates = ['PENDING', 'RUNNING', 'PAUSED', 'CANCELLING', 'SUCCEEDED', 'FAILED', 'CANCELLED'] as const;
+const taskStates = [
+  'BLOCKED',
+  'READY',
+  'CLAIMED',
+  'PUBLISHED',
+  'RUNNING',
+  'RETRY_WAIT',
+  'WAITING',
+  'SUCCEEDED',
+  'FAILED',
+  'CANCELLED',
+  'SKIPPED',
+] as const;
+export const RunState = z.enum(runStates);
+export const TaskState = z.enum(taskStates);
+
+export const TaskDocument = z.object({
+  id: z.string().regex(/^[a-z][a-z0-9_-]{0,62}$/),
+  uses: z
+    .string()
+    .meta({ description: '`model:<org>/<name>[@range]`, `model:<name>`, `tool:<org>/<name>`, `script` or `sleep`.' }),
+  input: anyJson.optional(),
+  depends: z.array(z.string()).optional(),
+  forEach: z.string().optional().meta({ description: 'Expression that yields a list; the task runs once per item.' }),
+  maxParallel: z.int().min(1).optional(),
+  when: z.string().optional().meta({ description: 'Expression; false skips the task.' }),
+  script: z.string().optional().meta({ description: 'For `uses: script`: a function body with `input` in scope.' }),
+  priority: z.int().min(0).max(9).optional(),
+  timeoutMs: z.int().min(1).optional(),
+  retry: z.object({ maxAttempts: z.int().min(1).optional(), backoffMs: z.int().min(0).optional() }).optional(),
+});
+
+export const RunDocument = z
+  .object({
+    name: z.string().optional(),
+    priority: z.int().min(0).max(9).optional().meta({ description: 'Higher first; default 5.' }),
+    labels: z.record(z.string(), z.string()).optional(),
+    deadlineMs: z.int().min(1).optional(),
+    input: anyJson.optional(),
+    tasks: z.array(TaskDocument).min(1).max(10_000),
+    output: anyJson.optional().meta({ description: 'Any JSON value; `${{ }}` holds expressions.' }),
+  })
+  .meta({ description: 'A DAG of tasks. A blob goes into an input as `{ "$blob": "blob_…" }`.' });
+
+export const Task = z.object({
+  id: z.string(),
+  uses: z.string(),
+  state: TaskState,
+  attempt: z.int(),
+  agent: z.string().nullable(),
+  queuedMs: z.int().meta({ description: 'Milliseconds from ready to started.' }),
+  runMs: z.int().meta({ description: 'Milliseconds from started to finished.' }),
+  items: z.object({ total: z.int(), succeeded: z.int(), failed: z.int() }).nullable(),
+  error: ErrorInfo.nullable(),
+  waiting: z
+    .object({ code: z.string(), message: z.string() })
+    .nullable()
+    .meta({ description: 'Why it is not running yet.' }),
+  depends: z.array(z.string()),
+});
+
+export const RunSummary = z.object({
+  id: z.string(),
+  name: z.string(),
+  organisation: z.string(),
+  state: RunState,
+  priority: z.int(),
+  labels: z.record(z.string(), z.string()),
+  createdAt: timeOrNull,
+  startedAt: timeOrNull,
+  finishedAt: timeOrNull,
+  traceId: z.string(),
+  submittedBy: z.string(),
+  sequence: z.int().meta({ description: 'Of the newest event.' }),
+  error: ErrorInfo.nullable(),
+});
+
+export const Run = RunSummary.extend({ tasks: z.array(Task), output: anyJson });
+export const RunPage = z.object({
+  runs: z.array(RunSummary),
+  nextCursor: z.string().nullable().meta({ description: 'Null on the last page.' }),
+});
+
+export const RunEvent = z
+  .object({
+    sequence: z.int(),
+    time: timeOrNull,
+    type: z.enum(['run.state', 'task.state', 'task.progress', 'run.done']),
+    runState: RunState.optional(),
+    taskId: z.string().optional(),
+    taskState: TaskState.optional(),
+    index: z.int().optional(),
+    attempt: z.int().optional(),
+    agent: z.string().optional(),
+    error: ErrorInfo.nullable().optional(),
+    data: anyJson.optional(),
+  })
+  .meta({ description: 'The `data:` of one server-sent event; `event:` is its type and `id:` its sequence.' });
+
+export const CancelRequest = z.object({ reason: z.string().max(500).default('') });
+
+export const Blob = z.object({
+  $blob: z.string(),
+  id: z.string(),
+  mediaType: z.string(),
+  bytes: z.int(),
+  sha256: z.string().meta({ description: 'Lower-case hexadecimal.' }),
+  createdAt: z.iso.datetime(),
+  expiresAt: z.iso.datetime(),
+});
+
+export const Model = z.object({
+  name: z.string(),
+  version: z.string(),
+  ready: z.boolean(),
+  agents: z.int(),
+  metadata: anyJson.meta({ description: 'Open Inference Protocol model metadata, or null.' }),
+});
+export const ModelList = z.object({ models: z.array(Model) });
+
+export const Agent = z.object({
+  id: z.string(),
+  name: z.string(),
+  organisation: z.string(),
+  kind: z.enum(['WORKER', 'SDK']),
+  state: z.enum(['STARTING', 'READY', 'DRAINING', 'LOST', 'GONE']),
+  capabilities: z.array(z.object({ name: z.string(), credits: z.int(), ready: z.boolean() })),
+  portrait: z
+    .object({
+      time: timeOrNull,
+      cpu: z.number(),
+      gpu: z.number(),
+      memoryBytes: z.int(),
+      queued: z.int(),
+      running: z.int(),
+      latencyMs: z.number(),
+      warmModels: z.array(z.string()),
+      providers: z.array(z.string()),
+    })
+    .nullable(),
+  connectedAt: timeOrNull,
+  lastHeartbeatAt: timeOrNull,
+  labels: z.record(z.string(), z.string()),
+});
+export const AgentList = z.object({ agents: z.array(Agent) });
+
+export const Subject = z.object({
+  issuer: z.string(),
+  sub: z.string(),
+  organisation: z.string(),
+  roles: z.array(z.string()),
+  attributes: z.record(z.string(), z.unknown()),
+});
+
+const entity = z.object({ type: z.string(), id: z.string() });
+export const ExplainRequest = z.object({
+  action: z.string().regex(/^[a-z]{1,64}$/),
+  resource: z
+    .union([z.string().max(1_024), entity])
+    .meta({ description: 'A canonical path, or the AuthZEN entity of it.' }),
+});
+export const Explanation = z.object({
+  allowed: z.boolean(),
+  code: z.string(),
+  reason: z.string(),
+  decisionId: z.string(),
+  epoch: z.int(),
+  grant: z.string().nullable(),
+  rules: z.array(
+    z.object({
+      organisation: z.string(),
+      id: z.string(),
+      effect: z.string(),
+      outcome: z.enum(['matched', 'skipped', 'failed']),
+      detail: z.string(),
+      condition: z.string(),
+    }),
+  ),
+});
+
+export const PolicySet = z
+  .unknown()
+  .meta({ description: 'The policy set of an organisation: policies, roles, grants.' });
+export const HeldPolicies = z.object({ epoch: z.int(), policySet: PolicySet });
+export const PolicyEpoch = z.object({ epoch: z.int() });
+
+export const Trace = z.object({
+  traceId: z.string(),
+  spans: z.array(
+    z.object({
+      traceId: z.string(),
+      spanId: z.string(),
+      parentSpanId: z.string(),
+      service: z.string(),
+      name: z.string(),
+      kind: z.int(),
+      startUs: z.number(),
+      endUs: z.number(),
+      error: z.boolean(),
+      statusMessage: z.string(),
+      attributes: z.record(z.string(), z.unknown()),
+      links: z.array(z.object({ traceId: z.string(), spanId: z.string() })),
+    }),
+  ),
+});
+
+const check = z.object({ ready: z.boolean(), detail: z.string().optional() });
+export const Readiness = z.object({
+  ready: z.boolean(),
+  checks: z.record(z.string(), check),
+  models: z
+    .record(z.string(), check)
+    .optional()
+    .meta({ description: 'Per served model; only where the listener is loopback.' }),
+});
+
+export const Problem = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    code: z.string().meta({ description: 'Stable; made for programs.' }),
+    detail: z.string(),
+    errors: z.array(z.object({ path: z.string(), code: z.string(), message: z.string() })).optional(),
+  })
+  .loose()
+  .meta({ description: 'RFC 9457 problem document.' });
+
+export const schemas = {
+  Agent,
+  AgentList,
+  Blob,
+  BlobReference,
+  CancelRequest,
+  ErrorInfo,
+  ExplainRequest,
+  Explanation,
+  HeldPolicies,
+  Model,
+  ModelList,
+  PolicyEpoch,
+  PolicySet,
+  Problem,
+  Readiness,
+  Run,
+  RunDocument,
+  RunEvent,
+  RunPage,
+  RunState,
+  RunSummary,
+  Subject,
+  Task,
+  TaskDocument,
+  TaskState,
+  Trace,
+} as const;
+
+export type SchemaName = keyof typeof schemas;

@@ -1,0 +1,77 @@
+/**
+ * The question every use case asks first. A right is granted for all asked or not at all; whatever goes wrong while
+ * asking is a refusal (`unavailable`), never a yes. What it grants is the material of a permit, and dies with the call.
+ */
+import type { policyV1 } from '@cogmesh/contracts';
+import { CogmeshError } from '@cogmesh/errors';
+import type { Access, OutsideSubject } from '@cogmesh/rpc';
+
+/** The policy service, as the use cases need it. Rejects with `unavailable` or `stale_policy` when it cannot answer. */
+export interface Decisions {
+  /** One answer per right, in order. */
+  decide(
+    subject: OutsideSubject,
+    rights: readonly Access[],
+    signal: AbortSignal,
+  ): Promise<readonly policyV1.DecideResponse[]>;
+  explain(subject: OutsideSubject, right: Access, signal: AbortSignal): Promise<policyV1.ExplainResponse>;
+}
+
+/** Rights that were allowed, for one subject. */
+export interface Permission {
+  readonly subject: OutsideSubject;
+  readonly access: readonly Access[];
+  /** Partner grants the rights rest on. */
+  readonly grants: readonly string[];
+  readonly decisionIds: readonly string[];
+}
+
+interface Asker {
+  readonly subject: OutsideSubject;
+  readonly signal: AbortSignal;
+}
+
+/** Rejects with `permission_denied` and every refusal's reason, rules and decision id unless all rights are allowed. */
+export async function authorise(decisions: Decisions, asker: Asker, rights: readonly Access[]): Promise<Permission> {
+  const answers = await decisions.decide(asker.subject, rights, asker.signal);
+  const refusals = rights.flatMap((right, i) => {
+    const answer = answers[i];
+    return answer?.allowed === true ? [] : [{ right, answer }];
+  });
+  const [first] = refusals;
+  if (first !== undefined) throw refusal(asker.subject, first.right, refusals);
+  return {
+    subject: asker.subject,
+    access: rights,
+    grants: [...new Set(answers.map((answer) => answer.grantId).filter((id) => id !== ''))],
+    decisionIds: answers.map((answer) => answer.decisionId),
+  };
+}
+
+interface Refusal {
+  readonly right: Access;
+  readonly answer: policyV1.DecideResponse | undefined;
+}
+
+function refusal(subject: OutsideSubject, right: Access, refusals: readonly Refusal[]): CogmeshError {
+  const stale = refusals.find(({ answer }) => answer === undefined || answer.code === 'stale_policy');
+  if (stale !== undefined) {
+    return new CogmeshError('stale_policy', 'policies are too old to decide on; try again shortly', {
+      retryAfterSeconds: 2,
+    });
+  }
+  const denials = refusals.map(({ right: { action, resource }, answer }) => ({
+    action,
+    resource,
+    reason: answer?.reason ?? '',
+    policyCode: answer?.code ?? '',
+    rules: answer?.rules ?? [],
+    decisionId: answer?.decisionId ?? '',
+  }));
+  const reason = denials[0]?.reason ?? '';
+  const who = `${subject.sub} of ${subject.organisation}`;
+  return new CogmeshError('permission_denied', `${who} may not ${right.action} ${right.resource}: ${reason}`, {
+    ...denials[0],
+    denials,
+  });
+}

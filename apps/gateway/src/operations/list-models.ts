@@ -1,0 +1,51 @@
+/**
+ * The models that agents serve now and the caller may use. The registry knows what is served, policy who may infer it;
+ * a model without the right is left out, so the list says nothing about other organisations' models.
+ */
+import { registryV1, type gatewayV1 } from '@cogmesh/contracts';
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { Operation } from './operation.js';
+import type { OperationPorts } from './ports.js';
+import { right } from './right.js';
+
+export type ModelView = Required<Omit<MessageInitShape<typeof gatewayV1.ModelSchema>, '$typeName' | '$unknown'>>;
+
+const servedName = /^model:(?<name>[^/@\s]+\/[^/@\s]+)@(?<version>[^@\s]+)$/;
+const alive = new Set([registryV1.AgentState.STARTING, registryV1.AgentState.READY, registryV1.AgentState.DRAINING]);
+
+type Ports = Pick<OperationPorts, 'decisions' | 'registry'>;
+
+export function listModels({ decisions, registry }: Ports): Operation<Record<string, never>, readonly ModelView[]> {
+  return async ({ subject, signal }) => {
+    const { agents } = await registry.listAgents({}, { signal });
+    const models = servedModels(agents);
+    const names = [...new Set(models.map(({ name }) => name))];
+    const answers = await decisions.decide(
+      subject,
+      names.map((name) => right('infer', `/models/${name}`)),
+      signal,
+    );
+    const allowed = new Set(names.filter((_, i) => answers[i]?.allowed === true));
+    return models.filter(({ name }) => allowed.has(name));
+  };
+}
+
+/** Every model version of every agent that is alive, by name and version. */
+export function servedModels(agents: readonly registryV1.Agent[]): ModelView[] {
+  const models = new Map<string, ModelView>();
+  for (const agent of agents.filter(({ state }) => alive.has(state))) {
+    for (const capability of agent.capabilities) {
+      const { name, version } = servedName.exec(capability.name)?.groups ?? {};
+      if (name === undefined || version === undefined) continue;
+      const known = models.get(capability.name);
+      models.set(capability.name, {
+        name,
+        version,
+        ready: (known?.ready ?? false) || (capability.ready && agent.state === registryV1.AgentState.READY),
+        agents: (known?.agents ?? 0) + 1,
+        metadataJson: known?.metadataJson || capability.metadataJson,
+      });
+    }
+  }
+  return [...models.values()].toSorted((a, b) => (`${a.name}@${a.version}` < `${b.name}@${b.version}` ? -1 : 1));
+}

@@ -1,0 +1,66 @@
+/**
+ * Calls to services that answer only to a permit. A permit is minted per call, bound to the method and to the rights just
+ * granted. An enforcement point that has just started refuses permits older than itself (`replayed_permit`): such a call
+ * is made once more with a new one. What goes wrong between services about identity is ours, never the caller's 401.
+ */
+import type { DescMethod } from '@bufbuild/protobuf';
+import { CogmeshError, type ErrorCode } from '@cogmesh/errors';
+import type { CallOptions } from '@cogmesh/rpc';
+import type { Permission } from './authority.js';
+
+/** Signs a permit for one call. `audience` is the service's name, `method` the full gRPC method. */
+export type MintPermit = (call: {
+  readonly audience: string;
+  readonly method: string;
+  readonly permission: Permission;
+}) => Promise<string>;
+
+export interface PermittedCall<Answer> {
+  readonly audience: 'scheduler' | 'policy' | 'registry';
+  readonly method: DescMethod;
+  readonly permission: Permission;
+  readonly signal: AbortSignal;
+  readonly send: (options: CallOptions) => Promise<Answer>;
+}
+
+const ours = new Set<ErrorCode>([
+  'unauthenticated',
+  'invalid_token',
+  'expired_token',
+  'invalid_permit',
+  'replayed_permit',
+  'direct_call',
+]);
+
+/** `/cogmesh.scheduler.v1.SchedulerService/GetRun`. */
+export const fullName = (method: DescMethod): string => `/${method.parent.typeName}/${method.name}`;
+
+export class PermittedCalls {
+  readonly #mint: MintPermit;
+
+  constructor(mint: MintPermit) {
+    this.#mint = mint;
+  }
+
+  async call<Answer>(call: PermittedCall<Answer>): Promise<Answer> {
+    try {
+      return await this.#once(call);
+    } catch (thrown) {
+      if (!(thrown instanceof CogmeshError)) throw thrown;
+      if (thrown.code === 'replayed_permit')
+        return this.#once(call).catch((again: unknown) => Promise.reject(outward(call, again)));
+      throw outward(call, thrown);
+    }
+  }
+
+  async #once<Answer>({ audience, method, permission, signal, send }: PermittedCall<Answer>): Promise<Answer> {
+    const permit = await this.#mint({ audience, method: fullName(method), permission });
+    return send({ metadata: { authorization: `Bearer ${permit}` }, signal });
+  }
+}
+
+function outward(call: PermittedCall<unknown>, thrown: unknown): unknown {
+  if (!(thrown instanceof CogmeshError) || !ours.has(thrown.code)) return thrown;
+  const message = `the ${call.audience} did not accept the gateway's permit; try again shortly`;
+  return new CogmeshError('unavailable', message, { retryAfterSeconds: 1 }, { cause: thrown });
+}

@@ -1,0 +1,41 @@
+/** What the use cases talk to. Built in wiring.ts; each operation takes the few it needs. */
+import type { policyV1, registryV1, schedulerV1 } from '@cogmesh/contracts';
+import type { BlobStore } from '@cogmesh/blobs';
+import type { Client } from '@cogmesh/rpc';
+import type { TraceStore } from '@cogmesh/telemetry';
+import type { BlobRecords } from '../blobs/blob-records.js';
+import type { Decisions } from './authority.js';
+import type { PermittedCalls } from './permitted-calls.js';
+import type { StreamSlots } from './stream-slots.js';
+
+export type SchedulerClient = Client<typeof schedulerV1.SchedulerService>;
+export type RegistryClient = Client<typeof registryV1.RegistryService>;
+export type PolicyClient = Client<typeof policyV1.PolicyService>;
+export type TraceReader = Pick<TraceStore, 'read'>;
+
+export interface OperationLimits {
+  /** Distinct models, tools and blobs one run may name. */
+  readonly runResources: number;
+  /** Bytes of one uploaded blob. */
+  readonly blobBytes: number;
+  /** Milliseconds an uploaded blob is kept. */
+  readonly blobTtlMs: number;
+  /** Milliseconds one watch may last before the caller has to resume it. */
+  readonly watchMs: number;
+}
+
+export interface OperationPorts {
+  readonly decisions: Decisions;
+  readonly calls: PermittedCalls;
+  readonly scheduler: SchedulerClient;
+  readonly registry: RegistryClient;
+  readonly policy: PolicyClient;
+  readonly blobRecords: BlobRecords;
+  readonly blobStore: BlobStore;
+  /** Absent where no trace store is configured. */
+  readonly traces: TraceReader | undefined;
+  readonly streams: StreamSlots;
+  readonly limits: OperationLimits;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}

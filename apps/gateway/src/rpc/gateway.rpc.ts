@@ -1,0 +1,75 @@
+/** The public gRPC face: each method translates to an operation's request and back, and does nothing else. */
+import { gatewayV1, policyV1 } from '@cogmesh/contracts';
+import { CogmeshError } from '@cogmesh/errors';
+import { implement, type CallContext, type ServiceBinding } from '@cogmesh/rpc';
+import type { OperationRequest } from '../operations/operation.js';
+import type { Operations } from '../operations/operations.js';
+import { pathOf } from '../operations/right.js';
+import { blobMessage, chunkParts, chunksOf } from './blob-parts.js';
+import type { GrpcCallers } from './grpc-authentication.js';
+
+export function gatewayRpc(operations: Operations, callers: GrpcCallers): ServiceBinding {
+  const ask = <Input>(call: CallContext, input: Input): OperationRequest<Input> => {
+    const callerTraceparent = call.metadata.get('traceparent');
+    return {
+      ...callers.verified(call),
+      input,
+      signal: call.signal,
+      ...(callerTraceparent === undefined ? {} : { callerTraceparent }),
+    };
+  };
+  return implement(gatewayV1.GatewayService, {
+    submitRun: ({ documentJson, idempotencyKey }, call) =>
+      operations.submitRun(ask(call, { documentJson, idempotencyKey })).then(plain),
+    getRun: ({ runId }, call) => operations.getRun(ask(call, { runId })).then(plain),
+    listRuns: ({ page, state }, call) =>
+      operations.listRuns(ask(call, { limit: page?.limit ?? 0, cursor: page?.cursor ?? '', state })).then(plain),
+    cancelRun: ({ runId, reason }, call) => operations.cancelRun(ask(call, { runId, reason })).then(plain),
+    getOutput: ({ runId, taskId, index }, call) =>
+      operations.getOutput(ask(call, { runId, taskId, ...(index === undefined ? {} : { index }) })).then(plain),
+    watchRun: async function* ({ runId, afterSequence }, call) {
+      const { open } = await operations.watchRun(ask(call, { runId, afterSequence }));
+      for await (const event of open()) yield { event };
+    },
+    putBlob: async (parts, call) => {
+      const iterator = parts[Symbol.asyncIterator]();
+      const { value } = await iterator.next();
+      const first = (value as gatewayV1.PutBlobRequest | undefined)?.part;
+      if (first?.case !== 'mediaType') {
+        throw new CogmeshError('invalid_argument', 'the first message of an upload carries its media_type');
+      }
+      const record = await operations.putBlob(ask(call, { mediaType: first.value, content: chunksOf(iterator) }));
+      return { blob: blobMessage(record) };
+    },
+    getBlob: async function* ({ blobId }, call) {
+      const { record, open } = await operations.getBlob(ask(call, { blobId }));
+      yield { part: { case: 'blob', value: blobMessage(record) } };
+      yield* chunkParts(await open());
+    },
+    listModels: async (_, call) => ({ models: [...(await operations.listModels(ask(call, {})))] }),
+    listAgents: async (_, call) => ({ agents: [...(await operations.listAgents(ask(call, {})))] }),
+    whoAmI: async (_, call) => {
+      const { issuer, sub, organisation, roles, tokenId, attributes } = await operations.whoAmI(ask(call, {}));
+      return {
+        subject: { issuer, sub, organisation, roles: [...roles], tokenId, attributesJson: JSON.stringify(attributes) },
+      };
+    },
+    explainPolicy: async ({ action, resource }, call) => {
+      const path = pathOf({ type: resource?.type ?? '', id: resource?.id ?? '' });
+      const { decision, rules } = await operations.explainPolicy(ask(call, { action, resource: path }));
+      const { allowed, reason, code } = decision;
+      return { allowed, reason, code, rules: rules.map(ruleLine) };
+    },
+  });
+}
+
+/** The neighbours' messages are the face's messages, field by field; only their type differs. */
+function plain<Message extends { $typeName: string }>(message: Message): Omit<Message, '$typeName'> {
+  const { $typeName: _name, ...fields } = message;
+  return fields;
+}
+
+function ruleLine({ outcome, organisation, ruleId, effect, detail }: policyV1.RuleOutcome): string {
+  const word = policyV1.RuleOutcome_Outcome[outcome].toLowerCase();
+  return `${word} ${organisation}/${ruleId} (${effect}): ${detail}`;
+}

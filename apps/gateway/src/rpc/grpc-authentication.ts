@@ -1,0 +1,52 @@
+/**
+ * Who calls on the gRPC listener. The public face wants an outside token, through the same admission as REST. The blob
+ * service wants a service token and a place in the table of what services may call.
+ */
+import { gatewayV1 } from '@cogmesh/contracts';
+import { serviceMayCall } from '@cogmesh/enforcement';
+import { CogmeshError } from '@cogmesh/errors';
+import type { ServiceIdentity, VerifiedSubject } from '@cogmesh/identity';
+import type { Authenticate, Caller, CallContext } from '@cogmesh/rpc';
+import type { Admission } from '../admission.js';
+
+const publicPrefix = `/${gatewayV1.GatewayService.typeName}/`;
+
+export class GrpcCallers {
+  readonly #admission: Admission;
+  readonly #identity: Pick<ServiceIdentity, 'verifyServiceToken'>;
+  readonly #verified = new WeakMap<Caller, VerifiedSubject>();
+
+  constructor(admission: Admission, identity: Pick<ServiceIdentity, 'verifyServiceToken'>) {
+    this.#admission = admission;
+    this.#identity = identity;
+  }
+
+  readonly authenticate: Authenticate = async ({ method, metadata }) => {
+    const authorization = metadata.get('authorization');
+    return method.startsWith(publicPrefix) ? this.#subject(authorization) : this.#service(method, authorization);
+  };
+
+  /** The subject behind a call that `authenticate` let in. */
+  verified({ caller }: CallContext): VerifiedSubject {
+    const verified = this.#verified.get(caller);
+    if (verified === undefined)
+      throw new CogmeshError('unauthenticated', 'this call needs the token of an organisation');
+    return verified;
+  }
+
+  async #subject(authorization: string | undefined): Promise<Caller> {
+    const verified = await this.#admission.admit(authorization);
+    // Nothing is allowed yet: each operation asks policy for what it needs.
+    const caller: Caller = { kind: 'subject', subject: verified.subject, access: [], permitId: '' };
+    this.#verified.set(caller, verified);
+    return caller;
+  }
+
+  async #service(method: string, authorization: string | undefined): Promise<Caller> {
+    const token = /^Bearer (\S+)$/i.exec(authorization ?? '')?.[1];
+    if (token === undefined) throw new CogmeshError('unauthenticated', 'this call needs a service token');
+    const { service } = await this.#identity.verifyServiceToken(token, 'gateway');
+    if (serviceMayCall(service, method)) return { kind: 'service', service };
+    throw new CogmeshError('permission_denied', `${service} may not call ${method}`);
+  }
+}

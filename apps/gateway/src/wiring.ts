@@ -1,0 +1,137 @@
+/**
+ * The composition root: every object of the gateway is made here, in the order in which they need each other. What has a
+ * life of its own (channels, timers, the trace store) is closed by `close`.
+ */
+import { join } from 'node:path';
+import { FileBlobStore } from '@cogmesh/blobs';
+import { healthV1, policyV1, registryV1, schedulerV1 } from '@cogmesh/contracts';
+import { authorisation } from '@cogmesh/enforcement';
+import { CogmeshError } from '@cogmesh/errors';
+import { loadServiceIdentity, OutsideTokenVerifier, type ServiceIdentity } from '@cogmesh/identity';
+import { createClient, openChannel, type Authenticate, type Channel, type ServiceBinding } from '@cogmesh/rpc';
+import type { ServiceHost } from '@cogmesh/service';
+import { openTraceStore } from '@cogmesh/telemetry';
+import { IssuerDirectory } from './adapters/issuer-directory.js';
+import { PolicyDecisions } from './adapters/policy-decisions.js';
+import { SqlBlobRecords } from './adapters/sql-blob-records.js';
+import { Admission } from './admission.js';
+import type { HttpParts } from './app.module.js';
+import { BlobSweeper } from './blobs/sweeper.js';
+import type { GatewayConfig } from './config.js';
+import { OpenStreams } from './http/open-streams.js';
+import { isLoopback } from './listeners.js';
+import { buildOperations } from './operations/operations.js';
+import { PermittedCalls } from './operations/permitted-calls.js';
+import type { OperationPorts } from './operations/ports.js';
+import { StreamSlots } from './operations/stream-slots.js';
+import { RateLimit } from './rate-limit.js';
+import { GatewayReadiness } from './readiness.js';
+import { blobRpc } from './rpc/blob.rpc.js';
+import { gatewayRpc } from './rpc/gateway.rpc.js';
+import { GrpcCallers } from './rpc/grpc-authentication.js';
+
+export interface Wiring {
+  readonly http: HttpParts;
+  readonly rpc: {
+    readonly public: ServiceBinding;
+    readonly blobs: ServiceBinding;
+    readonly authenticate: Authenticate;
+  };
+  readonly issuers: IssuerDirectory;
+  readonly sweeper: BlobSweeper;
+  close(): Promise<void>;
+}
+
+export async function wire(host: ServiceHost, config: GatewayConfig): Promise<Wiring> {
+  const { logger, database, keysDir } = host;
+  const identity = await loadServiceIdentity(keysDir, 'gateway');
+
+  const channels = openChannels(host, identity);
+  const policy = createClient(policyV1.PolicyService, channels.policy);
+  const scheduler = createClient(schedulerV1.SchedulerService, channels.scheduler);
+  const registry = createClient(registryV1.RegistryService, channels.registry);
+
+  const verifier = new OutsideTokenVerifier();
+  const issuers = new IssuerDirectory({
+    policy,
+    replace: (records) => verifier.replaceIssuers(records),
+    refreshMs: config.issuerRefreshMs,
+    maxStalenessMs: config.issuerStalenessMs,
+    logger,
+  });
+  const rate = new RateLimit({
+    perSecond: config.ratePerSecond,
+    burst: config.rateBurst,
+    now: () => performance.now(),
+  });
+  const admission = new Admission({ verifier, issuers, rate });
+
+  const blobRecords = new SqlBlobRecords(database);
+  const blobStore = new FileBlobStore(join(host.dataDir, 'blobs'));
+  const sweeper = new BlobSweeper({ records: blobRecords, store: blobStore, everyMs: config.blobSweepMs, logger });
+  const traces = config.traceStore === '' ? undefined : await openTraceStore(config.traceStore);
+
+  const calls = new PermittedCalls(({ audience, method, permission: { access, subject, grants } }) =>
+    identity.mintPermit({ audience, method, access, subject, grants }),
+  );
+  const ports: OperationPorts = {
+    decisions: new PolicyDecisions(policy),
+    calls,
+    scheduler,
+    registry,
+    policy,
+    blobRecords,
+    blobStore,
+    traces,
+    streams: new StreamSlots(config.streamsPerOrganisation),
+    limits: config,
+    now: Date.now,
+  };
+  const operations = buildOperations(ports);
+  const callers = new GrpcCallers(admission, identity);
+  const streams = new OpenStreams();
+  const readiness = new GatewayReadiness({
+    checks: {
+      issuers: () => issuers.assertFresh(),
+      database: () => database.ping(),
+      blobs: () => blobStore.ping(),
+      policy: () => serving(channels.policy),
+      scheduler: () => serving(channels.scheduler),
+      registry: () => serving(channels.registry),
+    },
+    registry,
+    tellModels: isLoopback(config.httpListen),
+  });
+  return {
+    http: { operations, admission, settings: config, readiness, streams, logger },
+    rpc: {
+      public: gatewayRpc(operations, callers),
+      blobs: blobRpc(ports, identity),
+      authenticate: callers.authenticate,
+    },
+    issuers,
+    sweeper,
+    close: async () => {
+      issuers.stop();
+      await sweeper.stop();
+      for (const channel of Object.values(channels)) channel.close();
+      await traces?.close();
+    },
+  };
+}
+
+type Neighbour = 'policy' | 'scheduler' | 'registry';
+
+function openChannels(host: ServiceHost, identity: ServiceIdentity): Record<Neighbour, Channel> {
+  const to = (name: Neighbour) => openChannel({ target: host.peers[name], authorize: authorisation(identity, name) });
+  return { policy: to('policy'), scheduler: to('scheduler'), registry: to('registry') };
+}
+
+const healthDeadlineMs = 1_000;
+
+async function serving(channel: Channel): Promise<void> {
+  const { status } = await createClient(healthV1.Health, channel).check({}, { deadlineMs: healthDeadlineMs });
+  if (status !== healthV1.HealthCheckResponse_ServingStatus.SERVING) {
+    throw new CogmeshError('unavailable', 'it says that it is not serving');
+  }
+}
