@@ -1,0 +1,77 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { canonicalJson, decisionKey, type DecisionKeyFields } from './decision-key.js';
+
+/** Strings that try to look like the key's own punctuation. */
+const text = fc.oneof(
+  fc.string(),
+  fc.constantFrom('', '1:', '[', ']', '0:1:a', '$$', ',', '"', '2[1:a1:b]'),
+  fc.string({ unit: fc.constantFrom(':', '[', ']', '0', '1', 'a') }),
+);
+
+const fields: fc.Arbitrary<DecisionKeyFields> = fc.record({
+  callerEpoch: fc.nat(20),
+  ownerEpoch: fc.nat(20),
+  owner: text,
+  subject: fc.record({
+    issuer: text,
+    sub: text,
+    organisation: text,
+    roles: fc.uniqueArray(text, { maxLength: 4 }).map((roles) => roles.sort()),
+    attributes: fc.dictionary(text, fc.oneof(text, fc.boolean(), fc.nat(), fc.array(text, { maxLength: 2 })), {
+      maxKeys: 3,
+    }),
+  }),
+  action: text,
+  resource: text,
+});
+
+const plain = (value: unknown) => JSON.parse(canonicalJson(value)) as unknown;
+
+describe('the decision key', () => {
+  it('is equal only for equal fields', () => {
+    fc.assert(
+      fc.property(fields, fields, (a, b) => {
+        const same = JSON.stringify(plain(a)) === JSON.stringify(plain(b));
+        expect(decisionKey(a) === decisionKey(b)).toBe(same);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('changes when characters move from one field to its neighbour', () => {
+    fc.assert(
+      fc.property(fields, fc.string({ minLength: 1 }), (base, moved) => {
+        const left = { ...base, action: base.action + moved };
+        const right = { ...base, resource: moved + base.resource };
+        expect(decisionKey(left)).not.toBe(decisionKey(right));
+      }),
+    );
+  });
+
+  it('does not depend on the order of roles or attributes, and does on each value', () => {
+    const base: DecisionKeyFields = {
+      callerEpoch: 1,
+      ownerEpoch: 1,
+      owner: 'acme',
+      subject: {
+        issuer: 'i',
+        sub: 's',
+        organisation: 'acme',
+        roles: ['a', 'b'],
+        attributes: { x: 1, y: { p: 1, q: 2 } },
+      },
+      action: 'read',
+      resource: '/runs',
+    };
+    const turned = {
+      ...base,
+      subject: { ...base.subject, roles: ['b', 'a', 'b'], attributes: { y: { q: 2, p: 1 }, x: 1 } },
+    };
+    expect(decisionKey(turned)).toBe(decisionKey(base));
+    expect(decisionKey({ ...base, subject: { ...base.subject, attributes: { x: '1', y: { p: 1, q: 2 } } } })).not.toBe(
+      decisionKey(base),
+    );
+    expect(decisionKey({ ...base, subject: { ...base.subject, roles: ['a,b'] } })).not.toBe(decisionKey(base));
+  });
+});
