@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { startPostgres, type TestPostgres } from '@cogmesh/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { databaseContract } from './database.contract.js';
@@ -72,21 +74,41 @@ describe('PostgreSQL: the server', () => {
   });
 
   it('is unavailable while it is down and answers when it is back', async () => {
-    const db = await openPostgres(server.url, { schema: 'down' });
+    const line = await breakableLine(server.url);
+    const db = await openPostgres(line.url, { schema: 'down' });
     await db.execute(sql`create table t (n integer)`);
-    await server.kill();
+    await line.cut();
     await expect(db.query(sql`select n from t`)).rejects.toEqual(code('unavailable'));
+    await expect(db.transaction((tx) => tx.query(sql`select n from t`))).rejects.toEqual(code('unavailable'));
     await expect(db.ping()).rejects.toEqual(code('unavailable'));
-    await expect(openPostgres(server.url, { schema: 'down' })).rejects.toEqual(code('unavailable'));
-    await server.restart('fast');
+    await expect(openPostgres(line.url, { schema: 'down' })).rejects.toEqual(code('unavailable'));
+    await line.mend();
     expect(await db.query(sql`select n from t`)).toEqual([]);
     await db.close();
+    await line.cut();
+  });
+
+  it('gives up a server that says nothing any more, and the next statement has a new connection', async () => {
+    const line = await breakableLine(server.url);
+    const db = await openPostgres(line.url, {
+      schema: 'silent',
+      poolSize: 1,
+      statementTimeoutMs: 100,
+      answerGraceMs: 100,
+    });
+    line.hold();
+    await expect(db.query(sql`select 1 as one`)).rejects.toEqual(code('unavailable'));
+    await line.cut();
+    await line.mend();
+    expect(await db.query(sql`select 1 as one`)).toEqual([{ one: 1 }]);
+    await db.close();
+    await line.cut();
   });
 
   it('refuses what cannot work with a reason', async () => {
-    const wrongUser = new URL(server.url);
-    wrongUser.password = 'wrong';
-    await expect(openPostgres(wrongUser.href, { schema: 'x' })).rejects.toEqual(code('invalid_config'));
+    const nobody = new URL(server.url);
+    nobody.username = 'nobody_of_that_name';
+    await expect(openPostgres(nobody.href, { schema: 'x' })).rejects.toEqual(code('invalid_config'));
     const noDatabase = new URL(server.url);
     noDatabase.pathname = '/nowhere';
     await expect(openPostgres(noDatabase.href, { schema: 'x' })).rejects.toEqual(code('invalid_config'));
@@ -94,3 +116,38 @@ describe('PostgreSQL: the server', () => {
     await expect(openPostgres('not a url', { schema: 'x' })).rejects.toEqual(code('invalid_config'));
   });
 });
+
+/** The way to the server through a local port that the test can cut, mend and make silent. */
+async function breakableLine(serverUrl: string) {
+  const target = new URL(serverUrl);
+  const url = new URL(serverUrl);
+  const sockets = new Set<Socket>();
+  let server: Server;
+  const listen = async (port: number) => {
+    server = createServer((near) => {
+      const far = connect(Number(target.port || 5432), target.hostname);
+      for (const socket of [near, far]) {
+        sockets.add(socket);
+        socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
+      }
+      near.pipe(far).pipe(near);
+    }).listen(port, '127.0.0.1');
+    await once(server, 'listening');
+    return (server.address() as AddressInfo).port;
+  };
+  url.hostname = '127.0.0.1';
+  url.port = String(await listen(0));
+  return {
+    url: url.href,
+    hold: () => {
+      for (const socket of sockets) socket.unpipe().pause();
+    },
+    cut: async () => {
+      const closed = once(server, 'close');
+      server.close();
+      for (const socket of sockets) socket.destroy();
+      await closed;
+    },
+    mend: () => listen(Number(url.port)),
+  };
+}

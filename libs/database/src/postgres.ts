@@ -6,9 +6,13 @@ import { postgresTypes } from './postgres-types.js';
 import { RelationalDatabase } from './relational-database.js';
 
 /** Defaults; each is an option of `openPostgres`. Milliseconds but for the first. */
-const defaults = { poolSize: 8, statementTimeoutMs: 30_000, idleInTransactionMs: 60_000, connectTimeoutMs: 5_000 };
-/** How much longer than the server's own limit the driver waits before it gives the connection up, milliseconds. */
-const answerGraceMs = 5_000;
+const defaults = {
+  poolSize: 8,
+  statementTimeoutMs: 30_000,
+  idleInTransactionMs: 60_000,
+  connectTimeoutMs: 5_000,
+  answerGraceMs: 5_000,
+};
 const idleConnectionMs = 30_000;
 const schemaName = /^[a-z_][a-z0-9_]{0,62}$/;
 
@@ -23,6 +27,8 @@ export interface PostgresOptions {
   readonly idleInTransactionMs?: number;
   /** Longest wait for a connection, the pool's queue included. Default 5 s. */
   readonly connectTimeoutMs?: number;
+  /** How much longer than `statementTimeoutMs` a silent server is waited for before its connection is given up. Default 5 s. */
+  readonly answerGraceMs?: number;
 }
 
 /**
@@ -47,7 +53,7 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
   // A lost connection also shows in the query that used it, or in nothing at all when it was idle.
   pool.on('error', () => undefined);
   pool.on('connect', (client) => client.on('error', () => undefined));
-  const engine = new PostgresEngine(pool, limits.statementTimeoutMs + answerGraceMs);
+  const engine = new PostgresEngine(pool, limits.statementTimeoutMs + limits.answerGraceMs);
   try {
     await createSchema(engine, options.schema);
     return new RelationalDatabase(engine);
