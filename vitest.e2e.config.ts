@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 /** The whole system as built, with real RabbitMQ and PostgreSQL; one file at a time. */
 export default defineConfig({
-  ssr: { resolve: { conditions: ['node', 'import', 'module', 'default'] } },
+  ssr: { resolve: { conditions: ['node'] } },
   test: {
     include: ['e2e/**/*.spec.ts'],
     testTimeout: 240_000,
