@@ -39,11 +39,11 @@ const depConstraints = [
     ...(bans[sourceTag] ? { bannedExternalImports: bans[sourceTag] } : {}),
   })),
   ...scopes.map(([sourceTag, onlyDependOnLibsWithTags]) => ({ sourceTag, onlyDependOnLibsWithTags })),
-  // The composition of all in one, and the command line above it, are the only ones above apps.
-  { sourceTag: 'scope:mesh', onlyDependOnLibsWithTags: ['type:app', 'type:edge', 'type:platform', anyone] },
+  // The composition of all in one, and the command line above it, are the only rooms above apps.
+  { sourceTag: 'type:composition', onlyDependOnLibsWithTags: ['type:app', 'type:edge', 'type:platform', anyone] },
   {
-    sourceTag: 'scope:cli',
-    onlyDependOnLibsWithTags: ['scope:mesh', 'type:sdk', 'type:edge', 'type:platform', 'type:contract', anyone],
+    sourceTag: 'type:command-line',
+    onlyDependOnLibsWithTags: ['type:composition', 'type:sdk', 'type:edge', 'type:platform', 'type:contract', anyone],
   },
 ];
 
@@ -76,6 +76,8 @@ export default tseslint.config(
       '@nx/enforce-module-boundaries': [
         'error',
         {
+          // `serve` loads one service lazily, all in one loads them all: both are meant.
+          checkDynamicDependenciesExceptions: ['.*'],
           enforceBuildableLibDependency: false,
           allowCircularSelfDependency: true,
           banTransitiveDependencies: true,

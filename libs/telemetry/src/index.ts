@@ -2,6 +2,7 @@ export { SpanKind } from '@opentelemetry/api';
 export { createLogger, type Logger, type LoggerOptions } from './logger.js';
 export { attributeNames, spanNames, type SpanName } from './names.js';
 export { bindService, currentService, inService, setProcessService } from './service-scope.js';
+export { fromOtlp, toOtlp, type OtlpTraces } from './otlp-json.js';
 export { toSpanRecord, type SpanRecord } from './span-record.js';
 export {
   currentTraceparent,

@@ -56,7 +56,7 @@ export class SqliteTraceStore implements TraceStore {
 
   private async prune(tx: Pick<Database, 'execute'>): Promise<void> {
     const removed = await tx.execute(
-      sql`DELETE FROM traces WHERE trace_id IN (SELECT trace_id FROM traces ORDER BY seen_at DESC LIMIT -1 OFFSET ${this.maxTraces})`,
+      sql`DELETE FROM traces WHERE trace_id IN (SELECT trace_id FROM traces ORDER BY seen_at DESC, rowid DESC LIMIT -1 OFFSET ${this.maxTraces})`,
     );
     if (removed > 0) await tx.execute(sql`DELETE FROM spans WHERE trace_id NOT IN (SELECT trace_id FROM traces)`);
   }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { startAllInOne, startCluster, type DataDirectory, type Mesh } from '@cogmesh/mesh';
 import type { CliContext } from '../context.js';
-import { writeOtlp } from '../demo/otlp-json.js';
+import { writeOtlp } from '../demo/write-otlp.js';
 import { demoFile, prepareDemo } from '../demo/prepare.js';
 import { MAX_CER, MAX_CER_OTHER, printReport, verdict } from '../demo/report.js';
 import { runDemo } from '../demo/run-demo.js';
