@@ -1,1 +1,2 @@
-export {};
+export { registryConfig, type RegistryConfig } from './config.js';
+export { registryService } from './service.js';

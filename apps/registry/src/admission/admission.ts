@@ -1,0 +1,102 @@
+/**
+ * Who an agent is and whether it may serve what it announces. Two kinds of token: a service token of the platform's workers,
+ * and an outside token, for which policy is asked per tool (`serve`). The organisation is the token's, never the message's.
+ */
+import { policyV1, registryV1 } from '@cogmesh/contracts';
+import { CogmeshError, type Issue } from '@cogmesh/errors';
+import type { InsideTokenVerifier } from '@cogmesh/identity';
+import { checkAnnouncement, toolOf, type Introduction } from '@cogmesh/registry-core';
+import type { Client, OutsideSubject } from '@cogmesh/rpc';
+import { toCapability } from '../rpc/agent-messages.js';
+import type { IssuerDirectory } from './issuer-directory.js';
+
+/** An agent that was admitted; its id is chosen afterwards. */
+export interface Admitted extends Omit<Introduction, 'id'> {
+  /** The id it asks for; empty for a new one. */
+  readonly wantedId: string;
+  /** Only for SDK agents: when its token ends, and who policy is asked about. */
+  readonly outside?: { readonly subject: OutsideSubject; readonly expiresAtMs: number };
+}
+
+export interface AdmissionOptions {
+  readonly verifier: Pick<InsideTokenVerifier, 'verifyServiceToken'>;
+  readonly issuers: IssuerDirectory;
+  readonly policy: Pick<Client<typeof policyV1.PolicyService>, 'decideMany'>;
+  readonly hostOrganisation: string;
+}
+
+export class Admission {
+  readonly #options: AdmissionOptions;
+
+  constructor(options: AdmissionOptions) {
+    this.#options = options;
+  }
+
+  /** Throws with the reason: token errors, `invalid_argument`, `permission_denied`, or `unavailable` while nobody can say. */
+  async admit(hello: registryV1.Hello): Promise<Admitted> {
+    if (hello.token === '') throw new CogmeshError('unauthenticated', 'Hello carries no token');
+    switch (hello.kind) {
+      case registryV1.AgentKind.WORKER:
+        return this.#admitWorker(hello);
+      case registryV1.AgentKind.SDK:
+        return this.#admitSdk(hello);
+      default:
+        throw new CogmeshError('invalid_argument', 'Hello names no kind of agent');
+    }
+  }
+
+  async #admitWorker(hello: registryV1.Hello): Promise<Admitted> {
+    const { service } = await this.#options.verifier.verifyServiceToken(hello.token, 'registry');
+    if (service !== 'worker') {
+      throw new CogmeshError('permission_denied', `the service "${service}" is no worker and serves nothing`);
+    }
+    const identity = `service:${service}`;
+    const admitted = {
+      ...announced(hello),
+      kind: 'worker',
+      identity,
+      organisation: this.#options.hostOrganisation,
+    } as const;
+    checkAnnouncement(admitted);
+    return admitted;
+  }
+
+  async #admitSdk(hello: registryV1.Hello): Promise<Admitted> {
+    const outside = await this.#options.issuers.verify(hello.token);
+    const { issuer, sub, organisation } = outside.subject;
+    const identity = JSON.stringify([issuer, sub]);
+    const admitted = { ...announced(hello), kind: 'sdk', identity, organisation, address: '', outside } as const;
+    checkAnnouncement(admitted);
+    await this.#requireServe(
+      outside.subject,
+      admitted.capabilities.map(({ name }) => name),
+    );
+    return admitted;
+  }
+
+  /** Whether policy still lets the subject serve these tools; throws `permission_denied` naming each refusal. */
+  async recheck(subject: OutsideSubject, capabilities: readonly string[]): Promise<void> {
+    await this.#requireServe(subject, capabilities);
+  }
+
+  async #requireServe({ attributes, ...subject }: OutsideSubject, capabilities: readonly string[]): Promise<void> {
+    const requests = capabilities.map((capability) => ({
+      subject: { ...subject, roles: [...subject.roles], attributesJson: JSON.stringify(attributes) },
+      action: 'serve',
+      resource: { type: 'tool', id: toolOf(capability) ?? '' },
+    }));
+    const { responses } = await this.#options.policy.decideMany({ requests });
+    const issues = capabilities.flatMap((capability, index): Issue[] => {
+      const decision = responses[index];
+      if (decision?.allowed === true) return [];
+      const message = `may not serve ${capability}: ${decision?.reason ?? 'policy gave no answer'}`;
+      return [{ path: `capabilities[${index}]`, code: decision?.code ?? 'permission_denied', message }];
+    });
+    const [first] = issues;
+    if (first !== undefined) throw new CogmeshError('permission_denied', `${subject.sub} ${first.message}`, { issues });
+  }
+}
+
+function announced({ name, capabilities, labels, address, agentId }: registryV1.Hello) {
+  return { name, capabilities: capabilities.map(toCapability), labels, address, wantedId: agentId };
+}

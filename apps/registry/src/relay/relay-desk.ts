@@ -1,0 +1,126 @@
+/**
+ * The relays of all SDK agents, and the queues consumed for them: each agent's own and the shared one of each of its tools, with
+ * its credits as prefetch. A relay outlives a broken stream; it ends when its agent is lost or gone.
+ */
+import type { Bus, Consumer, Queue } from '@cogmesh/bus';
+import { sharedQueueOf, type CheckTaskGrant } from '@cogmesh/enforcement';
+import type { AgentRecord, Capability } from '@cogmesh/registry-core';
+import type { Logger } from '@cogmesh/telemetry';
+import { AgentRelay, type AgentRelayOptions, type Stream } from './agent-relay.js';
+import { workIntake } from './work-intake.js';
+
+export interface RelayDeskOptions extends Omit<AgentRelayOptions, 'agentId'> {
+  readonly bus: Bus;
+  readonly checkTaskGrant: CheckTaskGrant;
+  readonly logger: Logger;
+}
+
+interface Desk {
+  readonly relay: AgentRelay;
+  readonly consumers: Map<string, Consumer>;
+}
+
+/** Agent queues go away by themselves; contract with scheduler and worker. */
+const AGENT_QUEUE_EXPIRES_MS = 60_000;
+
+export class RelayDesk {
+  readonly #options: RelayDeskOptions;
+  readonly #desks = new Map<string, Desk>();
+  /** Opening and closing of one agent's relay follow each other. */
+  readonly #turns = new Map<string, Promise<unknown>>();
+
+  constructor(options: RelayDeskOptions) {
+    this.#options = options;
+  }
+
+  relay(agentId: string): AgentRelay | undefined {
+    return this.#desks.get(agentId)?.relay;
+  }
+
+  /** The agent is connected: work flows. */
+  open(agent: AgentRecord, stream: Stream): Promise<void> {
+    return this.#turn(agent.id, async () => {
+      const desk = this.#desks.get(agent.id) ?? (await this.#create(agent.id));
+      this.#desks.set(agent.id, desk);
+      desk.relay.acceptWork();
+      desk.relay.announce(agent.capabilities);
+      desk.relay.attach(stream);
+      await this.#consume(desk, agent.capabilities);
+    });
+  }
+
+  /** The agent takes nothing new; what it has started goes on. */
+  drain(agentId: string): Promise<void> {
+    return this.#stopWork(agentId, 'draining', 'the agent is draining');
+  }
+
+  /** The agent is lost or gone. */
+  close(agentId: string, code: string, reason: string): Promise<void> {
+    return this.#stopWork(agentId, code, reason).then(() => void this.#desks.delete(agentId));
+  }
+
+  /** The registry leaves: every agent's unstarted work goes back. */
+  async stop(): Promise<void> {
+    const reason = 'the registry is stopping';
+    await Promise.all([...this.#desks.keys()].map((id) => this.#stopWork(id, 'draining', reason)));
+  }
+
+  tick(): void {
+    for (const { relay } of this.#desks.values()) relay.tick();
+  }
+
+  #stopWork(agentId: string, code: string, reason: string): Promise<void> {
+    return this.#turn(agentId, async () => {
+      const desk = this.#desks.get(agentId);
+      if (!desk) return;
+      await desk.relay.refuseWork(code, reason);
+      await Promise.all([...desk.consumers.values()].map((consumer) => consumer.stop()));
+      desk.consumers.clear();
+    });
+  }
+
+  async #create(agentId: string): Promise<Desk> {
+    const relay = new AgentRelay({ ...this.#options, agentId });
+    await relay.restore();
+    return { relay, consumers: new Map() };
+  }
+
+  async #consume(desk: Desk, capabilities: readonly Capability[]): Promise<void> {
+    const wanted = queuesOf(desk.relay.agentId, capabilities);
+    for (const [name, consumer] of desk.consumers) {
+      if (wanted.has(name)) continue;
+      desk.consumers.delete(name);
+      await consumer.stop();
+    }
+    const handler = workIntake({ ...this.#options, relay: desk.relay });
+    for (const [name, { queue, prefetch }] of wanted) {
+      if (desk.consumers.has(name)) continue;
+      desk.consumers.set(name, await this.#options.bus.consume(queue, handler, { prefetch }));
+    }
+  }
+
+  #turn<T>(agentId: string, step: () => Promise<T>): Promise<T> {
+    const turn = (this.#turns.get(agentId) ?? Promise.resolve()).catch(() => {}).then(step);
+    this.#turns.set(agentId, turn);
+    const done = () => {
+      if (this.#turns.get(agentId) === turn) this.#turns.delete(agentId);
+    };
+    turn.then(done, done);
+    return turn;
+  }
+}
+
+function queuesOf(agentId: string, capabilities: readonly Capability[]) {
+  const credits = (list: readonly Capability[]) =>
+    Math.max(
+      1,
+      list.reduce((sum, each) => sum + each.credits, 0),
+    );
+  const own: Queue = { name: `agent.${agentId}.work`, kind: 'durable', expiresMs: AGENT_QUEUE_EXPIRES_MS };
+  const queues = new Map([[own.name, { queue: own, prefetch: credits(capabilities) }]]);
+  for (const capability of capabilities) {
+    const queue: Queue = { name: sharedQueueOf(capability.name), kind: 'durable' };
+    queues.set(queue.name, { queue, prefetch: credits([capability]) });
+  }
+  return queues;
+}

@@ -1,0 +1,66 @@
+/** Agents and their parts between the wire and the core, in both directions. */
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { timestampDate, timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { registryV1 } from '@cogmesh/contracts';
+import type { AgentKind, AgentRecord, AgentState, Capability, Portrait } from '@cogmesh/registry-core';
+
+const stateToWire: Readonly<Record<AgentState, registryV1.AgentState>> = {
+  STARTING: registryV1.AgentState.STARTING,
+  READY: registryV1.AgentState.READY,
+  DRAINING: registryV1.AgentState.DRAINING,
+  LOST: registryV1.AgentState.LOST,
+  GONE: registryV1.AgentState.GONE,
+};
+
+const kindToWire: Readonly<Record<AgentKind, registryV1.AgentKind>> = {
+  worker: registryV1.AgentKind.WORKER,
+  sdk: registryV1.AgentKind.SDK,
+};
+
+export function toAgentMessage(record: AgentRecord): registryV1.Agent {
+  const { portrait } = record;
+  return create(registryV1.AgentSchema, {
+    id: record.id,
+    name: record.name,
+    organisation: record.organisation,
+    kind: kindToWire[record.kind],
+    state: stateToWire[record.state],
+    capabilities: record.capabilities.map((capability) => ({ ...capability })),
+    connectedAt: timestampFromMs(record.connectedAtMs),
+    lastHeartbeatAt: timestampFromMs(record.lastHeartbeatAtMs),
+    labels: { ...record.labels },
+    address: record.address,
+    ...(portrait ? { portrait: toPortraitMessage(portrait) } : {}),
+  });
+}
+
+function toPortraitMessage(portrait: Portrait): MessageInitShape<typeof registryV1.PortraitSchema> {
+  const { timeMs, memoryBytes, warmModels, providers, ...numbers } = portrait;
+  return {
+    ...numbers,
+    time: timestampFromMs(timeMs),
+    memoryBytes: BigInt(Math.max(0, Math.trunc(memoryBytes))),
+    warmModels: [...warmModels],
+    providers: [...providers],
+  };
+}
+
+export function toCapability({ name, credits, ready, metadataJson }: registryV1.Capability): Capability {
+  return { name, credits, ready, metadataJson };
+}
+
+/** `receivedMs` stands in where the agent gave no time. */
+export function toPortrait(portrait: registryV1.Portrait | undefined, receivedMs: number): Portrait | undefined {
+  if (portrait === undefined) return undefined;
+  return {
+    timeMs: portrait.time ? timestampDate(portrait.time).getTime() : receivedMs,
+    cpu: portrait.cpu,
+    gpu: portrait.gpu,
+    memoryBytes: Number(portrait.memoryBytes),
+    queued: portrait.queued,
+    running: portrait.running,
+    latencyMs: portrait.latencyMs,
+    warmModels: portrait.warmModels,
+    providers: portrait.providers,
+  };
+}

@@ -1,0 +1,43 @@
+/** Questions about agents, and instructions to them. Who may call is decided by the enforcement in front. */
+import { registryV1 } from '@cogmesh/contracts';
+import { CogmeshError } from '@cogmesh/errors';
+import { isPresent, type AgentRecord, type AgentRoster } from '@cogmesh/registry-core';
+import { implement } from '@cogmesh/rpc';
+import type { AgentStreams } from '../streams/agent-streams.js';
+import { toAgentMessage } from './agent-messages.js';
+
+const DEFAULT_INSTRUCT_TIMEOUT_MS = 5_000;
+const MAX_INSTRUCT_TIMEOUT_MS = 60_000;
+
+export interface RegistryRpcOptions {
+  readonly roster: AgentRoster;
+  readonly streams: AgentStreams;
+}
+
+export const registryRpc = ({ roster, streams }: RegistryRpcOptions) =>
+  implement(registryV1.RegistryService, {
+    listAgents: async ({ organisation, includeGone }) => ({
+      agents: roster.list({ includeGone, ...(organisation === '' ? {} : { organisation }) }).map(toAgentMessage),
+    }),
+    getAgent: async ({ agentId }) => ({ agent: toAgentMessage(known(roster, agentId)) }),
+    instruct: async ({ agentId, instruction, timeoutMs }) => {
+      const agent = known(roster, agentId);
+      const action = instruction?.action;
+      if (action?.case === undefined) throw new CogmeshError('invalid_argument', 'the instruction says nothing');
+      if (!isPresent(agent.state)) {
+        throw new CogmeshError('failed_precondition', `agent ${agentId} is ${agent.state}`, { state: agent.state });
+      }
+      const stream = streams.get(agentId);
+      if (!stream) throw new CogmeshError('unavailable', `agent ${agentId} is not connected at the moment`);
+      const waitMs = timeoutMs > 0 ? Math.min(timeoutMs, MAX_INSTRUCT_TIMEOUT_MS) : DEFAULT_INSTRUCT_TIMEOUT_MS;
+      const { accepted, message } = await stream.instruct(action, waitMs);
+      if (accepted && action.case === 'drain') roster.draining(agentId);
+      return { acknowledged: accepted, message };
+    },
+  });
+
+function known(roster: AgentRoster, agentId: string): AgentRecord {
+  const agent = roster.get(agentId);
+  if (!agent) throw new CogmeshError('not_found', `no agent ${agentId}`);
+  return agent;
+}

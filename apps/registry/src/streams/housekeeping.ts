@@ -1,0 +1,125 @@
+/**
+ * What happens by the clock: agents overdue, renewals due, instructions expired, records to be written, admissions to be checked
+ * again. One timer for all of it; a step that is still running is not started twice.
+ */
+import { CogmeshError, toCogmeshError } from '@cogmesh/errors';
+import type { AgentRoster, AgentStore, Clock, PendingInstructions } from '@cogmesh/registry-core';
+import type { Logger } from '@cogmesh/telemetry';
+import type { Admission } from '../admission/admission.js';
+import type { RelayDesk } from '../relay/relay-desk.js';
+import type { AgentStream } from './agent-stream.js';
+import type { AgentStreams } from './agent-streams.js';
+import type { LeaseForwarder } from './lease-forwarder.js';
+
+export interface HousekeepingOptions {
+  readonly roster: AgentRoster;
+  readonly store: AgentStore;
+  readonly streams: AgentStreams;
+  readonly relays: RelayDesk;
+  readonly forwarder: LeaseForwarder;
+  readonly pending: PendingInstructions;
+  readonly admission: Admission;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly flushMs: number;
+  readonly recheckMs: number;
+  /** Default 100. */
+  readonly tickMs?: number;
+}
+
+export class Housekeeping {
+  readonly #options: HousekeepingOptions;
+  #timer: NodeJS.Timeout | undefined;
+  #flushing: Promise<void> | undefined;
+  #nextFlushMs = 0;
+  #nextRecheckMs = 0;
+  /** A change of state must not wait for the next flush of portraits. */
+  #urgent = false;
+
+  constructor(options: HousekeepingOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => this.tick(), this.#options.tickMs ?? 100);
+    this.#nextRecheckMs = this.#options.clock.monotonicMs() + this.#options.recheckMs;
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#flushing;
+    await this.#flush();
+  }
+
+  /** Write soon: an agent's state changed. */
+  hurry(): void {
+    this.#urgent = true;
+  }
+
+  tick(): void {
+    const { roster, relays, forwarder, pending, streams, clock } = this.#options;
+    const { lost, forgotten } = roster.tick();
+    for (const id of lost) this.#lose(id);
+    if (forgotten.length > 0) this.#quietly(this.#options.store.remove(forgotten), 'forgetting agents');
+    pending.expire();
+    forwarder.tick();
+    relays.tick();
+    for (const stream of streams.all()) this.#endExpired(stream);
+    if (clock.monotonicMs() >= this.#nextRecheckMs) this.#recheckAll();
+    if (this.#urgent || clock.monotonicMs() >= this.#nextFlushMs) this.#flushSoon();
+  }
+
+  #lose(id: string): void {
+    const { streams, relays, logger } = this.#options;
+    logger.warn({ agent: id }, 'an agent is lost');
+    streams.get(id)?.end(new CogmeshError('timeout', 'no heartbeat; connect again'));
+    this.#quietly(relays.close(id, 'agent_lost', 'the agent is lost'), 'handing back work');
+  }
+
+  #endExpired(stream: AgentStream): void {
+    if (stream.outside && stream.outside.expiresAtMs <= this.#options.clock.wallMs()) {
+      stream.end(new CogmeshError('expired_token', 'the token has expired; connect with a new one'));
+    }
+  }
+
+  #recheckAll(): void {
+    const { streams, clock, recheckMs } = this.#options;
+    this.#nextRecheckMs = clock.monotonicMs() + recheckMs;
+    for (const stream of streams.all()) this.#quietly(this.#recheck(stream), 'checking an admission');
+  }
+
+  /** Policy took the right away: the agent goes. A policy service that cannot answer takes nothing away. */
+  async #recheck(stream: AgentStream): Promise<void> {
+    if (!stream.outside) return;
+    try {
+      await this.#options.admission.recheck(stream.outside.subject, [...stream.admitted]);
+    } catch (thrown) {
+      const error = toCogmeshError(thrown);
+      if (error.code !== 'permission_denied') throw error;
+      stream.end(error);
+    }
+  }
+
+  #flushSoon(): void {
+    const { clock, flushMs } = this.#options;
+    if (this.#flushing !== undefined) return;
+    this.#urgent = false;
+    this.#nextFlushMs = clock.monotonicMs() + flushMs;
+    this.#flushing = this.#flush().finally(() => (this.#flushing = undefined));
+  }
+
+  async #flush(): Promise<void> {
+    const { roster, store, logger } = this.#options;
+    const dirty = roster.takeDirty();
+    try {
+      await store.save(dirty);
+    } catch (error) {
+      roster.markDirty(dirty.map(({ id }) => id));
+      logger.warn({ err: error, agents: dirty.length }, 'agents could not be stored; trying again');
+    }
+  }
+
+  #quietly(work: Promise<unknown>, what: string): void {
+    work.catch((error: unknown) => this.#options.logger.warn({ err: error }, `${what} failed`));
+  }
+}

@@ -1,0 +1,149 @@
+/** The composition root of the registry: read from top to bottom, it is the service. */
+import { gatewayV1, policyV1, schedulerV1 } from '@cogmesh/contracts';
+import { authorisation, openEnforcement } from '@cogmesh/enforcement';
+import { AgentRoster, LeaseRenewals, PendingInstructions, type AgentChange, type Clock } from '@cogmesh/registry-core';
+import { createClient, openChannel, serveRpc, type Channel } from '@cogmesh/rpc';
+import type { Readiness, ServiceHost } from '@cogmesh/service';
+import { ulid } from 'ulid';
+import { registryMigrations } from './adapters/migrations.js';
+import { SqlAgentStore } from './adapters/sql-agent-store.js';
+import { SqlRelayedAttempts } from './adapters/sql-relayed-attempts.js';
+import { Admission } from './admission/admission.js';
+import { IssuerDirectory } from './admission/issuer-directory.js';
+import type { RegistryConfig } from './config.js';
+import { onPolicyChanged } from './events/on-policy-changed.js';
+import { publishAgentChanged, registryEvents } from './events/publish-agent-changed.js';
+import { OutputStore } from './relay/output-store.js';
+import { RelayDesk } from './relay/relay-desk.js';
+import { SchedulerMail } from './relay/scheduler-mail.js';
+import { agentRpc } from './rpc/agent.rpc.js';
+import { registryRpc } from './rpc/registry.rpc.js';
+import { AgentStreams } from './streams/agent-streams.js';
+import { Housekeeping } from './streams/housekeeping.js';
+import { LeaseForwarder } from './streams/lease-forwarder.js';
+
+export interface Registry {
+  readonly address: string;
+  readiness(): Promise<Readiness>;
+  stop(): Promise<void>;
+}
+
+const clock: Clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() };
+
+/** A started attempt without a word for this long has lost its lease long ago. */
+const FORGET_ATTEMPTS_MS = 24 * 3_600_000;
+
+export async function buildRegistry(host: ServiceHost, config: RegistryConfig): Promise<Registry> {
+  const { bus, database, logger } = host;
+  await database.migrate(registryMigrations);
+  await bus.declare({ exchanges: [registryEvents] });
+
+  const enforcement = await openEnforcement({ ...host, service: 'registry' });
+  const channels = openPeers(host, enforcement.identity);
+  const policy = createClient(policyV1.PolicyService, channels.policy);
+  const issuers = new IssuerDirectory({ policy, clock, refreshMs: config.issuerRefreshMs });
+  const admission = new Admission({ ...config, verifier: enforcement.identity, issuers, policy });
+
+  const store = new SqlAgentStore(database);
+  const attempts = new SqlRelayedAttempts(database);
+  await attempts.removeOlderThan(clock.wallMs() - FORGET_ATTEMPTS_MS);
+
+  const announce = publishAgentChanged(bus, logger);
+  const onChange = (change: AgentChange) => {
+    housekeeping.hurry();
+    announce(change, clock.wallMs());
+  };
+  const roster = new AgentRoster({ ...config, clock, missedLimit: config.missedHeartbeats, onChange });
+  roster.restore(await store.load());
+  const renewals = new LeaseRenewals({
+    clock,
+    flushAfterMs: config.renewAfterMs,
+    flushAtAttempts: config.renewAtAttempts,
+  });
+  const pending = new PendingInstructions(clock);
+
+  const leaving = new AbortController();
+  const mail = new SchedulerMail(bus, leaving.signal);
+  const outputs = new OutputStore(createClient(gatewayV1.BlobService, channels.gateway));
+  const { checkTaskGrant } = enforcement;
+  const relays = new RelayDesk({ bus, checkTaskGrant, mail, outputs, attempts, clock, logger, signal: leaving.signal });
+  const streams = new AgentStreams({
+    ...config,
+    admission,
+    roster,
+    store,
+    renewals,
+    pending,
+    relays,
+    clock,
+    newId: ulid,
+    logger,
+  });
+  const scheduler = createClient(schedulerV1.SchedulerService, channels.scheduler);
+  const forwarder = new LeaseForwarder({ renewals, scheduler, streams, relays, logger });
+  const housekeeping = new Housekeeping({
+    ...config,
+    roster,
+    store,
+    streams,
+    relays,
+    forwarder,
+    pending,
+    admission,
+    clock,
+    logger,
+    flushMs: config.portraitFlushMs,
+  });
+
+  const hints = await onPolicyChanged(bus, issuers, enforcement);
+  housekeeping.start();
+  const server = await serveRpc({
+    address: host.listen,
+    services: [agentRpc(streams), registryRpc({ roster, streams })],
+    authenticate: enforcement.authenticate,
+    logger,
+  });
+
+  return {
+    address: server.address,
+    readiness: () => readiness(host, enforcement.ready()),
+    stop: async () => {
+      await hints.stop();
+      await drain({ relays, drainMs: config.drainMs, leaving });
+      streams.endAll();
+      await server.stop(config.drainMs);
+      await housekeeping.stop();
+      await enforcement.close();
+      for (const channel of Object.values(channels)) channel.close();
+    },
+  };
+}
+
+type Identity = Awaited<ReturnType<typeof openEnforcement>>['identity'];
+
+function openPeers({ peers }: ServiceHost, identity: Identity): Record<'policy' | 'scheduler' | 'gateway', Channel> {
+  const open = (name: 'policy' | 'scheduler' | 'gateway') =>
+    openChannel({ target: peers[name], authorize: authorisation(identity, name) });
+  return { policy: open('policy'), scheduler: open('scheduler'), gateway: open('gateway') };
+}
+
+/** Unstarted work goes back to the scheduler; what the broker does not take in time is delivered again by it. */
+async function drain(parts: { relays: RelayDesk; drainMs: number; leaving: AbortController }): Promise<void> {
+  const timer = setTimeout(() => parts.leaving.abort(), parts.drainMs);
+  await parts.relays.stop();
+  clearTimeout(timer);
+  parts.leaving.abort();
+}
+
+async function readiness(
+  { bus, database }: ServiceHost,
+  enforcement: { ready: boolean; detail: string },
+): Promise<Readiness> {
+  const probe = async (ping: Promise<void>) =>
+    ping.then(
+      () => ({ ready: true }),
+      (error: unknown) => ({ ready: false, detail: error instanceof Error ? error.message : String(error) }),
+    );
+  const checks = { bus: await probe(bus.ping()), database: await probe(database.ping()), enforcement };
+  return { ready: Object.values(checks).every((check) => check.ready), checks };
+}
