@@ -1,4 +1,5 @@
 export { startAllInOne, type AllInOneOptions } from './all-in-one.js';
+export { startCluster, type Cluster, type ClusterOptions } from './cluster/start-cluster.js';
 export {
   addPartner,
   dataDirectory,
@@ -10,3 +11,4 @@ export {
   type PartnerOptions,
 } from './data-directory.js';
 export type { Mesh } from './mesh.js';
+export { serveService, serviceNames } from './serve.js';

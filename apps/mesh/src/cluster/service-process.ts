@@ -74,9 +74,4 @@ export class ServiceProcess {
     }
     await new Promise((resolve) => this.log.end(resolve));
   }
-
-  /** As a crash would: no signal handler runs. It is started again. */
-  kill(): void {
-    this.child?.kill('SIGKILL');
-  }
 }

@@ -1,0 +1,145 @@
+/**
+ * The cluster on one machine: broker, database, every service and sidecar as a process of its own, and a small trace
+ * collector, all supervised from here. What production runs with an orchestrator, this runs for one person.
+ */
+import { mkdir, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { freePorts } from '@cogmesh/backends';
+import type { Environment } from '@cogmesh/config';
+import { createSidecarSecretFile } from '@cogmesh/enforcement';
+import { CogmeshError } from '@cogmesh/errors';
+import type { Readiness } from '@cogmesh/service';
+import type { DataDirectory } from '../data-directory.js';
+import type { Mesh } from '../mesh.js';
+import { type Backend, startBackends } from './backends.js';
+import { ServiceProcess } from './service-process.js';
+import { guarded, planCluster, processNames, secretFile } from './topology.js';
+import { startTraceCollector, type TraceCollector } from './trace-collector.js';
+
+export interface ClusterOptions {
+  readonly directory: DataDirectory;
+  readonly environment: Environment;
+  /** `host:port` of the REST API; port 0 picks one. */
+  readonly httpListen: string;
+  readonly progress: (text: string) => void;
+  readonly startTimeoutMs?: number;
+}
+
+export interface Cluster extends Mesh {
+  /** Process id of a service, a sidecar (`scheduler-sidecar`), `rabbitmq` or `postgres` as it is now. */
+  pidOf(name: string): number;
+  readonly backend: Backend;
+}
+
+const DEFAULT_START_TIMEOUT_MS = 120_000;
+const POLL_MS = 50;
+
+export async function startCluster(options: ClusterOptions): Promise<Cluster> {
+  const { directory, environment, progress } = options;
+  const logs = join(directory.path, 'logs');
+  await mkdir(logs, { recursive: true, mode: 0o700 });
+  await makeSecrets(directory);
+  const traceFile = join(directory.path, 'traces.sqlite');
+  const collector = await startTraceCollector(traceFile);
+  const backend = await startBackends({ dataDir: directory.path, environment, progress });
+  const ports = await freePorts(processNames.length * 2 + 1);
+  const httpListen = options.httpListen.endsWith(':0')
+    ? options.httpListen.replace(/0$/, String(ports.at(-1)))
+    : options.httpListen;
+  const plan = planCluster({
+    directory,
+    environment,
+    httpListen,
+    traceFile,
+    traceEndpoint: collector.endpoint,
+    amqpUrlOf: backend.amqpUrlOf,
+    databaseUrlOf: backend.databaseUrlOf,
+    ports,
+  });
+  const processes = plan.map(
+    ({ name, app, ...rest }) =>
+      new ServiceProcess({ name, script: mainOf(app), logFile: join(logs, `${name}.log`), ...rest }),
+  );
+  progress(`starting ${processes.length} processes (logs in ${logs}) …`);
+  for (const each of processes) each.start();
+  const grpc = plan.find(({ name }) => name === 'gateway')?.environment['COGMESH_LISTEN'] ?? '';
+  const cluster = clusterOf({ processes, backend, collector, traceFile, url: `http://${httpListen}`, grpc });
+  try {
+    await allReady(processes, options.startTimeoutMs ?? DEFAULT_START_TIMEOUT_MS, logs);
+    return cluster;
+  } catch (error) {
+    await cluster.stop();
+    throw error;
+  }
+}
+
+/** A new secret per service and its sidecar, at every start. */
+async function makeSecrets(directory: DataDirectory): Promise<void> {
+  await mkdir(join(directory.path, 'run'), { recursive: true, mode: 0o700 });
+  for (const service of guarded) {
+    await rm(secretFile(directory, service), { force: true });
+    createSidecarSecretFile(secretFile(directory, service));
+  }
+}
+
+const require = createRequire(import.meta.url);
+const mainOf = (app: string) => join(dirname(require.resolve(`@cogmesh/${app}/package.json`)), 'dist/main.js');
+
+async function allReady(processes: readonly ServiceProcess[], timeoutMs: number, logs: string): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  for (const each of processes) {
+    while (!(await each.ready())) {
+      if (Date.now() > deadline) {
+        throw new CogmeshError(
+          'unavailable',
+          `${each.name} did not become ready within ${timeoutMs} ms; see ${join(logs, `${each.name}.log`)}`,
+        );
+      }
+      await delay(POLL_MS);
+    }
+  }
+}
+
+interface Parts {
+  readonly processes: readonly ServiceProcess[];
+  readonly backend: Backend;
+  readonly collector: TraceCollector;
+  readonly traceFile: string;
+  readonly url: string;
+  readonly grpc: string;
+}
+
+/** The edge stops first, then those who take work, then those who own state, each before the sidecar in front of it. */
+const stopOrder = ['gateway', 'worker', 'scheduler', 'registry', 'policy'];
+
+function clusterOf({ processes, backend, collector, traceFile, url, grpc }: Parts): Cluster {
+  const byName = new Map(processes.map((each) => [each.name, each]));
+  const pids = () => processes.map(({ pid }) => pid ?? 0).filter((pid) => pid > 0);
+  const stop = async () => {
+    for (const name of stopOrder) {
+      await byName.get(name)?.stop();
+      await byName.get(`${name}-sidecar`)?.stop();
+    }
+    await collector.close();
+    await backend.stop();
+  };
+  return {
+    url,
+    grpc,
+    traceFile,
+    backend,
+    pids,
+    stop,
+    pidOf: (name) => byName.get(name)?.pid ?? backend.pids()[name] ?? 0,
+    // Exporters in other processes send by themselves, twice a second.
+    flushTraces: async () => {},
+    readiness: () => readiness(processes),
+  };
+}
+
+async function readiness(processes: readonly ServiceProcess[]): Promise<Readiness> {
+  const found = await Promise.all(processes.map(async (each) => [each.name, { ready: await each.ready() }] as const));
+  return { ready: found.every(([, { ready }]) => ready), checks: Object.fromEntries(found) };
+}
