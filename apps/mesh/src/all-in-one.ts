@@ -56,6 +56,7 @@ export async function startAllInOne(options: AllInOneOptions): Promise<Mesh> {
     return {
       url: gateway.running.addresses['http'] ?? '',
       grpc: gateway.running.addresses['grpc'] ?? '',
+      registry: environment['COGMESH_REGISTRY_ADDRESS'] ?? '',
       traceFile,
       readiness: () => readiness(hosted),
       flushTraces: telemetry.flush,

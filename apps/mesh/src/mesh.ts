@@ -6,6 +6,8 @@ export interface Mesh {
   readonly url: string;
   /** gRPC address of the public face. */
   readonly grpc: string;
+  /** gRPC address of the registry, where agents connect. */
+  readonly registry: string;
   /** The embedded trace store; empty when spans go elsewhere. */
   readonly traceFile: string;
   readiness(): Promise<Readiness>;

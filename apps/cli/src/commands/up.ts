@@ -25,10 +25,13 @@ export function addUp(program: Command, contextOf: WithContext): void {
 
 /** Leaves the address for commands that run beside this one, and says what to do next. */
 export async function announce(context: CliContext, mesh: Mesh): Promise<void> {
-  await writeFile(endpointFile(context.directory), `${JSON.stringify({ url: mesh.url, grpc: mesh.grpc })}\n`);
+  await writeFile(
+    endpointFile(context.directory),
+    `${JSON.stringify({ url: mesh.url, grpc: mesh.grpc, registry: mesh.registry })}\n`,
+  );
   context.say(`${paint.green('up')}   ${mesh.url}   docs at ${mesh.url}/docs   data in ${context.directory.path}`);
   context.say(
     paint.dim('try: ./cogmesh models, ./cogmesh run docs/examples/hello.json --watch; Ctrl-C drains and stops'),
   );
-  context.emit({ url: mesh.url, grpc: mesh.grpc, dataDir: context.directory.path });
+  context.emit({ url: mesh.url, grpc: mesh.grpc, registry: mesh.registry, dataDir: context.directory.path });
 }

@@ -30,6 +30,8 @@ export interface ClusterOptions {
 export interface Cluster extends Mesh {
   /** Process id of a service, a sidecar (`scheduler-sidecar`), `rabbitmq` or `postgres` as it is now. */
   pidOf(name: string): number;
+  /** gRPC address of a service or a sidecar. A service's own is for its sidecar alone. */
+  addressOf(name: string): string;
   readonly backend: Backend;
 }
 
@@ -64,8 +66,9 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   );
   progress(`starting ${processes.length} processes (logs in ${logs}) …`);
   for (const each of processes) each.start();
-  const grpc = plan.find(({ name }) => name === 'gateway')?.environment['COGMESH_LISTEN'] ?? '';
-  const cluster = clusterOf({ processes, backend, collector, traceFile, url: `http://${httpListen}`, grpc });
+  const addressOf = (name: string) =>
+    plan.find((process) => process.name === name)?.environment['COGMESH_LISTEN'] ?? '';
+  const cluster = clusterOf({ processes, backend, collector, traceFile, url: `http://${httpListen}`, addressOf });
   try {
     await allReady(processes, options.startTimeoutMs ?? DEFAULT_START_TIMEOUT_MS, logs);
     return cluster;
@@ -108,13 +111,13 @@ interface Parts {
   readonly collector: TraceCollector;
   readonly traceFile: string;
   readonly url: string;
-  readonly grpc: string;
+  readonly addressOf: (name: string) => string;
 }
 
 /** The edge stops first, then those who take work, then those who own state, each before the sidecar in front of it. */
 const stopOrder = ['gateway', 'worker', 'scheduler', 'registry', 'policy'];
 
-function clusterOf({ processes, backend, collector, traceFile, url, grpc }: Parts): Cluster {
+function clusterOf({ processes, backend, collector, traceFile, url, addressOf }: Parts): Cluster {
   const byName = new Map(processes.map((each) => [each.name, each]));
   const pids = () => processes.map(({ pid }) => pid ?? 0).filter((pid) => pid > 0);
   const stop = async () => {
@@ -127,7 +130,9 @@ function clusterOf({ processes, backend, collector, traceFile, url, grpc }: Part
   };
   return {
     url,
-    grpc,
+    grpc: addressOf('gateway'),
+    registry: addressOf('registry-sidecar'),
+    addressOf,
     traceFile,
     backend,
     pids,
