@@ -52,7 +52,13 @@ describe("the demo's policies", () => {
   });
 
   it.each([
-    ['globex viewer', 'create', '/runs', 'no_matching_allow', 'no policy of globex allows create on /runs with role viewer'],
+    [
+      'globex viewer',
+      'create',
+      '/runs',
+      'no_matching_allow',
+      'no policy of globex allows create on /runs with role viewer',
+    ],
     ['globex viewer', 'infer', '/models/acme/ppocr-detect', 'no_matching_allow', 'no policy of acme allows infer'],
     ['globex reader', 'infer', '/models/acme/silero-vad', 'denied_by_rule', 'no-voice-for-partners'],
     ['globex reader', 'write', '/policies', 'no_matching_allow', ''],
@@ -74,7 +80,11 @@ describe("the demo's policies", () => {
   it('explains to a viewer which rules it missed', () => {
     const { rules } = engine.explain(ask('globex viewer', 'create', '/runs'));
     expect(rules).toContainEqual(
-      expect.objectContaining({ ruleId: 'readers-run', outcome: 'skipped', detail: 'condition false with every role (viewer)' }),
+      expect.objectContaining({
+        ruleId: 'readers-run',
+        outcome: 'skipped',
+        detail: 'condition false with every role (viewer)',
+      }),
     );
     expect(rules).toContainEqual(expect.objectContaining({ ruleId: 'viewers-look', outcome: 'skipped' }));
   });
