@@ -1,1 +1,2 @@
-export {};
+export { sidecarConfig, type SidecarConfig } from './config.js';
+export { sidecarService } from './service.js';

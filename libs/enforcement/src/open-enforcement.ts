@@ -43,7 +43,10 @@ export interface Enforcement {
   close(): Promise<void>;
 }
 
-/** Throws `invalid_config` when a key or the sidecar's secret is missing. Does not wait for the policy service to answer. */
+/**
+ * Throws `invalid_config` when a key or the sidecar's secret is missing. Resolves when policies were asked for once,
+ * whatever the answer: until there is one, checks are refused as stale.
+ */
 export async function openEnforcement(options: OpenEnforcementOptions): Promise<Enforcement> {
   const config = loadConfig(enforcementConfig, options.environment);
   const identity = await loadServiceIdentity(options.keysDir, options.service);
@@ -55,13 +58,14 @@ export async function openEnforcement(options: OpenEnforcementOptions): Promise<
       close: () => Promise.resolve(),
     });
   }
-  const { replica, close } = await openReplica({
+  const { replica, close } = openReplica({
     identity,
     config,
     policyAddress: options.peers.policy,
     dir: options.dataDir,
     logger: options.logger,
   });
+  await replica.start();
   return inProcess({ options, identity, config }, replica, {
     ready: () => replica.readiness(),
     poke: () => replica.poke(),

@@ -22,12 +22,13 @@ export interface OpenReplicaOptions {
 }
 
 export interface OpenedReplica {
+  /** Asks nothing before its `start`. */
   readonly replica: PolicyReplica;
   close(): Promise<void>;
 }
 
-/** Starts asking at once; resolves when what is on disk is loaded and the first attempt is over. */
-export async function openReplica(options: OpenReplicaOptions): Promise<OpenedReplica> {
+/** A replica on a channel of its own, not started. */
+export function openReplica(options: OpenReplicaOptions): OpenedReplica {
   const { identity, logger, config } = options;
   const channel = openChannel({
     target: options.policyAddress,
@@ -46,7 +47,6 @@ export async function openReplica(options: OpenReplicaOptions): Promise<OpenedRe
     pollIntervalMs: config.pollIntervalMs,
     maxStalenessMs: config.maxStalenessMs,
   });
-  await replica.start();
   const close = async (): Promise<void> => {
     await replica.stop();
     channel.close();

@@ -1,0 +1,4 @@
+import { runService } from '@cogmesh/service';
+import { sidecarService } from './service.js';
+
+await runService(sidecarService);

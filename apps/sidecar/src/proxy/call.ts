@@ -1,0 +1,58 @@
+/**
+ * What a call's headers say, read once: the same path that is checked is the one that is sent on, byte for byte. What cannot be routed
+ * exactly is refused here, before anybody is asked whether it may pass.
+ */
+import type { IncomingHttpHeaders } from 'node:http2';
+import { CogmeshError } from '@cogmesh/errors';
+import { isMethodPath } from '@cogmesh/enforcement';
+import { headerFieldOverheadBytes, maxHeaderFields } from './limits.js';
+
+export interface Call {
+  /** `/package.Service/Method`. */
+  readonly method: string;
+  /** First value of each header, names lower-case, pseudo-headers left out. */
+  readonly metadata: ReadonlyMap<string, string>;
+}
+
+/** Whether answers take gRPC's form (status in trailers) rather than a problem document. */
+export function isGrpc(headers: IncomingHttpHeaders): boolean {
+  return /^application\/grpc(?:$|[+;])/i.test(headers['content-type'] ?? '');
+}
+
+/** Throws `payload_too_large` for headers over the limit, `invalid_argument` for a path or verb that is no method call. */
+export function readCall(headers: IncomingHttpHeaders, maxHeaderBytes: number): Call {
+  refuseLargeHeaders(headers, maxHeaderBytes);
+  const method = headers[':path'] ?? '';
+  if (!isMethodPath(method))
+    throw new CogmeshError('invalid_argument', 'the path is not exactly /package.Service/Method');
+  if (headers[':method'] !== 'POST') throw new CogmeshError('invalid_argument', 'methods are called with POST');
+  return { method, metadata: metadataOf(headers) };
+}
+
+function refuseLargeHeaders(headers: IncomingHttpHeaders, maxBytes: number): void {
+  let bytes = 0;
+  let fields = 0;
+  for (const [name, value] of Object.entries(headers)) {
+    for (const item of Array.isArray(value) ? value : [value ?? '']) {
+      bytes += Buffer.byteLength(name) + Buffer.byteLength(item) + headerFieldOverheadBytes;
+      fields += 1;
+    }
+  }
+  if (bytes <= maxBytes && fields <= maxHeaderFields) return;
+  throw new CogmeshError(
+    'payload_too_large',
+    `the call has ${bytes} bytes of metadata in ${fields} fields; at most ${maxBytes} in ${maxHeaderFields} pass`,
+    {
+      limitBytes: maxBytes,
+    },
+  );
+}
+
+function metadataOf(headers: IncomingHttpHeaders): ReadonlyMap<string, string> {
+  const metadata = new Map<string, string>();
+  for (const [name, value] of Object.entries(headers)) {
+    const first = Array.isArray(value) ? value[0] : value;
+    if (!name.startsWith(':') && first !== undefined) metadata.set(name, first);
+  }
+  return metadata;
+}
