@@ -3,10 +3,10 @@
  * database is the truth; the book follows it and keeps answering, from what it has, while the database is away. Epochs
  * only rise. A set that does not load makes its organisation deny everything, and only its organisation.
  */
+import { policiesOfBundle } from '@cogmesh/enforcement';
 import type { IssuerRecord, ServiceIdentity } from '@cogmesh/identity';
-import { parsePolicySet, type DecisionEngine, type OrganisationPolicies } from '@cogmesh/policy-core';
+import type { DecisionEngine, OrganisationPolicies } from '@cogmesh/policy-core';
 import type { Logger } from '@cogmesh/telemetry';
-import { checkDocument } from './checked-policies.js';
 import { bundlesMaxChars } from './limits.js';
 import type { PolicyStore, StoredPolicies } from './policy-store.js';
 
@@ -39,7 +39,7 @@ export class PolicyBook {
     this.engine = parts.engine;
   }
 
-  /** Takes over what the database has that is newer. Calls at the same time share one reading that began after the first. */
+  /** Takes over what the database has that is newer, from a reading that begins after the call. One reading at a time. */
   async refresh(): Promise<void> {
     while (this.#refreshing !== undefined) await this.#refreshing.catch(() => undefined);
     this.#refreshing = this.#read().finally(() => {
@@ -109,18 +109,19 @@ export class PolicyBook {
     this.#issuers = await store.issuers();
   }
 
+  /** A grant whose signature no longer holds is left out, as every enforcement point does with the bundle. */
   async #take({ organisation, epoch, documentJson }: StoredPolicies): Promise<void> {
-    const json: unknown = JSON.parse(documentJson);
+    const { signer, logger } = this.#parts;
+    const bundle = { organisation, epoch, policies: JSON.parse(documentJson) as unknown };
     try {
-      const { document, grants } = await checkDocument(organisation, parsePolicySet(json), this.#parts.signer);
-      this.accept({ organisation, epoch, document, grants });
+      const { policies, refusedGrants } = await policiesOfBundle(bundle, signer);
+      if (refusedGrants.length > 0) logger.warn({ organisation, epoch, refusedGrants }, 'partner grants were left out');
+      this.accept(policies);
     } catch (thrown) {
-      this.#parts.logger.error(
-        { organisation, epoch, err: thrown },
-        'a stored policy set cannot be used; everything of this organisation is denied',
-      );
+      const sentence = 'a stored policy set cannot be used; everything of this organisation is denied';
+      logger.error({ organisation, epoch, err: thrown }, sentence);
       this.engine.remove(organisation);
-      this.#pages.set(organisation, { epoch, document: json, bundle: undefined });
+      this.#pages.set(organisation, { epoch, document: bundle.policies, bundle: undefined });
     }
   }
 }

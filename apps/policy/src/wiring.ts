@@ -42,9 +42,9 @@ export async function wirePolicy(host: ServiceHost, config: PolicyConfig): Promi
   await book.refresh();
   await bus.declare({ exchanges: [policyEvents] });
   const consumer = await onBundlePublished(bus, book, logger);
-  const refresh = startRefresh(book, { everyMs: config.refreshMs, logger });
   const services = [policyRpc({ book, putPolicies, now: Date.now })];
   const server = await serveRpc({ address: host.listen, services, authenticate: enforcement.authenticate, logger });
+  const refresh = startRefresh(book, { everyMs: config.refreshMs, logger });
   if (issuersAdded) await hints.issuersChanged();
 
   return {
