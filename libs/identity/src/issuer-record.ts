@@ -23,7 +23,7 @@ export interface IssuerRecord {
   /** Longest accepted exp - iat, seconds. */
   readonly maxTtlSeconds: number;
   readonly suspended: boolean;
-  /** Accepted `typ` headers, lower-case, '' for none. Default: `at+jwt`, `jwt` and none. */
+  /** Accepted `typ` headers, lower-case, '' for none. Default, also when empty: `at+jwt`, `jwt` and none. */
   readonly tokenTypes?: readonly string[];
 }
 
@@ -47,7 +47,7 @@ export function compileIssuer(record: IssuerRecord): CompiledIssuer {
     record,
     keys: createLocalJWKSet(publicKeys(record)),
     algorithms,
-    tokenTypes: new Set(record.tokenTypes ?? defaultTokenTypes),
+    tokenTypes: new Set(record.tokenTypes?.length ? record.tokenTypes : defaultTokenTypes),
   };
 }
 
