@@ -1,1 +1,2 @@
-export {};
+export { workerConfig } from './config.js';
+export { workerService } from './service.js';

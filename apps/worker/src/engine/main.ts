@@ -5,6 +5,7 @@
  */
 import { CogmeshError } from '@cogmesh/errors';
 import { failureOf } from './failure.js';
+import { collectTensors } from './garbage.js';
 import type { ModelShelf } from './model-shelf.js';
 import type { EngineReply, EngineRequest } from './protocol.js';
 import { Shelf } from './shelf.js';
@@ -47,6 +48,7 @@ async function handle(request: EngineRequest): Promise<void> {
   } catch (thrown) {
     reply({ kind: 'failure', id: request.id, error: failureOf(thrown) });
   }
+  collectTensors();
 }
 
 if (!process.send) throw new CogmeshError('failed_precondition', 'an engine is started by a worker, not by hand');

@@ -12,6 +12,8 @@ const sessionOptions: InferenceSession.SessionOptions = {
   intraOpNumThreads: 1,
   interOpNumThreads: 1,
   executionMode: 'sequential',
+  // Patterns are kept per input shape, and every line of text has its own: they cost 100 MB and gain nothing here.
+  enableMemPattern: false,
   graphOptimizationLevel: 'all',
   extra: { session: { intra_op: { allow_spinning: '0' } } },
 };

@@ -140,7 +140,7 @@ export class EngineProcess {
 function entryPoint(): { file: string; execArgv: string[] } {
   const fromSource = import.meta.url.endsWith('.ts');
   const file = fileURLToPath(new URL(fromSource ? '../engine/main.ts' : '../engine/main.js', import.meta.url));
-  const memory = ['--max-semi-space-size=2'];
+  const memory = ['--max-semi-space-size=1', '--expose-gc'];
   if (!fromSource) return { file, execArgv: memory };
   const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
   return { file, execArgv: [...memory, '--import', tsx, '--conditions=@cogmesh/source'] };
