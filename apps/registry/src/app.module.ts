@@ -1,26 +1,21 @@
 import { Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common';
 import type { Registry } from './wiring.js';
 
-/** Nest closes what the wiring opened. */
-class RegistryLife implements OnApplicationShutdown {
-  readonly #registry: Registry;
-
-  constructor(registry: Registry) {
-    this.#registry = registry;
-  }
+class Shutdown implements OnApplicationShutdown {
+  constructor(private readonly registry: Registry) {}
 
   onApplicationShutdown(): Promise<void> {
-    return this.#registry.stop();
+    return this.registry.stop();
   }
 }
 
-export class RegistryModule {
-  /** The built objects under Nest's life cycle. */
+/** Nest's index of the built objects; closing the application stops the registry. */
+@Module({})
+export class AppModule {
   static of(registry: Registry): DynamicModule {
     return {
-      module: RegistryModule,
-      providers: [{ provide: RegistryLife, useFactory: () => new RegistryLife(registry) }],
+      module: AppModule,
+      providers: [{ provide: Shutdown, useFactory: () => new Shutdown(registry) }],
     };
   }
 }
-Module({})(RegistryModule);

@@ -1,5 +1,5 @@
 import { bootModule, type ServiceDefinition } from '@cogmesh/service';
-import { RegistryModule } from './app.module.js';
+import { AppModule } from './app.module.js';
 import { registryConfig } from './config.js';
 import { buildRegistry } from './wiring.js';
 
@@ -10,7 +10,7 @@ export const registryService: ServiceDefinition<typeof registryConfig.settings> 
   needs: { bus: true, database: true },
   start: async (host, config) => {
     const registry = await buildRegistry(host, config);
-    const app = await bootModule(RegistryModule.of(registry), host.logger);
+    const app = await bootModule(AppModule.of(registry), host.logger);
     return {
       addresses: { grpc: registry.address },
       readiness: () => registry.readiness(),
