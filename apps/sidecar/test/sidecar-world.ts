@@ -84,6 +84,13 @@ export class SidecarWorld {
     this.#service = undefined;
   }
 
+  /** Stops as a deployment does: calls under way may finish. */
+  async drainService(): Promise<void> {
+    const leaving = this.#service;
+    this.#service = undefined;
+    await leaving?.stop(10_000);
+  }
+
   client<S extends Parameters<typeof createClient>[0]>(service: S, target = this.address): Client<S> {
     const channel = openChannel({ target });
     this.#closers.push(() => channel.close());

@@ -137,7 +137,6 @@ function subjectOf(payload: JWTPayload, record: IssuerRecord): OutsideSubject {
 }
 
 function plainText(value: unknown, claim: string): string {
-  // eslint-disable-next-line no-control-regex -- control characters are what is refused
   if (
     typeof value === 'string' &&
     value !== '' &&
