@@ -47,6 +47,7 @@ export const attributeNames = {
   agentId: 'cogmesh.agent.id',
   capability: 'cogmesh.capability',
   queueWaitMs: 'cogmesh.queue_wait_ms',
+  released: 'cogmesh.released',
   batchSize: 'cogmesh.batch.size',
   modelName: 'cogmesh.model.name',
   modelVersion: 'cogmesh.model.version',
