@@ -70,7 +70,7 @@ export default tseslint.config(
   ...tseslint.configs.recommended,
   {
     files: ['**/*.ts'],
-    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    languageOptions: { parserOptions: { projectService: { allowDefaultProject: ['vitest*.config.ts'] }, tsconfigRootDir: import.meta.dirname } },
     plugins: { '@nx': nx },
     rules: {
       '@nx/enforce-module-boundaries': [
@@ -114,7 +114,7 @@ export default tseslint.config(
       '@nx/enforce-module-boundaries': 'off',
     },
   },
-  { files: ['libs/config/src/process-environment.ts'], rules: { 'no-restricted-syntax': 'off' } },
+  { files: ['libs/config/src/process-environment.ts', 'tools/**/*.ts'], rules: { 'no-restricted-syntax': 'off' } },
   { files: ['**/vitest*.config.ts'], rules: { 'no-restricted-syntax': 'off' } },
   { files: ['apps/cli/**/*.ts', 'bench/**/*.ts'], rules: { 'no-console': 'off' } },
 );
