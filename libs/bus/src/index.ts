@@ -15,3 +15,5 @@ export { defaultDeliveryLimit, defaultPrefetch, maxQueueLength } from './limits.
 export type { BusLogger } from './logger.js';
 export { createMemoryHub, type MemoryHub, type MemoryHubOptions } from './memory-hub.js';
 export { decode, messageTo } from './protobuf.js';
+export { openRabbit, type RabbitOptions } from './rabbit-bus.js';
+export type { RabbitLimits } from './limits.js';

@@ -24,9 +24,15 @@ export interface Queue {
   readonly expiresMs?: number;
 }
 
+/** How long the dead-letter queue of a queue with `expiresMs` is kept when nobody consumes it: 7 days. */
+const deadQueueKeptMs = 604_800_000;
+
 /** The dead-letter queue that stands beside a durable queue. */
 export function deadQueueOf(queue: Queue): Queue {
-  return { name: `${queue.name}.dead`, kind: 'durable' };
+  const name = `${queue.name}.dead`;
+  return queue.expiresMs === undefined
+    ? { name, kind: 'durable' }
+    : { name, kind: 'durable', expiresMs: deadQueueKeptMs };
 }
 
 export interface OutgoingMessage {
