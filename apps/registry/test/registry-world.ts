@@ -17,6 +17,7 @@ import {
   initialiseKeys,
   loadServiceIdentity,
   mintDevelopmentToken,
+  signPartnerGrant,
   type ServiceIdentity,
 } from '@cogmesh/identity';
 import { registryService } from '@cogmesh/registry';
@@ -188,7 +189,7 @@ export class RegistryWorld {
     });
   }
 
-  start1(attemptId: string | undefined): Promise<workV1.Started> {
+  startOf(attemptId: string | undefined): Promise<workV1.Started> {
     return eventually(() => {
       const found = this.started.find((each) => each.attemptId === attemptId);
       if (!found) throw new Error(`${attemptId} was not started`);
@@ -242,6 +243,13 @@ export class RegistryWorld {
   async #policy() {
     const identity = await loadServiceIdentity(this.keysDir, 'policy');
     const organisations = ['acme', 'globex'];
+    const scope = { actions: ['infer'], resources: ['/tools/acme/*'], expiresAtMs: Date.now() + 3_600_000 };
+    const grant = await signPartnerGrant(this.keysDir, { id: 'g1', grantor: 'acme', grantee: 'globex', ...scope });
+    const documentOf = (organisation: string) => ({
+      organisation,
+      ...policies,
+      grants: organisation === 'acme' ? [grant] : [],
+    });
     const refused = () => Promise.reject(new Error('the registry does not call this'));
     return implement(policyV1.PolicyService, {
       getIssuers: async () => ({
@@ -262,9 +270,7 @@ export class RegistryWorld {
         bundlesJws: await Promise.all(
           organisations
             .filter((organisation) => knownEpochs[organisation] === undefined)
-            .map((organisation) =>
-              identity.signBundle({ organisation, epoch: 1, policies: { organisation, ...policies } }),
-            ),
+            .map((organisation) => identity.signBundle({ organisation, epoch: 1, policies: documentOf(organisation) })),
         ),
         heartbeatJws: await identity.signHeartbeat({ nonce, epochs: { acme: 1, globex: 1 } }),
       }),

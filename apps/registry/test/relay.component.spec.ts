@@ -1,0 +1,373 @@
+/** Work of the scheduler on real SDK agents, through the built registry. */
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { messageTo } from '@cogmesh/bus';
+import { registryV1, workV1 } from '@cogmesh/contracts';
+import { CogmeshError, createAgent, type Agent, type AgentOptions } from '@cogmesh/sdk';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { eventually, RegistryWorld } from './registry-world.js';
+
+const tool = 'tool:acme/lookup';
+
+let world: RegistryWorld;
+let agents: Agent[];
+/** Open gates of `gated` handlers, by input. */
+let gates: Map<string, () => void>;
+
+beforeEach(async () => {
+  world = await RegistryWorld.create();
+  agents = [];
+  gates = new Map();
+});
+afterEach(async () => {
+  await Promise.all(agents.map((agent) => agent.stop({ graceMs: 0 })));
+  await world.close();
+});
+
+async function agent(options: Partial<AgentOptions> = {}): Promise<Agent> {
+  const token = await world.token();
+  const made = createAgent({
+    registry: world.address,
+    token,
+    name: 'lookup',
+    stopOn: [],
+    maxReconnectDelayMs: 100,
+    ...options,
+  });
+  agents.push(made);
+  return made;
+}
+
+/** A handler that waits until the test opens the gate of its input. */
+const gated = (input: unknown) =>
+  new Promise<unknown>((resolve) => gates.set(String(input), () => resolve({ done: input })));
+
+const open = (name: string) =>
+  eventually(() => {
+    const gate = gates.get(name);
+    if (!gate) throw new Error(`${name} is not running`);
+    gate();
+  });
+
+const work = (input: unknown, over: object = {}) => ({ capability: tool, inputJson: JSON.stringify(input), ...over });
+
+describe('work on an agent', () => {
+  it('of its own queue is started, done and reported once', async () => {
+    const lookup = (await agent()).handle<{ word: string }>('acme/lookup', ({ word }, ctx) => ({
+      word,
+      attempt: ctx.attempt,
+      run: ctx.runId,
+    }));
+    await lookup.start();
+    const [attemptId] = await world.dispatch([work({ word: 'mesh' }, { attempt: 2 })], { agent: lookup.id });
+    const result = await world.result(attemptId);
+    expect(result).toMatchObject({ runId: 'run_1', agentId: lookup.id, outcome: { case: 'outputJson' } });
+    expect(JSON.parse(String(result.outcome.value))).toEqual({ word: 'mesh', attempt: 2, run: 'run_1' });
+    expect(world.started).toMatchObject([{ attemptId, runId: 'run_1', agentId: lookup.id }]);
+    expect(world.results).toHaveLength(1);
+    expect(world.hub.waiting(`agent.${lookup.id}.work`)).toBe(0);
+  });
+
+  it('of the shared queue of its tool too', async () => {
+    const lookup = (await agent()).handle('acme/lookup', () => 1);
+    await lookup.start();
+    const [attemptId] = await world.dispatch([work(null)], { shared: tool });
+    expect((await world.result(attemptId)).outcome).toEqual({ case: 'outputJson', value: '1' });
+  });
+
+  it('runs as many at once as it has credits, and the rest afterwards', async () => {
+    const lookup = (await agent()).handle('acme/lookup', gated, { concurrency: 2 });
+    await lookup.start();
+    const ids = await world.dispatch(
+      ['a', 'b', 'c', 'd'].map((name) => work(name)),
+      { agent: lookup.id },
+    );
+    await eventually(() => expect([...gates.keys()].sort()).toEqual(['a', 'b']));
+    expect(world.started).toHaveLength(2);
+    for (const name of ['a', 'b', 'c', 'd']) await open(name);
+    for (const id of ids) expect((await world.result(id)).outcome.case).toBe('outputJson');
+    expect(world.results).toHaveLength(4);
+  });
+
+  it.each([
+    [
+      'a CogmeshError',
+      () => {
+        throw new CogmeshError('rate_limited', 'slower', { shop: 'b' });
+      },
+      { code: 'rate_limited', message: 'slower', retryable: true, detailsJson: '{"shop":"b"}' },
+    ],
+    [
+      'another error',
+      () => {
+        throw new Error('broken');
+      },
+      { code: 'task_failed', message: 'broken', retryable: false },
+    ],
+    ['an output that is no JSON', () => 1n, { code: 'task_failed', retryable: false }],
+  ])('fails as its handler does: %s', async (_, handler, error) => {
+    const lookup = (await agent()).handle('acme/lookup', handler);
+    await lookup.start();
+    const [attemptId] = await world.dispatch([work(null)], { agent: lookup.id });
+    expect((await world.result(attemptId)).outcome).toMatchObject({ case: 'error', value: error });
+  });
+
+  it('has a time limit that aborts it', async () => {
+    let aborted: unknown;
+    const lookup = (await agent()).handle(
+      'acme/lookup',
+      (_, { signal }) =>
+        new Promise((resolve) =>
+          signal.addEventListener('abort', () => {
+            aborted = signal.reason;
+            resolve('late');
+          }),
+        ),
+    );
+    await lookup.start();
+    const [attemptId] = await world.dispatch([work(null, { timeoutMs: 30 })], { agent: lookup.id });
+    expect((await world.result(attemptId)).outcome).toMatchObject({
+      case: 'error',
+      value: { code: 'timeout', retryable: true },
+    });
+    expect(aborted).toMatchObject({ code: 'timeout' });
+  });
+
+  it('is aborted when the scheduler does not know it any more, and nothing is reported', async () => {
+    let aborted = false;
+    const lookup = (await agent()).handle(
+      'acme/lookup',
+      (_, { signal }) =>
+        new Promise((resolve) =>
+          signal.addEventListener('abort', () => {
+            aborted = true;
+            resolve(null);
+          }),
+        ),
+    );
+    await lookup.start();
+    const [attemptId] = await world.dispatch([work(null)], { agent: lookup.id });
+    await world.startOf(attemptId);
+    world.unknownAttempts.add(attemptId ?? '');
+    await eventually(() => expect(aborted).toBe(true));
+    const [next] = await world.dispatch([work(null, { timeoutMs: 20 })], { agent: lookup.id });
+    await world.result(next);
+    expect(world.results.map((result) => result.attemptId)).toEqual([next]);
+  });
+
+  it('puts a large output into a blob of the run’s organisation, with its grant', async () => {
+    const text = 'x'.repeat(70_000);
+    const lookup = (await agent()).handle('acme/lookup', () => ({ text }));
+    await lookup.start();
+    const [attemptId] = await world.dispatch([work(null, { organisation: 'globex' })], { agent: lookup.id });
+    const { outcome } = await world.result(attemptId);
+    expect(JSON.parse(String(outcome.value))).toEqual({
+      $blob: 'blob_01',
+      mediaType: 'application/json',
+      bytes: 70_011,
+    });
+    expect(world.stored).toMatchObject([{ organisation: 'globex', grant: expect.stringMatching(/^ey/) as unknown }]);
+    expect(JSON.parse(String(world.stored[0]?.bytes))).toEqual({ text });
+  });
+});
+
+describe('work is refused', () => {
+  it('when its grant is for another agent', async () => {
+    const lookup = (await agent()).handle('acme/lookup', () => 1);
+    const other = (await agent()).handle('acme/lookup', () => 2);
+    await Promise.all([lookup.start(), other.start()]);
+    const queue = `agent.${other.id}.work`;
+    const bus = world.hub.connect('scheduler');
+    const thief = {
+      publish: (messages: Parameters<typeof bus.publish>[0]) =>
+        bus.publish(messages.map((message) => ({ ...message, to: { queue } }))),
+    };
+    const [attemptId] = await world.dispatch([work(null)], { agent: lookup.id }, thief as typeof bus);
+    expect((await world.result(attemptId)).outcome).toMatchObject({
+      case: 'error',
+      value: { code: 'invalid_grant', retryable: false },
+    });
+    expect(world.started).toEqual([]);
+  });
+
+  it('when the organisation it is for may not use the tool', async () => {
+    const lookup = (await agent()).handle('acme/lookup', () => 1);
+    await lookup.start();
+    const [attemptId] = await world.dispatch([work(null, { organisation: 'initech' })], { agent: lookup.id });
+    expect((await world.result(attemptId)).outcome).toMatchObject({
+      case: 'error',
+      value: { code: 'permission_denied', retryable: false },
+    });
+    expect(world.started).toEqual([]);
+  });
+
+  it('when somebody else than the scheduler sent it, or it cannot be read', async () => {
+    const lookup = (await agent()).handle('acme/lookup', () => 1);
+    await lookup.start();
+    await world.dispatch([work(null)], { agent: lookup.id }, world.hub.connect('worker'));
+    const to = { queue: `agent.${lookup.id}.work` };
+    await world.hub.connect('scheduler').publish([messageTo(to, workV1.StartedBatchSchema, {})]);
+    await eventually(() => expect(world.hub.waiting(`agent.${lookup.id}.work.dead`)).toBe(2));
+    expect(world.results).toEqual([]);
+  });
+
+  it('and comes back when its time has passed', async () => {
+    const lookup = (await agent()).handle('acme/lookup', gated);
+    await lookup.start();
+    const soon = timestampFromMs(Date.now() + 300);
+    const [first, second, third] = await world.dispatch(
+      [work('a'), work('b', { notAfter: soon }), work('c', { notAfter: timestampFromMs(1) })],
+      { agent: lookup.id },
+    );
+    for (const id of [second, third]) {
+      expect((await world.result(id)).outcome).toMatchObject({ case: 'returned', value: { code: 'expired' } });
+    }
+    await open('a');
+    expect((await world.result(first)).outcome.case).toBe('outputJson');
+    expect(world.started).toHaveLength(1);
+  });
+});
+
+describe('when an agent leaves', () => {
+  it('by stop, it finishes what runs and what waits goes back', async () => {
+    const lookup = (await agent()).handle('acme/lookup', gated);
+    await lookup.start();
+    const [first, second] = await world.dispatch([work('a'), work('b')], { agent: lookup.id });
+    await world.startOf(first);
+    const stopped = lookup.stop();
+    expect((await world.result(second)).outcome).toMatchObject({ case: 'returned', value: { code: 'draining' } });
+    await open('a');
+    await stopped;
+    expect((await world.result(first)).outcome.case).toBe('outputJson');
+    await lookup.closed;
+    const { agent: seen } = await (await world.client()).getAgent({ agentId: lookup.id });
+    expect(seen?.state).toBe(registryV1.AgentState.GONE);
+  });
+
+  it('by a drain instruction, likewise', async () => {
+    const lookup = (await agent()).handle('acme/lookup', gated);
+    await lookup.start();
+    const [first] = await world.dispatch([work('a')], { agent: lookup.id });
+    await world.startOf(first);
+    const instruction = { action: { case: 'drain' as const, value: { reason: 'update' } } };
+    expect(await (await world.client()).instruct({ agentId: lookup.id, instruction })).toMatchObject({
+      acknowledged: true,
+    });
+    await open('a');
+    await lookup.closed;
+    expect((await world.result(first)).outcome.case).toBe('outputJson');
+  });
+
+  it('past its grace, what runs is aborted and may be tried elsewhere', async () => {
+    const lookup = (await agent()).handle('acme/lookup', gated);
+    await lookup.start();
+    const [first] = await world.dispatch([work('a')], { agent: lookup.id });
+    await world.startOf(first);
+    await lookup.stop({ graceMs: 20 });
+    expect((await world.result(first)).outcome).toMatchObject({
+      case: 'error',
+      value: { code: 'unavailable', retryable: true },
+    });
+  });
+
+  it('without a word, what it had not started goes back and what it had is left to the lease', async () => {
+    const raw = world.connect();
+    raw.hello({
+      kind: registryV1.AgentKind.SDK,
+      token: await world.token(),
+      capabilities: [{ name: tool, credits: 2, ready: true }],
+    });
+    const agentId = await raw.welcome();
+    const [first, second, third] = await world.dispatch([work('a'), work('b'), work('c')], { agent: agentId });
+    await eventually(() => expect(raw.received.filter((message) => message.case === 'work')).toHaveLength(2));
+    raw.send({ case: 'started', value: { attemptId: first ?? '', runId: 'run_1' } });
+    await world.startOf(first);
+    raw.cut();
+    for (const id of [second, third]) {
+      expect((await world.result(id)).outcome).toMatchObject({ case: 'returned', value: { code: 'agent_lost' } });
+    }
+    expect(world.results).toHaveLength(2);
+    expect(world.hub.waiting(`agent.${agentId}.work`)).toBe(0);
+  });
+});
+
+describe('when the registry restarts', () => {
+  it('an agent comes back under its id, and what ran meanwhile is reported exactly once', async () => {
+    const lookup = (await agent()).handle('acme/lookup', gated);
+    await lookup.start();
+    const { id } = lookup;
+    const [first] = await world.dispatch([work('a')], { agent: id });
+    await world.startOf(first);
+    await world.stop();
+    await open('a');
+    await world.start();
+    expect((await world.result(first)).outcome).toEqual({ case: 'outputJson', value: '{"done":"a"}' });
+    expect(lookup.id).toBe(id);
+    const [second] = await world.dispatch([work('b')], { agent: id });
+    await open('b');
+    await world.result(second);
+    expect(world.results.map((result) => result.attemptId)).toEqual([first, second]);
+  });
+
+  it('renews the leases of what an agent still runs', async () => {
+    const lookup = (await agent()).handle('acme/lookup', gated);
+    await lookup.start();
+    const [first] = await world.dispatch([work('a')], { agent: lookup.id });
+    await world.startOf(first);
+    await world.stop();
+    world.renewed.length = 0;
+    await world.start();
+    await eventually(() =>
+      expect(world.renewed).toContainEqual(expect.objectContaining({ agentId: lookup.id, attemptIds: [first] })),
+    );
+    await open('a');
+    await world.result(first);
+  });
+
+  it('hands back what was not started', async () => {
+    const lookup = (await agent()).handle('acme/lookup', gated);
+    await lookup.start();
+    const [first, second] = await world.dispatch([work('a'), work('b')], { agent: lookup.id });
+    await world.startOf(first);
+    await world.stop();
+    expect((await world.result(second)).outcome).toMatchObject({ case: 'returned', value: { code: 'draining' } });
+    await world.start();
+    await open('a');
+    await world.result(first);
+  });
+});
+
+describe('an agent’s token', () => {
+  it('is asked for again when it has expired, and the agent stays the same', async () => {
+    const asked: boolean[] = [];
+    const getToken = ({ refresh }: { refresh: boolean }) => {
+      asked.push(refresh);
+      return world.token('acme', asked.length === 1 ? 1 : 600);
+    };
+    const lookup = createAgent({
+      registry: world.address,
+      getToken,
+      name: 'lookup',
+      stopOn: [],
+      maxReconnectDelayMs: 50,
+    });
+    agents.push(lookup);
+    await lookup.handle('acme/lookup', () => 1).start();
+    const { id } = lookup;
+    await eventually(() => expect(asked).toEqual([false, true]));
+    await eventually(async () => {
+      const { agent: seen } = await (await world.client()).getAgent({ agentId: id });
+      expect(seen?.state).toBe(registryV1.AgentState.READY);
+    });
+    const [attemptId] = await world.dispatch([work(null)], { agent: id });
+    expect((await world.result(attemptId)).outcome.case).toBe('outputJson');
+  });
+
+  it('of another organisation is refused at start, with the reason', async () => {
+    const stranger = (await agent({ token: await world.token('globex') })).handle('acme/lookup', () => 1);
+    await expect(stranger.start()).rejects.toMatchObject({
+      code: 'permission_denied',
+      message: expect.stringContaining('"acme"') as unknown,
+    });
+    await expect(stranger.closed).rejects.toMatchObject({ code: 'permission_denied' });
+  });
+});
