@@ -1,0 +1,146 @@
+/**
+ * kill -9 in the middle of a run of 200 tasks, once for each kind of process: whatever dies, the run ends well, every task
+ * succeeds exactly once, and at most what was in flight at the kill is done again. One cluster serves all tests in turn.
+ */
+import type { Cluster } from '@cogmesh/mesh';
+import type { CogmeshClient, RunDocument, TaskDocument } from '@cogmesh/sdk';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startTestCluster } from './src/cluster.js';
+import { History, repeated } from './src/history.js';
+import { type Ledger, startLedger } from './src/ledger.js';
+import { until } from './src/poll.js';
+import { descendantsOf, killHard } from './src/processes.js';
+import { createWorld, type World } from './src/world.js';
+
+const PAIRS = 100;
+const KILL_AFTER = 50;
+const KILL_BEFORE = 150;
+/** From the moment everything is ready again. */
+const FINISH_WITHIN_MS = 60_000;
+const RECOVER_WITHIN_MS = 60_000;
+const LEDGER_CONCURRENCY = 2;
+
+let world: World;
+let cluster: Cluster;
+let client: CogmeshClient;
+let ledger: Ledger;
+
+beforeAll(async () => {
+  world = await createWorld();
+  cluster = await startTestCluster(world);
+  client = world.client(cluster.url, 'acme', 'operator');
+  ledger = await startLedger({ world, registry: cluster.registry, concurrency: LEDGER_CONCURRENCY, workMs: 20 });
+});
+
+afterAll(async () => {
+  await ledger?.close();
+  await cluster?.stop();
+  await world?.remove();
+});
+
+/** `s000 … s099` double a number, `t000 … t099` write it into the ledger. */
+function pairs(): RunDocument {
+  const names = Array.from({ length: PAIRS }, (_, i) => String(i).padStart(3, '0'));
+  const tasks = names.flatMap((name, i): TaskDocument[] => [
+    { id: `s${name}`, uses: 'script', input: { n: i }, script: 'return input.n * 2' },
+    { id: `t${name}`, uses: 'tool:acme/ledger', input: { n: `\${{ tasks.s${name}.output }}` } },
+  ]);
+  return { name: 'pairs', tasks };
+}
+
+interface Victim {
+  readonly name: string;
+  /** Name of the process whose return means that it recovered. */
+  readonly process: string;
+  readonly pids: () => readonly number[];
+}
+
+const victims: readonly Victim[] = [
+  { name: 'the scheduler', process: 'scheduler', pids: () => [cluster.pidOf('scheduler')] },
+  {
+    name: 'a worker and its engines',
+    process: 'worker',
+    pids: () => {
+      const engines = descendantsOf(cluster.pidOf('worker'));
+      expect(engines.length).toBeGreaterThan(0);
+      return [cluster.pidOf('worker'), ...engines];
+    },
+  },
+  { name: 'RabbitMQ', process: 'rabbitmq', pids: () => [cluster.pidOf('rabbitmq')] },
+  { name: 'PostgreSQL', process: 'postgres', pids: () => [cluster.pidOf('postgres')] },
+  { name: "the scheduler's sidecar", process: 'scheduler-sidecar', pids: () => [cluster.pidOf('scheduler-sidecar')] },
+];
+
+const allReady = async () => (await cluster.readiness()).ready && (await fetch(`${cluster.url}/readyz`)).ok;
+
+interface Killed {
+  readonly atMs: number;
+  readonly pid: number;
+  /** Calls of the ledger that were running. */
+  readonly running: number;
+}
+
+/** Starts a run, kills when the client has seen enough successes, and follows the run to its end. */
+async function killDuringRun(victim: Victim) {
+  await until('everything is ready', allReady, { timeoutMs: RECOVER_WITHIN_MS });
+  const run = await client.submitRun(pairs());
+  let killed: Killed | undefined;
+  const history = History.follow(client, run.id, ({ succeeded }) => {
+    if (killed || succeeded.length <= KILL_AFTER) return;
+    const [pid = 0, ...more] = victim.pids();
+    killHard(pid, ...more);
+    killed = { atMs: Date.now(), pid, running: ledger.running() };
+  });
+  const { atMs, pid, running } = await until('the kill', () => killed, { timeoutMs: 60_000 });
+  const back = async () => cluster.pidOf(victim.process) !== pid && (await allReady());
+  await until(`${victim.name} is back`, back, { timeoutMs: RECOVER_WITHIN_MS });
+  await history.whenDone(FINISH_WITHIN_MS);
+  const calls = (await ledger.read()).filter((entry) => entry.run === run.id);
+  return { run: await client.getRun(run.id), history, atMs, running, calls };
+}
+
+describe.each(victims)('kill -9 of $name', (victim) => {
+  let outcome: Awaited<ReturnType<typeof killDuringRun>>;
+  beforeAll(async () => {
+    outcome = await killDuringRun(victim);
+  });
+
+  it('came between the 50th and the 150th success', () => {
+    const { history, atMs } = outcome;
+    const before = history.events.filter(
+      ({ taskState, time }) => taskState === 'SUCCEEDED' && Date.parse(time) <= atMs,
+    ).length;
+    expect(before).toBeGreaterThan(KILL_AFTER);
+    expect(before).toBeLessThan(KILL_BEFORE);
+  });
+
+  it('did not keep the run from its end', () => {
+    expect(outcome.run.state).toBe('SUCCEEDED');
+    expect(outcome.run.tasks?.filter(({ state }) => state !== 'SUCCEEDED')).toEqual([]);
+    expect(outcome.run.tasks).toHaveLength(2 * PAIRS);
+  });
+
+  it('let every task succeed exactly once, in a history without gaps', () => {
+    const { succeeded, gaps } = outcome.history;
+    expect(repeated(succeeded)).toEqual([]);
+    expect(new Set(succeeded).size).toBe(2 * PAIRS);
+    expect(gaps).toEqual([]);
+  });
+
+  it('lost no call of the agent and repeated at most those in flight', () => {
+    const tasks = outcome.calls.map(({ task }) => task);
+    expect([...new Set(tasks)].sort()).toEqual(
+      Array.from({ length: PAIRS }, (_, i) => `t${String(i).padStart(3, '0')}`),
+    );
+    expect(tasks.length - PAIRS, 'calls made again').toBeLessThanOrEqual(inFlight(outcome.history, outcome.atMs));
+  });
+});
+
+/** Tasks of the ledger that had been handed out and not come back when the kill came. */
+function inFlight({ events }: History, atMs: number): number {
+  const states = new Map<string, string>();
+  for (const { taskId, taskState, time } of events) {
+    if (taskId?.startsWith('t') && taskState && Date.parse(time) <= atMs) states.set(taskId, taskState);
+  }
+  return [...states.values()].filter((state) => ['CLAIMED', 'PUBLISHED', 'RUNNING'].includes(state)).length;
+}
