@@ -63,5 +63,7 @@ const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${
 </svg>`;
 
 const here = new URL('.', import.meta.url);
-await sharp(Buffer.from(svg)).png({ compressionLevel: 9, palette: true, colours: 32 }).toFile(new URL('invoice.png', here).pathname);
+await sharp(Buffer.from(svg))
+  .png({ compressionLevel: 9, palette: true, colours: 32 })
+  .toFile(new URL('invoice.png', here).pathname);
 await writeFile(new URL('invoice.txt', here), `${lines.map(([, , , , text]) => text).join('\n')}\n`);

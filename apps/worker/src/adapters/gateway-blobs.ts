@@ -1,5 +1,5 @@
 /** The gateway's BlobService as the worker uses it: bytes for a task grant, and outputs too large for a message. */
-import { gatewayV1 } from '@cogmesh/contracts';
+import type { gatewayV1 } from '@cogmesh/contracts';
 import { CogmeshError } from '@cogmesh/errors';
 import type { Client } from '@cogmesh/rpc';
 import type { BlobRequest } from '../work/blob-cache.js';

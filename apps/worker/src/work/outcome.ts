@@ -1,5 +1,6 @@
 /** What became of an attempt, in the contract's words and limits. */
-import { CogmeshError, toCogmeshError } from '@cogmesh/errors';
+import type { CogmeshError } from '@cogmesh/errors';
+import { toCogmeshError } from '@cogmesh/errors';
 import type { ResultInit } from './report.js';
 
 export type Outcome = NonNullable<ResultInit['outcome']>;

@@ -60,22 +60,32 @@ function* regions({ width, height, values }: ProbabilityMap): Iterable<Point[]> 
   const isText = (x: number, y: number): boolean =>
     x >= 0 && y >= 0 && x < width && y < height && (values[y * width + x] as number) > textThreshold;
   for (let start = 0; start < values.length; start += 1) {
-    if (seen[start] === 1 || (values[start] as number) <= textThreshold) continue;
-    const border: Point[] = [];
-    const stack = [start];
-    seen[start] = 1;
-    for (let index = stack.pop(); index !== undefined; index = stack.pop()) {
-      const x = index % width;
-      const y = (index - x) / width;
-      if (!isText(x - 1, y) || !isText(x + 1, y) || !isText(x, y - 1) || !isText(x, y + 1)) border.push([x, y]);
-      for (const [nx, ny] of neighbours(x, y)) {
-        if (!isText(nx, ny) || seen[ny * width + nx] === 1) continue;
-        seen[ny * width + nx] = 1;
-        stack.push(ny * width + nx);
-      }
-    }
-    yield border;
+    if (seen[start] === 0 && (values[start] as number) > textThreshold) yield borderOf(start, { width, seen, isText });
   }
+}
+
+interface Grid {
+  readonly width: number;
+  /** 1 for pixels that belong to a region already found. */
+  readonly seen: Uint8Array;
+  readonly isText: (x: number, y: number) => boolean;
+}
+
+function borderOf(start: number, { width, seen, isText }: Grid): Point[] {
+  const border: Point[] = [];
+  const stack = [start];
+  seen[start] = 1;
+  for (let index = stack.pop(); index !== undefined; index = stack.pop()) {
+    const x = index % width;
+    const y = (index - x) / width;
+    if (!isText(x - 1, y) || !isText(x + 1, y) || !isText(x, y - 1) || !isText(x, y + 1)) border.push([x, y]);
+    for (const [nx, ny] of neighbours(x, y)) {
+      if (!isText(nx, ny) || seen[ny * width + nx] === 1) continue;
+      seen[ny * width + nx] = 1;
+      stack.push(ny * width + nx);
+    }
+  }
+  return border;
 }
 
 function neighbours(x: number, y: number): Point[] {

@@ -69,29 +69,33 @@ function evaluate(context: QuickJSContext, script: ScriptToRun, expired: () => b
   return outputJson;
 }
 
-interface Dumped {
-  readonly name?: unknown;
-  readonly message?: unknown;
-  readonly stack?: unknown;
-  readonly lineNumber?: unknown;
+/** What QuickJS says of a thrown value. */
+interface Thrown {
+  readonly name: string;
+  readonly message: string;
+  readonly line: number | undefined;
 }
 
 function failure(dumped: unknown, expired: boolean): CogmeshError {
-  const { name, message, stack, lineNumber }: Dumped =
-    typeof dumped === 'object' && dumped !== null ? dumped : { message: dumped };
-  const text = clip(
-    `${typeof name === 'string' ? `${name}: ` : ''}${typeof message === 'string' ? message : JSON.stringify(message)}`,
-  );
-  if (expired && name === 'InternalError' && message === 'interrupted')
-    return new CogmeshError('script_timeout', 'the script ran out of time');
-  if (message === 'out of memory' || dumped === null)
+  const { name, message, line } = readThrown(dumped);
+  if (expired && message === 'interrupted') return new CogmeshError('script_timeout', 'the script ran out of time');
+  if (dumped === null || (name === 'InternalError' && message === 'out of memory')) {
     return new CogmeshError('script_memory', 'the script ran out of memory');
-  const line = lineOf(stack) ?? (typeof lineNumber === 'number' ? lineNumber : undefined);
-  return new CogmeshError(
-    'script_error',
-    line === undefined ? text : `line ${line}: ${text}`,
-    line === undefined ? {} : { line },
-  );
+  }
+  const text = clip(name === '' ? message : `${name}: ${message}`);
+  return line === undefined
+    ? new CogmeshError('script_error', text)
+    : new CogmeshError('script_error', `line ${line}: ${text}`, { line });
+}
+
+function readThrown(dumped: unknown): Thrown {
+  if (typeof dumped !== 'object' || dumped === null) return { name: '', message: String(dumped), line: undefined };
+  const { name, message, stack, lineNumber } = dumped as Readonly<Record<string, unknown>>;
+  return {
+    name: typeof name === 'string' ? name : '',
+    message: typeof message === 'string' ? message : (JSON.stringify(dumped) ?? ''),
+    line: lineOf(stack) ?? (typeof lineNumber === 'number' ? lineNumber : undefined),
+  };
 }
 
 /** The innermost frame inside the script: `at f (script:3:20)`. */
