@@ -1,36 +1,23 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { policyV1, schedulerV1 } from '@cogmesh/contracts';
+import { schedulerV1 } from '@cogmesh/contracts';
 import { createBehindSidecar, createSidecarSecretFile, readSidecarSecret } from '@cogmesh/enforcement';
-import { CogmeshError } from '@cogmesh/errors';
 import { initialiseKeys, loadServiceIdentity, type PermitRequest, type ServiceIdentity } from '@cogmesh/identity';
-import { createClient, implement, openChannel, serveRpc, type Client, type RpcServer } from '@cogmesh/rpc';
+import { createClient, openChannel, serveRpc, type Client, type RpcServer } from '@cogmesh/rpc';
 import { hostService, type HostedService } from '@cogmesh/service';
 import { createLogger } from '@cogmesh/telemetry';
 import { sidecarService } from '@cogmesh/sidecar';
+import { BundleService } from './bundle-service.js';
 import { GuardedService } from './guarded-service.js';
 
 const logger = createLogger({ level: 'silent' });
-const analystsMay = {
-  policies: [
-    {
-      id: 'analysts',
-      policy: "role == 'analyst'",
-      permissions: ['create', 'read', 'infer'],
-      resources: ['/runs', '/runs/*', '/models/acme/**'],
-    },
-  ],
-};
-
 export const services = ['gateway', 'policy', 'scheduler', 'registry', 'worker'] as const;
 
 /** A scheduler behind a real sidecar, with a policy service that answers as the contract says. */
 export class SidecarWorld {
   readonly guarded = new GuardedService();
-  epoch = 1;
-  policies: unknown = analystsMay;
-  policyAnswers = true;
+  readonly bundles: BundleService;
   #closers: (() => unknown)[] = [];
   #service: RpcServer | undefined;
   #sidecar: HostedService | undefined;
@@ -38,7 +25,9 @@ export class SidecarWorld {
   private constructor(
     readonly dir: string,
     readonly identities: Readonly<Record<(typeof services)[number], ServiceIdentity>>,
-  ) {}
+  ) {
+    this.bundles = new BundleService(identities.policy);
+  }
 
   static async open(settings: Record<string, string> = {}): Promise<SidecarWorld> {
     const dir = await mkdtemp(join(tmpdir(), 'cogmesh-sidecar-'));
@@ -127,7 +116,7 @@ export class SidecarWorld {
   async #startSidecar(settings: Record<string, string>): Promise<void> {
     const policy = await serveRpc({
       address: `unix:${join(this.dir, 'policy.sock')}`,
-      services: [this.#policyService()],
+      services: [this.bundles.binding()],
     });
     this.#closers.push(() => policy.stop(0));
     this.#sidecar = await hostService(sidecarService, {
@@ -143,28 +132,6 @@ export class SidecarWorld {
         COGMESH_SIDECAR_SECRET_FILE: this.secretFile,
         COGMESH_SIDECAR_DRAIN_TIMEOUT_MS: '200',
         ...settings,
-      },
-    });
-  }
-
-  #policyService() {
-    const notHere = () => Promise.reject(new CogmeshError('unimplemented', 'only bundles are served here'));
-    return implement(policyV1.PolicyService, {
-      decide: notHere,
-      decideMany: notHere,
-      explain: notHere,
-      getIssuers: notHere,
-      putPolicies: notHere,
-      getPolicies: notHere,
-      getBundle: async ({ nonce, knownEpochs }) => {
-        if (!this.policyAnswers) throw new CogmeshError('unavailable', 'down for the test');
-        const { policy } = this.identities;
-        const known = Number(knownEpochs['acme'] ?? 0n) >= this.epoch;
-        const bundle = { organisation: 'acme', epoch: this.epoch, policies: this.policies };
-        return {
-          bundlesJws: known ? [] : [await policy.signBundle(bundle)],
-          heartbeatJws: await policy.signHeartbeat({ nonce, epochs: { acme: this.epoch } }),
-        };
       },
     });
   }

@@ -268,14 +268,14 @@ describe('what is refused, before the service sees anything of it', () => {
   });
 
   it('everything while policies are stale, and nothing once they are fresh again', async () => {
-    world.policyAnswers = false;
+    world.bundles.answers = false;
     const call = async () =>
       codeOf(
         scheduler().getRun({ runId: 'run_1' }, { metadata: await world.permit({ method: getRun, access: readRun }) }),
       );
     await expect.poll(call, { timeout: 5_000 }).toBe('stale_policy');
     expect(await world.sidecar.running.readiness()).toMatchObject({ ready: false });
-    world.policyAnswers = true;
+    world.bundles.answers = true;
     await expect.poll(call, { timeout: 5_000 }).toBe('answered');
   });
 
@@ -285,12 +285,12 @@ describe('what is refused, before the service sees anything of it', () => {
         scheduler().getRun({ runId: 'run_1' }, { metadata: await world.permit({ method: getRun, access: readRun }) }),
       );
     expect(await call()).toBe('answered');
-    const before = world.policies;
-    world.policies = { policies: [] };
-    world.epoch += 1;
+    const before = world.bundles.policies;
+    world.bundles.policies = { policies: [] };
+    world.bundles.epoch += 1;
     await expect.poll(call).toBe('permission_denied');
-    world.policies = before;
-    world.epoch += 1;
+    world.bundles.policies = before;
+    world.bundles.epoch += 1;
     await expect.poll(call).toBe('answered');
   });
 
