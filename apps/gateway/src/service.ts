@@ -64,20 +64,27 @@ async function servePublic(
   return serveRpc({ address: config.publicGrpcListen, services: [rpc.public], authenticate: rpc.authenticate, logger });
 }
 
+/** How long a stop waits for requests in flight before it cuts their connections, milliseconds. */
+const stopGraceMs = 10_000;
+
 async function serveHttp(config: GatewayConfig, { http }: Wiring) {
-  const app = await bootHttp(AppModule.of(http), http.logger, serverOptions(config));
-  prepareServer(app.getHttpAdapter().getInstance(), config);
+  const app = await bootHttp(AppModule.of(http), http.logger, serverOptions(config, http.logger));
+  const prepared = prepareServer(app.getHttpAdapter().getInstance(), config);
   const { host, port } = parseAddress(config.httpListen);
   await app.listen(port, host);
-  const { address, family, port: bound } = app.getHttpServer().address() as AddressInfo;
+  const server = app.getHttpServer();
+  const { address, family, port: bound } = server.address() as AddressInfo;
   const scheme = config.tlsCert === '' ? 'http' : 'https';
   return {
     url: `${scheme}://${family === 'IPv6' ? `[${address}]` : address}:${bound}`,
-    // Streams first: the listener waits for its requests, and a watch would never end by itself.
     stop: async () => {
+      prepared.closeConnections();
+      const cut = setTimeout(() => server.closeAllConnections(), stopGraceMs);
       const closed = app.close();
+      // The listener waits for its requests, and a watch would never end by itself.
       await http.streams.close();
       await closed;
+      clearTimeout(cut);
     },
   };
 }

@@ -56,6 +56,16 @@ const permitOf = (call: CallContext): PermitClaims => {
   return permit;
 };
 
+function issuerMessage({ algorithms, allowedRoles, allowedAttributes, tokenTypes, ...rest }: IssuerRecord) {
+  return {
+    ...rest,
+    algorithms: [...algorithms],
+    allowedRoles: [...allowedRoles],
+    allowedAttributes: [...allowedAttributes],
+    tokenTypes: [...(tokenTypes ?? [])],
+  };
+}
+
 export class FakePolicy {
   issuers: IssuerRecord[] = [];
   /** Policy sets by organisation, as text. */
@@ -69,14 +79,7 @@ export class FakePolicy {
       decide: async (request) => this.#decide(request),
       decideMany: async ({ requests }) => ({ responses: requests.slice(this.missing).map((r) => this.#decide(r)) }),
       explain: async ({ request }) => this.#explain(request ?? create(policyV1.DecideRequestSchema)),
-      getIssuers: async () => ({
-        issuers: this.issuers.map((record) => ({
-          ...record,
-          algorithms: [...record.algorithms],
-          allowedRoles: [...record.allowedRoles],
-          allowedAttributes: [...record.allowedAttributes],
-        })),
-      }),
+      getIssuers: async () => ({ issuers: this.issuers.map(issuerMessage) }),
       getBundle: async () => ({}),
       getPolicies: async ({ organisation }, call) => {
         this.#own(call, organisation);
@@ -137,11 +140,10 @@ export class FakePolicy {
   }
 }
 
-type RunInit = MessageInitShape<typeof schedulerV1.RunSchema> & { organisation: string; id: string };
 export type EventInit = MessageInitShape<typeof schedulerV1.RunEventSchema>;
 
 export class FakeScheduler {
-  readonly runs = new Map<string, RunInit>();
+  readonly runs = new Map<string, schedulerV1.Run>();
   /** History by run; a watch sends it and, while the run is not over, waits for more. */
   readonly events = new Map<string, EventInit[]>();
   readonly submitted: { documentJson: string; callerTraceparent: string; permit: PermitClaims }[] = [];
@@ -153,9 +155,9 @@ export class FakeScheduler {
   readonly failures: CogmeshError[] = [];
   #wake = Promise.withResolvers<void>();
 
-  addRun(organisation: string, run: Partial<RunInit> = {}): string {
-    const id = run.id ?? `run_${ulid()}`;
-    this.runs.set(id, {
+  addRun(organisation: string, run: MessageInitShape<typeof schedulerV1.RunSchema> = {}): string {
+    const id = `run_${ulid()}`;
+    const held = create(schedulerV1.RunSchema, {
       name: 'read-invoice',
       state: schedulerV1.RunState.RUNNING,
       priority: 5,
@@ -165,7 +167,8 @@ export class FakeScheduler {
       ...run,
       id,
       organisation,
-    });
+    } as MessageInitShape<typeof schedulerV1.RunSchema>);
+    this.runs.set(id, held);
     this.events.set(id, []);
     return id;
   }
@@ -184,7 +187,7 @@ export class FakeScheduler {
       listRuns: async ({ page }, call) => {
         const { organisation } = permitOf(call).subject;
         const own = [...this.runs.values()].filter((run) => run.organisation === organisation);
-        return { runs: own.slice(0, page?.limit || 50).map(({ tasks: _tasks, ...run }) => run), nextCursor: '' };
+        return { runs: own.slice(0, page?.limit || 50).map((run) => ({ ...run, tasks: [] })), nextCursor: '' };
       },
       cancelRun: async ({ runId }, call) => {
         const run = this.#find(runId, call);
@@ -217,7 +220,7 @@ export class FakeScheduler {
     return { run: this.#find(id, call), replayed: false };
   }
 
-  #find(runId: string, call: CallContext): RunInit {
+  #find(runId: string, call: CallContext): schedulerV1.Run {
     const run = this.runs.get(runId);
     if (run?.organisation === permitOf(call).subject.organisation) return run;
     throw new CogmeshError('not_found', `there is no run ${runId}`);

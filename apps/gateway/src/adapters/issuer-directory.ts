@@ -78,7 +78,7 @@ export class IssuerDirectory {
       if (answer.issuers.length > maxIssuers)
         throw new CogmeshError('failed_precondition', `more than ${maxIssuers} issuers`);
       const seen = JSON.stringify(toJson(policyV1.GetIssuersResponseSchema, answer));
-      if (seen !== this.#held) this.#options.replace(answer.issuers);
+      if (seen !== this.#held) this.#options.replace(answer.issuers.map(recordOf));
       this.#held = seen;
       this.#fetchedAt = performance.now();
     } catch (thrown) {
@@ -92,4 +92,9 @@ export class IssuerDirectory {
     const wait = this.#fetchedAt === undefined ? firstRetryMs : this.#options.refreshMs;
     this.#timer = setTimeout(() => void this.refresh(), wait).unref();
   }
+}
+
+/** A list that is empty on the wire was not given: the verifier's default holds. */
+function recordOf({ tokenTypes, ...issuer }: policyV1.Issuer): IssuerRecord {
+  return tokenTypes.length === 0 ? issuer : { ...issuer, tokenTypes };
 }

@@ -32,22 +32,18 @@ export class EventsController {
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const afterSequence = sequenceOf(lastEventId);
-    const { run, open } = await this.operations.watchRun(caller.ask({ runId, afterSequence }));
+    const { closing } = this.streams;
+    const signal = AbortSignal.any([caller.signal, closing]);
+    const { run, open } = await this.operations.watchRun({ ...caller.ask({ runId, afterSequence }), signal });
+    const over = run !== undefined && terminal.has(run.state);
     // 204 is how an EventSource is told not to come back (HTML, section 9.2.3).
-    const nothingLeft =
-      run !== undefined && terminal.has(run.state) && afterSequence > 0n && afterSequence >= run.sequence;
-    if (nothingLeft) return void reply.status(204).send();
+    if (over && afterSequence > 0n && afterSequence >= run.sequence) return void reply.status(204).send();
     const events = open();
     reply.hijack();
-    await this.streams.run((closing) =>
-      sendEvents(reply.raw, toServerSentEvents(events), {
-        signal: AbortSignal.any([caller.signal, closing]),
-        closing,
-        keepAliveMs: this.settings.keepAliveMs,
-        slowReaderMs: this.settings.slowReaderMs,
-        headers: reply.getHeaders() as OutgoingHttpHeaders,
-      }),
-    );
+    const { keepAliveMs, slowReaderMs } = this.settings;
+    const headers = reply.getHeaders() as OutgoingHttpHeaders;
+    const options = { signal, closing, keepAliveMs, slowReaderMs, headers };
+    await this.streams.keep(sendEvents(reply.raw, toServerSentEvents(events), options));
   }
 }
 

@@ -3,11 +3,15 @@ export class OpenStreams {
   readonly #closing = new AbortController();
   readonly #open = new Set<Promise<void>>();
 
-  /** Runs one stream; `closing` is aborted when the gateway stops. */
-  run(stream: (closing: AbortSignal) => Promise<void>): Promise<void> {
-    const running = stream(this.#closing.signal).finally(() => this.#open.delete(running));
-    this.#open.add(running);
-    return running;
+  /** Aborted when the gateway stops. */
+  get closing(): AbortSignal {
+    return this.#closing.signal;
+  }
+
+  /** Keeps count of a stream until it has ended. */
+  async keep(stream: Promise<void>): Promise<void> {
+    this.#open.add(stream);
+    await stream.finally(() => this.#open.delete(stream));
   }
 
   get size(): number {

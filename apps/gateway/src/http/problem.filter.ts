@@ -50,7 +50,7 @@ export function sendProblem(thrown: unknown, { request, reply, logger }: Problem
     .status(problem.status)
     .header('cache-control', 'no-store')
     .type(problemMediaType)
-    .send(JSON.stringify(problem));
+    .send(Buffer.from(JSON.stringify(problem)));
 }
 
 /** RFC 6750 section 3: no error code where no credentials were sent. */

@@ -38,6 +38,8 @@ export async function sendEvents(
     ...options.headers,
     'content-type': 'text/event-stream; charset=utf-8',
     'cache-control': 'no-store',
+    // So that a stop need not wait for the connection to idle out after the stream.
+    connection: 'close',
     'x-accel-buffering': 'no',
   });
   response.write(`retry: ${retryMs}\n\n`);

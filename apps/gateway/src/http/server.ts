@@ -4,14 +4,15 @@
  * becomes a link and never decides where our traces hang.
  */
 import { readFileSync } from 'node:fs';
-import { attributeNames, inService, SpanKind, startSpan, traceIdOf } from '@cogmesh/telemetry';
+import { attributeNames, inService, SpanKind, startSpan, traceIdOf, type Logger } from '@cogmesh/telemetry';
 import type { FastifyInstance, FastifyServerOptions } from 'fastify';
 import type { GatewayConfig } from '../config.js';
+import { sendProblem } from './problem.filter.js';
 
 /** Longest path parameter, characters; ids are shorter. */
 const parameterMaxChars = 256;
 
-export function serverOptions(config: GatewayConfig): FastifyServerOptions {
+export function serverOptions(config: GatewayConfig, logger: Logger): FastifyServerOptions {
   const { headersTimeoutMs, requestTimeoutMs, idleTimeoutMs } = config;
   const http = { headersTimeout: headersTimeoutMs, connectionsCheckingInterval: 1_000 };
   const tls = config.tlsCert === '' ? {} : { cert: readFileSync(config.tlsCert), key: readFileSync(config.tlsKey) };
@@ -20,12 +21,19 @@ export function serverOptions(config: GatewayConfig): FastifyServerOptions {
     keepAliveTimeout: idleTimeoutMs,
     forceCloseConnections: 'idle',
     exposeHeadRoutes: false,
+    // What the router refuses (a malformed URL, an endless parameter) meets no Nest filter.
+    frameworkErrors: (error, request, reply) => sendProblem(error, { request, reply, logger }),
     routerOptions: { maxParamLength: parameterMaxChars },
     ...(config.tlsCert === '' ? { http } : { https: { ...http, ...tls } }),
   } as FastifyServerOptions;
 }
 
-export function prepareServer(instance: FastifyInstance, config: GatewayConfig): void {
+export interface PreparedServer {
+  /** From now on every answer is the last on its connection, so that a stop need not wait for idle ones. */
+  closeConnections(): void;
+}
+
+export function prepareServer(instance: FastifyInstance, config: GatewayConfig): PreparedServer {
   instance.server.maxConnections = config.maxConnections;
   instance.removeAllContentTypeParsers();
   instance.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
@@ -54,4 +62,14 @@ export function prepareServer(instance: FastifyInstance, config: GatewayConfig):
       run(done);
     });
   });
+  let closing = false;
+  instance.addHook('onSend', (_request, reply, payload, done) => {
+    if (closing) reply.header('connection', 'close');
+    done(null, payload);
+  });
+  return {
+    closeConnections: () => {
+      closing = true;
+    },
+  };
 }
