@@ -14,7 +14,11 @@ function naiveDistance(a: string, b: string): number {
 describe('edit distance', () => {
   it('is the definition', () => {
     const word = fc.string({ unit: fc.constantFrom('a', 'b', 'c'), maxLength: 6 });
-    fc.assert(fc.property(word, word, (a, b) => expect(editDistance([...a], [...b])).toBe(naiveDistance(a, b))));
+    fc.assert(
+      fc.property(word, word, (a, b) => {
+        expect(editDistance([...a], [...b])).toBe(naiveDistance(a, b));
+      }),
+    );
   });
 });
 
