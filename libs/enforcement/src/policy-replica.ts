@@ -123,9 +123,13 @@ export class PolicyReplica implements PolicySource {
     const answer = await this.#options.fetch({ knownEpochs, nonce });
     const heartbeat = await this.#options.verifier.verifyHeartbeat(answer.heartbeatJws, nonce);
     this.#refuseRollback(heartbeat);
-    for (const jws of answer.bundlesJws) await this.#take(jws, heartbeat);
+    let taken = 0;
+    for (const jws of answer.bundlesJws) taken += (await this.#take(jws, heartbeat)) ? 1 : 0;
     this.#forgetRemoved(heartbeat);
-    this.#requireAll(heartbeat);
+    const missing = this.#missing(heartbeat);
+    // A large answer comes in parts: ask for the next as long as each brings something.
+    if (missing !== undefined && taken > 0 && !this.#stopped) return this.#poll();
+    if (missing !== undefined) throw new CogmeshError('data_loss', missing);
     this.#confirmedAtMs = askedAtMs;
     this.#lastProblem = 'the policy service does not answer';
     await this.#save();
@@ -142,7 +146,8 @@ export class PolicyReplica implements PolicySource {
     }
   }
 
-  async #take(jws: string, { epochs }: HeartbeatClaims): Promise<void> {
+  /** Whether it brought something new. */
+  async #take(jws: string, { epochs }: HeartbeatClaims): Promise<boolean> {
     const bundle = await this.#options.verifier.verifyBundle(jws);
     const { organisation, epoch } = bundle;
     const current = Object.hasOwn(epochs, organisation) ? epochs[organisation] : undefined;
@@ -152,11 +157,12 @@ export class PolicyReplica implements PolicySource {
         `a bundle of ${organisation} has epoch ${epoch}, the heartbeat says ${current ?? 'nothing'}`,
       );
     }
-    if ((this.#held.get(organisation)?.epoch ?? -1) >= epoch) return;
+    if ((this.#held.get(organisation)?.epoch ?? -1) >= epoch) return false;
     await this.#compile(bundle);
     this.#held.set(organisation, { epoch, jws });
     this.#highest.set(organisation, Math.max(epoch, this.#highest.get(organisation) ?? 0));
     this.#unsaved.add(organisation);
+    return true;
   }
 
   /** A document that does not compile denies its own organisation and nobody else. */
@@ -182,14 +188,12 @@ export class PolicyReplica implements PolicySource {
     }
   }
 
-  #requireAll({ epochs }: HeartbeatClaims): void {
+  #missing({ epochs }: HeartbeatClaims): string | undefined {
     for (const [organisation, epoch] of Object.entries(epochs)) {
       if (this.#held.get(organisation)?.epoch === epoch) continue;
-      throw new CogmeshError(
-        'data_loss',
-        `the policy service named epoch ${epoch} of ${organisation} but did not send it`,
-      );
+      return `the policy service named epoch ${epoch} of ${organisation} but did not send it`;
     }
+    return undefined;
   }
 
   /** A disk that refuses costs protection after a restart, not the decisions of now: tried again at the next poll. */

@@ -163,6 +163,16 @@ describe('a good answer', () => {
     expect(replica.engine.organisations()).toEqual(['acme', 'broken']);
   });
 
+  it('that comes in parts is fetched to the end at once', async () => {
+    for (const organisation of ['b', 'c', 'd']) published.put(organisation, allowAll);
+    const replica = await replicaOf(async (question) => {
+      const answer = await published.answer(question);
+      return { ...answer, bundlesJws: answer.bundlesJws.slice(0, 1) };
+    });
+    expect(isFresh(replica)).toBe(true);
+    expect(replica.engine.organisations()).toEqual(['acme', 'b', 'c', 'd']);
+  });
+
   it('a poke during a question asks once more', async () => {
     let asked = 0;
     let open: () => void = () => {};
