@@ -1,0 +1,185 @@
+/** The command line against `cogmesh up`, as a person uses it beside a running mesh: each command once for people, once with --json. */
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { RunView } from '@cogmesh/sdk';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type AllInOne, modelsReady, startUp } from './src/all-in-one.js';
+import { until } from './src/poll.js';
+import { cleanEnvironment, type CommandResult, mainOf, root, runCommand, startCommand } from './src/processes.js';
+import { createWorld, type World } from './src/world.js';
+
+let world: World;
+let mesh: AllInOne;
+
+beforeAll(async () => {
+  world = await createWorld();
+  mesh = await startUp(world);
+  await modelsReady(() => world.client(mesh.url, 'acme', 'operator').models());
+});
+
+afterAll(async () => {
+  await mesh?.stop();
+  await world?.remove();
+});
+
+function cogmesh(...args: readonly string[]): Promise<CommandResult> {
+  return runCommand(process.execPath, ['--no-warnings', mainOf('cli'), '--data-dir', world.directory.path, ...args]);
+}
+
+async function json<T = Record<string, unknown>>(...args: readonly string[]): Promise<T> {
+  const { stdout, stderr, code } = await cogmesh(...args, '--json');
+  expect(code, stdout + stderr).toBe(0);
+  return JSON.parse(stdout) as T;
+}
+
+const hello = join(root, 'docs/examples/hello.json');
+const sleeper = JSON.stringify({ tasks: [{ id: 'nap', uses: 'sleep', input: { durationMs: 600_000 } }] });
+
+async function submitted(document: string): Promise<RunView> {
+  const args = ['--no-warnings', mainOf('cli'), '--data-dir', world.directory.path, 'run', '-', '--json'];
+  const { stdout } = await runCommand(process.execPath, args, { stdin: document });
+  return JSON.parse(stdout) as RunView;
+}
+
+describe('for people', () => {
+  it('run --watch prints plain lines and the result', async () => {
+    const { stdout, code } = await cogmesh('run', hello, '--watch');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/pause {2}WAITING/);
+    expect(stdout).toMatch(/join {2}SUCCEEDED/);
+    expect(stdout).toContain('2. Hello, Grace!');
+    // No colours and no cursor movements where there is no terminal.
+    expect(stdout).not.toContain('\u001b');
+  });
+
+  it.each([
+    ['whoami', ['whoami'], /of acme, roles admin/],
+    ['models', ['models'], /acme\/ppocr-detect +4\.0\.0 +ready/],
+    ['agents', ['agents'], /script/],
+    ['runs', ['runs'], /run_[0-9A-Z]{26} .*hello/],
+    ['policy explain, allowed', ['policy', 'explain', 'read', '/runs'], /^allowed/],
+    ['policy explain, denied', ['policy', 'explain', 'fly', '/runs'], /^denied/],
+    ['token', ['token', '--ttl', '60'], /^ey[\w-]+\.[\w-]+\.[\w-]+$/m],
+    ['doctor', ['doctor'], /✓ models: [1-9]/],
+  ] as const)('%s', async (_, args, says) => {
+    const { stdout, stderr, code } = await cogmesh(...args);
+    expect(code, stdout + stderr).toBe(0);
+    expect(stdout).toMatch(says);
+  });
+
+  it('run <id> and trace <id> show a run that has ended', async () => {
+    const run = await json<RunView>('run', hello, '--watch');
+    const shown = await cogmesh('run', run.id);
+    expect(shown).toMatchObject({ code: 0, stdout: expect.stringMatching(/greet +✓? ?succeeded|greet.*SUCCEEDED/i) });
+    const trace = await until('the trace has the run', async () => {
+      const { stdout } = await cogmesh('trace', run.id);
+      return stdout.includes('run task') && stdout;
+    });
+    expect(trace).toMatch(/1 root, services .*gateway.*scheduler.*worker/);
+  });
+
+  it('cancel stops a run that sleeps', async () => {
+    const run = await submitted(sleeper);
+    await until('it sleeps', async () => (await json<RunView>('run', run.id)).tasks?.[0]?.state === 'WAITING');
+    expect(await cogmesh('cancel', run.id, '--reason', 'enough')).toMatchObject({ code: 0 });
+    await until('it is cancelled', async () => (await cogmesh('run', run.id)).stdout.match(/cancelled/i) !== null);
+  });
+});
+
+describe('with --json', () => {
+  it.each([
+    ['whoami', ['whoami'], { organisation: 'acme', roles: ['admin'] }],
+    ['models', ['models'], { models: expect.arrayContaining([expect.objectContaining({ ready: true })]) }],
+    ['agents', ['agents'], { agents: [expect.objectContaining({ state: 'READY' })] }],
+    ['runs', ['runs', '--limit', '1'], { runs: [expect.objectContaining({ organisation: 'acme' })] }],
+    ['policy explain', ['policy', 'explain', 'read', '/runs'], { allowed: true }],
+    ['token', ['token'], { token: expect.stringMatching(/^ey/) }],
+    ['doctor', ['doctor'], { healthy: true }],
+  ] as const)('%s prints one document', async (_, args, document) => {
+    expect(await json(...args)).toMatchObject(document);
+  });
+
+  it('run, run --watch, run <id>, cancel and trace print the run and its trace', async () => {
+    const run = await json<RunView>('run', hello, '--watch');
+    expect(run).toMatchObject({ name: 'hello', state: 'SUCCEEDED', output: expect.stringContaining('Hello, Ada!') });
+    expect(await json('run', run.id)).toMatchObject({ id: run.id, state: 'SUCCEEDED' });
+    const { id } = await submitted(sleeper);
+    expect(await json('cancel', id)).toMatchObject({ id, state: expect.stringMatching(/CANCELL(ING|ED)/) });
+    expect(await json('trace', run.id)).toMatchObject({ traceId: run.traceId });
+  });
+});
+
+describe('what goes wrong', () => {
+  it.each([
+    ['an unknown run', ['run', 'run_01ARZ3NDEKTSV4RRFFQ69G5FAV'], 'not_found'],
+    ['a file that is not there', ['run', '/nowhere/run.json'], ''],
+    ['a bad document', ['run', join(root, 'package.json')], 'invalid_run'],
+    ['no gateway', ['--url', 'http://127.0.0.1:1', 'whoami'], 'unavailable'],
+    ['a bad token', ['--token', 'nonsense', 'whoami'], 'token'],
+    ['a bad limit', ['runs', '--limit', 'many'], '--limit'],
+  ] as const)('%s: status 1 and one clear line', async (_, args, says) => {
+    const { stdout, stderr, code } = await cogmesh(...args);
+    expect(code).toBe(1);
+    expect(stdout).toBe('');
+    expect(stderr).toMatch(/^error /);
+    expect(stderr).toContain(says);
+    expect(stderr).not.toMatch(/\n\s+at /);
+    const inJson = await cogmesh(...args, '--json');
+    expect(JSON.parse(inJson.stdout)).toMatchObject({
+      error: { code: expect.any(String), message: expect.any(String) },
+    });
+    expect(inJson.code).toBe(1);
+  });
+
+  it('a run that fails makes --watch end with 1', async () => {
+    const document = JSON.stringify({ tasks: [{ id: 'a', uses: 'script', script: 'throw new Error("no luck")' }] });
+    const args = [mainOf('cli'), '--data-dir', world.directory.path, 'run', '-', '--watch'];
+    const { stdout, code } = await runCommand(process.execPath, args, { stdin: document });
+    expect(code).toBe(1);
+    expect(stdout).toContain('no luck');
+  });
+});
+
+describe('the example agent', () => {
+  it('serves tool:acme/lookup to a run', async () => {
+    const client = world.client(mesh.url, 'acme', 'operator');
+    const agent = startCommand(process.execPath, ['--no-warnings', join(root, 'docs/examples/lookup-agent.ts')], {
+      environment: {
+        ...cleanEnvironment(),
+        COGMESH_REGISTRY_ADDRESS: mesh.registry,
+        COGMESH_TOKEN: await world.token('acme', 'operator'),
+      },
+    });
+    try {
+      const serving = async () =>
+        (await client.agents()).some(({ capabilities }) =>
+          capabilities.some(({ name }) => name === 'tool:acme/lookup'),
+        );
+      await until(`the agent serves (${agent.stderr()})`, serving);
+      const run = await client.submitRun({
+        input: { customer: 'C-1001' },
+        tasks: [{ id: 'look', uses: 'tool:acme/lookup', input: '${{ input }}' }],
+        output: '${{ tasks.look.output }}',
+      });
+      const ended = await client.waitForRun(run.id, { timeoutMs: 20_000 });
+      expect(ended.tasks?.[0]).toMatchObject({ state: 'SUCCEEDED', uses: 'tool:acme/lookup' });
+      expect(ended.output).toMatchObject({ customer: 'C-1001' });
+    } finally {
+      agent.child.kill('SIGTERM');
+      expect((await agent.ended).code).toBe(0);
+    }
+  });
+});
+
+describe('the end', () => {
+  it('SIGTERM drains and leaves with status 0; the data directory stays', async () => {
+    const run = await submitted(sleeper);
+    expect(await mesh.stop(), mesh.stderr()).toBe(0);
+    await access(join(world.directory.path, 'keys/trust.jws'));
+    const gone = await cogmesh('whoami');
+    expect(gone).toMatchObject({ code: 1, stderr: expect.stringContaining('unavailable') });
+    mesh = await startUp(world);
+    expect(await json('run', run.id)).toMatchObject({ state: 'RUNNING', tasks: [{ id: 'nap', state: 'WAITING' }] });
+    expect(await json('cancel', run.id)).toMatchObject({ id: run.id });
+  });
+});
