@@ -1,6 +1,6 @@
 /** The composition root of the registry: read from top to bottom, it is the service. */
 import { gatewayV1, policyV1, schedulerV1 } from '@cogmesh/contracts';
-import { authorisation, openEnforcement } from '@cogmesh/enforcement';
+import { authorisation, openEnforcement, type Enforcement } from '@cogmesh/enforcement';
 import { AgentRoster, LeaseRenewals, PendingInstructions, type AgentChange, type Clock } from '@cogmesh/registry-core';
 import { createClient, openChannel, serveRpc, type Channel } from '@cogmesh/rpc';
 import type { Readiness, ServiceHost } from '@cogmesh/service';
@@ -44,62 +44,21 @@ export async function buildRegistry(host: ServiceHost, config: RegistryConfig): 
   const issuers = new IssuerDirectory({ policy, clock, refreshMs: config.issuerRefreshMs });
   const admission = new Admission({ ...config, verifier: enforcement.identity, issuers, policy });
 
-  const store = new SqlAgentStore(database);
-  const attempts = new SqlRelayedAttempts(database);
-  await attempts.removeOlderThan(clock.wallMs() - FORGET_ATTEMPTS_MS);
-
-  const announce = publishAgentChanged(bus, logger);
-  const onChange = (change: AgentChange) => {
-    housekeeping.hurry();
-    announce(change, clock.wallMs());
-  };
-  const roster = new AgentRoster({ ...config, clock, missedLimit: config.missedHeartbeats, onChange });
-  roster.restore(await store.load());
-  const renewals = new LeaseRenewals({
-    clock,
-    flushAfterMs: config.renewAfterMs,
-    flushAtAttempts: config.renewAtAttempts,
-  });
-  const pending = new PendingInstructions(clock);
-
+  const agents = await buildAgents(host, config);
   const leaving = new AbortController();
-  const mail = new SchedulerMail(bus, leaving.signal);
-  const outputs = new OutputStore(createClient(gatewayV1.BlobService, channels.gateway));
-  const { checkTaskGrant } = enforcement;
-  const relays = new RelayDesk({ bus, checkTaskGrant, mail, outputs, attempts, clock, logger, signal: leaving.signal });
-  const streams = new AgentStreams({
-    ...config,
-    admission,
-    roster,
-    store,
-    renewals,
-    pending,
-    relays,
-    clock,
-    newId: ulid,
-    logger,
-  });
+  const relays = await buildRelays(host, { enforcement, gateway: channels.gateway, leaving });
+  const parts = { ...config, ...agents, admission, relays, clock, logger };
+  const streams = new AgentStreams({ ...parts, newId: ulid });
   const scheduler = createClient(schedulerV1.SchedulerService, channels.scheduler);
-  const forwarder = new LeaseForwarder({ renewals, scheduler, streams, relays, logger });
-  const housekeeping = new Housekeeping({
-    ...config,
-    roster,
-    store,
-    streams,
-    relays,
-    forwarder,
-    pending,
-    admission,
-    clock,
-    logger,
-    flushMs: config.portraitFlushMs,
-  });
+  const forwarder = new LeaseForwarder({ renewals: agents.renewals, scheduler, streams, relays, logger });
+  const housekeeping = new Housekeeping({ ...parts, streams, forwarder, flushMs: config.portraitFlushMs });
+  agents.onWrite(() => housekeeping.hurry());
 
   const hints = await onPolicyChanged(bus, issuers, enforcement);
   housekeeping.start();
   const server = await serveRpc({
     address: host.listen,
-    services: [agentRpc(streams), registryRpc({ roster, streams })],
+    services: [agentRpc(streams), registryRpc({ roster: agents.roster, streams })],
     authenticate: enforcement.authenticate,
     logger,
   });
@@ -119,9 +78,51 @@ export async function buildRegistry(host: ServiceHost, config: RegistryConfig): 
   };
 }
 
-type Identity = Awaited<ReturnType<typeof openEnforcement>>['identity'];
+/** Who the agents are: as stored, as they change, and what is to be told of them. */
+async function buildAgents({ bus, database, logger }: ServiceHost, config: RegistryConfig) {
+  const store = new SqlAgentStore(database);
+  const announce = publishAgentChanged(bus, logger);
+  let hurry = () => {};
+  const onChange = (change: AgentChange) => {
+    hurry();
+    announce(change, clock.wallMs());
+  };
+  const roster = new AgentRoster({ ...config, clock, missedLimit: config.missedHeartbeats, onChange });
+  roster.restore(await store.load());
+  const { renewAfterMs: flushAfterMs, renewAtAttempts: flushAtAttempts } = config;
+  return {
+    store,
+    roster,
+    renewals: new LeaseRenewals({ clock, flushAfterMs, flushAtAttempts }),
+    pending: new PendingInstructions(clock),
+    /** Called when a record should be written soon. */
+    onWrite: (soon: () => void) => {
+      hurry = soon;
+    },
+  };
+}
 
-function openPeers({ peers }: ServiceHost, identity: Identity): Record<'policy' | 'scheduler' | 'gateway', Channel> {
+interface RelayParts {
+  readonly enforcement: Enforcement;
+  readonly gateway: Channel;
+  readonly leaving: AbortController;
+}
+
+/** The work of SDK agents between the broker and their streams. */
+async function buildRelays({ bus, database, logger }: ServiceHost, parts: RelayParts): Promise<RelayDesk> {
+  const { signal } = parts.leaving;
+  const { checkTaskGrant } = parts.enforcement;
+  const attempts = new SqlRelayedAttempts(database);
+  await attempts.removeOlderThan(clock.wallMs() - FORGET_ATTEMPTS_MS);
+  const mail = new SchedulerMail(bus, signal);
+  const outputs = new OutputStore(createClient(gatewayV1.BlobService, parts.gateway));
+  return new RelayDesk({ bus, checkTaskGrant, mail, outputs, attempts, clock, logger, signal });
+}
+
+function openPeers(
+  { peers }: ServiceHost,
+  identity: Enforcement['identity'],
+): Record<'policy' | 'scheduler' | 'gateway', Channel> {
   const open = (name: 'policy' | 'scheduler' | 'gateway') =>
     openChannel({ target: peers[name], authorize: authorisation(identity, name) });
   return { policy: open('policy'), scheduler: open('scheduler'), gateway: open('gateway') };

@@ -309,7 +309,7 @@ export class RegistryWorld {
       listRuns: refused,
       cancelRun: refused,
       getOutput: refused,
-      // eslint-disable-next-line require-yield -- never called
+
       watchRun: async function* () {
         await refused();
       },
@@ -319,7 +319,6 @@ export class RegistryWorld {
 
   #gateway() {
     return implement(gatewayV1.BlobService, {
-      // eslint-disable-next-line require-yield -- never called
       fetch: async function* () {
         throw new Error('the registry does not call this');
       },

@@ -1,4 +1,5 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import type { ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -164,6 +165,15 @@ describe('reading', () => {
   });
 });
 
+describe('policies', () => {
+  it('are replaced only on top of the epoch they were read at', async () => {
+    server.answer(problem(409, 'conflict', 'the epoch is 8'));
+    const put = client.putPolicies({ policies: [] }, { expectedEpoch: 7 });
+    expect((await failure(put)).code).toBe('conflict');
+    expect(server.asked[0]?.headers['if-match']).toBe('"7"');
+  });
+});
+
 describe('watching', () => {
   it('resumes after the last event it saw, without repeating or losing one', async () => {
     server.answer(
@@ -287,7 +297,7 @@ describe('blobs', () => {
   });
 
   it('downloads, within a limit', async () => {
-    const answer = (response: import('node:http').ServerResponse) => {
+    const answer = (response: ServerResponse) => {
       response.writeHead(200, { 'content-type': 'image/png', 'content-length': '4' }).end(bytes);
     };
     server.answer(answer, answer);

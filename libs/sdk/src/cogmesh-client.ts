@@ -22,6 +22,8 @@ export interface CallScope {
   readonly signal?: AbortSignal;
 }
 
+const jsonBody = { 'content-type': 'application/json' };
+
 export class CogmeshClient {
   readonly #http: HttpTransport;
 
@@ -46,7 +48,7 @@ export class CogmeshClient {
     return this.#http.json({
       method: 'POST',
       path: '/v1/runs',
-      headers: { 'content-type': 'application/json', 'idempotency-key': idempotencyKey },
+      headers: { ...jsonBody, 'idempotency-key': idempotencyKey },
       body: text,
       repeatable: true,
       ...scope,
@@ -73,7 +75,7 @@ export class CogmeshClient {
 
   cancelRun(runId: string, options: CallScope & { readonly reason?: string } = {}): Promise<RunView> {
     const { reason, ...scope } = options;
-    return this.#send('POST', path`/v1/runs/${runId}/cancel`, reason === undefined ? {} : { reason }, scope);
+    return this.#post(path`/v1/runs/${runId}/cancel`, reason === undefined ? {} : { reason }, scope);
   }
 
   /** Every event of the run from the beginning (or after a sequence number) to `run.done`. */
@@ -142,12 +144,12 @@ export class CogmeshClient {
     return this.#get('/v1/whoami', scope);
   }
 
-  /** Why a request of this caller would be allowed or denied. */
+  /** Why a request of this caller would be allowed or denied. A resource is `/models/acme/x` or the entity of it. */
   explain(
-    request: { readonly action: string; readonly resource: { readonly type: string; readonly id: string } },
+    request: { readonly action: string; readonly resource: string | { readonly type: string; readonly id: string } },
     scope: CallScope = {},
   ): Promise<Explanation> {
-    return this.#send('POST', '/v1/policy/explain', request, scope);
+    return this.#post('/v1/policy/explain', request, scope);
   }
 
   /** The spans of a run's trace. */
@@ -159,9 +161,21 @@ export class CogmeshClient {
     return this.#get('/v1/policies', scope);
   }
 
-  /** Replaces the organisation's policy set. */
-  putPolicies(policySet: unknown, scope: CallScope = {}): Promise<{ readonly epoch: number }> {
-    return this.#send('PUT', '/v1/policies', policySet, scope);
+  /** Replaces the organisation's policy set; with `expectedEpoch`, `conflict` when somebody was faster. */
+  putPolicies(
+    policySet: unknown,
+    options: CallScope & { readonly expectedEpoch?: number } = {},
+  ): Promise<{ readonly epoch: number }> {
+    const { expectedEpoch, ...scope } = options;
+    return this.#http.json({
+      method: 'PUT',
+      path: '/v1/policies',
+      headers: { ...jsonBody, ...(expectedEpoch === undefined ? {} : { 'if-match': `"${expectedEpoch}"` }) },
+      body: JSON.stringify(policySet),
+      // A repeated conditional write would find its own first one in the way.
+      repeatable: expectedEpoch === undefined,
+      ...scope,
+    });
   }
 
   #get<T>(
@@ -173,9 +187,9 @@ export class CogmeshClient {
   }
 
   /** Only for calls that may be repeated. */
-  #send<T>(method: 'POST' | 'PUT', where: string, body: unknown, scope: CallScope): Promise<T> {
-    const headers = { 'content-type': 'application/json' };
-    return this.#http.json({ method, path: where, headers, body: JSON.stringify(body), repeatable: true, ...scope });
+  #post<T>(where: string, body: unknown, scope: CallScope): Promise<T> {
+    const text = JSON.stringify(body);
+    return this.#http.json({ method: 'POST', path: where, headers: jsonBody, body: text, repeatable: true, ...scope });
   }
 }
 

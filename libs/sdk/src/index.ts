@@ -9,6 +9,8 @@ export type {
   Explanation,
   ModelView,
   PolicySetView,
+  PortraitView,
+  RuleView,
   SpanView,
   SubjectView,
   TraceView,

@@ -11,16 +11,31 @@ export interface ModelView {
   readonly metadata?: unknown;
 }
 
+export interface PortraitView {
+  readonly time: string | null;
+  /** Of one core, 0-1 per core used. */
+  readonly cpu: number;
+  readonly gpu: number;
+  readonly memoryBytes: number;
+  readonly queued: number;
+  readonly running: number;
+  /** Moving average of run time. */
+  readonly latencyMs: number;
+  readonly warmModels: readonly string[];
+  readonly providers: readonly string[];
+}
+
 export interface AgentView {
   readonly id: string;
   readonly name: string;
   readonly organisation: string;
-  readonly kind: string;
+  readonly kind: 'WORKER' | 'SDK';
   readonly state: 'STARTING' | 'READY' | 'DRAINING' | 'LOST' | 'GONE';
   readonly capabilities: readonly { readonly name: string; readonly credits: number; readonly ready: boolean }[];
-  readonly labels?: Readonly<Record<string, string>>;
-  readonly portrait?: Readonly<Record<string, unknown>> | null;
-  readonly [field: string]: unknown;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly portrait: PortraitView | null;
+  readonly connectedAt: string | null;
+  readonly lastHeartbeatAt: string | null;
 }
 
 export interface SubjectView {
@@ -28,34 +43,55 @@ export interface SubjectView {
   readonly sub: string;
   readonly organisation: string;
   readonly roles: readonly string[];
-  readonly attributes?: Readonly<Record<string, unknown>>;
-  readonly [field: string]: unknown;
+  readonly attributes: Readonly<Record<string, unknown>>;
+}
+
+/** What one candidate rule did. */
+export interface RuleView {
+  readonly organisation: string;
+  readonly id: string;
+  readonly effect: string;
+  readonly outcome: 'matched' | 'skipped' | 'failed';
+  readonly detail: string;
+  readonly condition: string;
 }
 
 export interface Explanation {
   readonly allowed: boolean;
+  /** Stable. */
   readonly code: string;
   readonly reason: string;
-  /** One line per rule, or one object. */
-  readonly rules: readonly unknown[];
-  readonly [field: string]: unknown;
+  readonly decisionId: string;
+  readonly epoch: number;
+  /** Partner grant the right rests on. */
+  readonly grant: string | null;
+  readonly rules: readonly RuleView[];
 }
 
 export interface SpanView {
+  readonly traceId: string;
   readonly spanId: string;
-  readonly parentSpanId?: string | null;
+  /** Empty for a root. */
+  readonly parentSpanId: string;
+  readonly service: string;
   readonly name: string;
-  readonly service?: string;
-  readonly [field: string]: unknown;
+  readonly kind: number;
+  /** Microseconds since the epoch. */
+  readonly startUs: number;
+  readonly endUs: number;
+  readonly error: boolean;
+  readonly statusMessage: string;
+  readonly attributes: Readonly<Record<string, unknown>>;
+  readonly links: readonly { readonly traceId: string; readonly spanId: string }[];
 }
 
 export interface TraceView {
   readonly traceId: string;
+  /** By start time. */
   readonly spans: readonly SpanView[];
-  readonly [field: string]: unknown;
 }
 
 export interface PolicySetView {
   readonly epoch: number;
-  readonly [field: string]: unknown;
+  readonly policySet: unknown;
 }

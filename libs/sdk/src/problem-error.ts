@@ -30,17 +30,24 @@ export function retryAfterSeconds(value: string | null, nowMs: number): number |
 /** The error of an answer that is not 2xx: the problem document's code, sentence and evidence, or what the status tells. */
 export async function errorOfResponse(response: Response): Promise<CogmeshError> {
   const body = await response.text().catch(() => '');
-  const problem = parseObject(body);
-  const claimed = String(problem?.['code'] ?? '');
+  const problem = parseObject(body) ?? {};
+  const claimed = String(problem['code'] ?? '');
   const code = isErrorCode(claimed) ? claimed : (codeByStatus.get(response.status) ?? 'internal');
-  const details: Record<string, unknown> = { status: response.status };
-  for (const [name, value] of Object.entries(problem ?? {})) if (!known.has(name)) details[name] = value;
-  const retryAfter = retryAfterSeconds(response.headers.get('retry-after'), Date.now());
-  if (retryAfter !== undefined) details['retryAfterSeconds'] = retryAfter;
-  if (Array.isArray(problem?.['errors'])) details['issues'] = problem['errors'] as Issue[];
-  const sentence =
-    typeof problem?.['detail'] === 'string' ? problem['detail'] : `HTTP ${response.status} ${body.slice(0, 200)}`;
-  return new CogmeshError(code, sentence, details as ErrorDetails);
+  const said = problem['detail'];
+  const sentence = typeof said === 'string' ? said : `HTTP ${response.status} ${body.slice(0, 200)}`;
+  return new CogmeshError(code, sentence, evidenceOf(problem, response));
+}
+
+function evidenceOf(problem: Readonly<Record<string, unknown>>, { status, headers }: Response): ErrorDetails {
+  const evidence = Object.fromEntries(Object.entries(problem).filter(([name]) => !known.has(name)));
+  const seconds = retryAfterSeconds(headers.get('retry-after'), Date.now());
+  const issues = problem['errors'];
+  return {
+    ...evidence,
+    status,
+    ...(seconds === undefined ? {} : { retryAfterSeconds: seconds }),
+    ...(Array.isArray(issues) ? { issues: issues as Issue[] } : {}),
+  };
 }
 
 function parseObject(text: string): Record<string, unknown> | undefined {

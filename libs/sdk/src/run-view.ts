@@ -52,6 +52,9 @@ export interface RunView {
   readonly startedAt?: string | null;
   readonly finishedAt?: string | null;
   readonly traceId: string;
+  readonly submittedBy?: string;
+  /** Of the newest event. */
+  readonly sequence?: number;
   /** Absent in lists. */
   readonly tasks?: readonly TaskView[];
   readonly output?: unknown;

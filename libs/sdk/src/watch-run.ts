@@ -43,33 +43,55 @@ const MAX_RECONNECT_DELAY_MS = 5_000;
 /** An event holds at most 4 KiB of progress and an error of 16 KiB of evidence. */
 const MAX_EVENT_CHARACTERS = 256 * 1024;
 
+/** How far a watch has come. */
+interface Cursor {
+  sequence: number;
+  /** Connections in a row without an event. */
+  failures: number;
+  done: boolean;
+}
+
 export async function* watchRun(
   http: HttpTransport,
   runId: string,
   options: WatchOptions = {},
 ): AsyncGenerator<RunEvent> {
-  const { maxReconnects = 10, reconnectDelayMs = 200, signal } = options;
-  let lastSequence = options.afterSequence ?? 0;
-  for (let failures = 0; ; failures += 1) {
+  const cursor: Cursor = { sequence: options.afterSequence ?? 0, failures: 0, done: false };
+  for (;;) {
     try {
-      for await (const event of connect(http, runId, { ...options, afterSequence: lastSequence })) {
-        failures = 0;
-        if (event.sequence <= lastSequence) continue;
-        lastSequence = event.sequence;
-        yield event;
-        if (event.type === 'run.done') return;
-      }
+      yield* newEvents(connect(http, runId, { ...options, afterSequence: cursor.sequence }), cursor);
     } catch (thrown) {
-      if (signal?.aborted) throw cancelled(thrown);
-      if (!mayReconnect(thrown) || failures >= maxReconnects) throw thrown;
+      if (options.signal?.aborted) throw cancelled(thrown);
+      if (!mayReconnect(thrown) || exhausted(cursor, options)) throw thrown;
     }
-    if (failures >= maxReconnects)
+    if (cursor.done) return;
+    if (exhausted(cursor, options)) {
       throw new CogmeshError('unavailable', `the events of run ${runId} keep ending early`);
-    const waitMs = Math.min(MAX_RECONNECT_DELAY_MS, reconnectDelayMs * 2 ** failures);
-    await delay(waitMs, undefined, signal ? { signal } : {}).catch((thrown: unknown) => {
-      throw cancelled(thrown);
-    });
+    }
+    await pause(cursor, options);
+    cursor.failures += 1;
   }
+}
+
+/** What was not seen before, up to `run.done`. */
+async function* newEvents(events: AsyncIterable<RunEvent>, cursor: Cursor): AsyncGenerator<RunEvent> {
+  for await (const event of events) {
+    cursor.failures = 0;
+    if (event.sequence <= cursor.sequence) continue;
+    cursor.sequence = event.sequence;
+    cursor.done = event.type === 'run.done';
+    yield event;
+    if (cursor.done) return;
+  }
+}
+
+const exhausted = ({ failures }: Cursor, { maxReconnects = 10 }: WatchOptions) => failures >= maxReconnects;
+
+async function pause({ failures }: Cursor, { reconnectDelayMs = 200, signal }: WatchOptions): Promise<void> {
+  const waitMs = Math.min(MAX_RECONNECT_DELAY_MS, reconnectDelayMs * 2 ** failures);
+  await delay(waitMs, undefined, signal ? { signal } : {}).catch((thrown: unknown) => {
+    throw cancelled(thrown);
+  });
 }
 
 const cancelled = (cause: unknown) => new CogmeshError('cancelled', 'watching was cancelled', {}, { cause });

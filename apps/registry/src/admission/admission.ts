@@ -2,7 +2,8 @@
  * Who an agent is and whether it may serve what it announces. Two kinds of token: a service token of the platform's workers,
  * and an outside token, for which policy is asked per tool (`serve`). The organisation is the token's, never the message's.
  */
-import { policyV1, registryV1 } from '@cogmesh/contracts';
+import type { policyV1 } from '@cogmesh/contracts';
+import { registryV1 } from '@cogmesh/contracts';
 import { CogmeshError, type Issue } from '@cogmesh/errors';
 import type { InsideTokenVerifier } from '@cogmesh/identity';
 import { checkAnnouncement, toolOf, type Introduction } from '@cogmesh/registry-core';

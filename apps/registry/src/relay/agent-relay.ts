@@ -4,7 +4,7 @@
  * is decided yet: what was offered is offered again to the agent that comes back, which knows attempts by their id. Only when
  * the agent is lost, gone or draining does unstarted work go back to the scheduler.
  */
-import { registryV1, workV1 } from '@cogmesh/contracts';
+import type { registryV1, workV1 } from '@cogmesh/contracts';
 import { timestampDate } from '@bufbuild/protobuf/wkt';
 import { toCogmeshError } from '@cogmesh/errors';
 import { CreditLedger, type Capability, type Clock } from '@cogmesh/registry-core';
@@ -183,10 +183,6 @@ export class AgentRelay {
 
   acceptWork(): void {
     this.#refusing = undefined;
-  }
-
-  get startedCount(): number {
-    return [...this.#placements.values()].filter(({ phase }) => phase === 'started' || phase === 'ending').length;
   }
 
   #offerWaiting(): void {

@@ -1,5 +1,5 @@
 /** What an agent said about an attempt, cut to what the contract allows: an agent is a stranger's program. */
-import { workV1 } from '@cogmesh/contracts';
+import type { workV1 } from '@cogmesh/contracts';
 import { isErrorCode } from '@cogmesh/errors';
 import type { ResultInit } from './scheduler-mail.js';
 

@@ -1,5 +1,5 @@
 /** Outputs that are too large for a result message become blobs of the run's organisation. */
-import { gatewayV1 } from '@cogmesh/contracts';
+import type { gatewayV1 } from '@cogmesh/contracts';
 import { CogmeshError } from '@cogmesh/errors';
 import type { Client } from '@cogmesh/rpc';
 import type { RelayedAttempt } from './relayed-attempt.js';

@@ -1,8 +1,8 @@
 /** The sending half of one agent's stream, and the instructions that await its answer. */
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { registryV1 } from '@cogmesh/contracts';
+import type { registryV1 } from '@cogmesh/contracts';
 import type { workV1 } from '@cogmesh/contracts';
-import { CogmeshError } from '@cogmesh/errors';
+import type { CogmeshError } from '@cogmesh/errors';
 import type { Acknowledgement, PendingInstructions } from '@cogmesh/registry-core';
 import { Outgoing, type OutsideSubject } from '@cogmesh/rpc';
 import type { Stream } from '../relay/agent-relay.js';

@@ -2,7 +2,7 @@
  * Every open stream: Hello and admission, then messages in order, then what its end means. An id has one stream; a newer one of the
  * same identity takes over. State lives in the roster and the relays, not here.
  */
-import { registryV1 } from '@cogmesh/contracts';
+import type { registryV1 } from '@cogmesh/contracts';
 import { CogmeshError, toCogmeshError } from '@cogmesh/errors';
 import type {
   AgentRecord,
@@ -97,7 +97,7 @@ export class AgentStreams {
     if (this.#closed) throw new CogmeshError('unavailable', 'the registry is stopping; connect again');
     if (this.#streams.size >= maxAgents)
       throw new CogmeshError('overloaded', `${maxAgents} agents are connected already`);
-    const { wantedId, outside, ...introduction } = admitted;
+    const { wantedId: _wanted, outside, ...introduction } = admitted;
     const id = this.#idFor(admitted);
     const agent = roster.connect({ ...introduction, id });
     const names = new Set(admitted.capabilities.map(({ name }) => name));

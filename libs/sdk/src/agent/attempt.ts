@@ -1,6 +1,6 @@
 /** One attempt from work to result: the handler with its context, the time limit, and what its outcome is called. */
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { workV1 } from '@cogmesh/contracts';
+import type { workV1 } from '@cogmesh/contracts';
 import { CogmeshError } from '@cogmesh/errors';
 import type { BlobDownload } from '../blobs.js';
 import type { BlobReference } from '../run-document.js';
