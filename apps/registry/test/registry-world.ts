@@ -49,6 +49,7 @@ export const eventually = <T>(check: () => T | Promise<T>): Promise<T> =>
 export class RegistryWorld {
   readonly hub = createMemoryHub();
   readonly started: workV1.Started[] = [];
+  readonly progress: workV1.Progress[] = [];
   readonly results: workV1.Result[] = [];
   readonly events: eventsV1.AgentChanged[] = [];
   readonly renewed: schedulerV1.AgentLeases[] = [];
@@ -207,7 +208,9 @@ export class RegistryWorld {
     this.#bus = this.hub.connect('scheduler');
     const queue = (name: string) => ({ name, kind: 'durable' as const });
     await this.#bus.consume(queue('scheduler.started'), async ([delivery]) => {
-      if (delivery) this.started.push(...decode(workV1.StartedBatchSchema, delivery).started);
+      const batch = delivery && decode(workV1.StartedBatchSchema, delivery);
+      this.started.push(...(batch?.started ?? []));
+      this.progress.push(...(batch?.progress ?? []));
       return ['ack'];
     });
     await this.#bus.consume(queue('scheduler.results'), async ([delivery]) => {

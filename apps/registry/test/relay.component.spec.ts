@@ -154,6 +154,21 @@ describe('work on an agent', () => {
     expect(world.results.map((result) => result.attemptId)).toEqual([next]);
   });
 
+  it('tells how far it is: the newest word, now and then', async () => {
+    const lookup = (await agent()).handle('acme/lookup', (input, ctx) => {
+      for (let done = 1; done <= 50; done += 1) ctx.progress({ done });
+      return gated(input);
+    });
+    await lookup.start();
+    const [attemptId] = await world.dispatch([work('a')], { agent: lookup.id });
+    await eventually(() =>
+      expect(world.progress.at(-1)).toMatchObject({ attemptId, runId: 'run_1', dataJson: '{"done":50}' }),
+    );
+    expect(world.progress.length).toBeLessThan(5);
+    await open('a');
+    await world.result(attemptId);
+  });
+
   it('puts a large output into a blob of the run’s organisation, with its grant', async () => {
     const text = 'x'.repeat(70_000);
     const lookup = (await agent()).handle('acme/lookup', () => ({ text }));

@@ -9,7 +9,7 @@ import { timestampDate } from '@bufbuild/protobuf/wkt';
 import { toCogmeshError } from '@cogmesh/errors';
 import { CreditLedger, type Capability, type Clock } from '@cogmesh/registry-core';
 import { attributeNames, recordSpan, spanNames, type Logger } from '@cogmesh/telemetry';
-import { failure, outcomeOf, returned, type Outcome } from './outcome.js';
+import { failure, isJson, outcomeOf, returned, type Outcome } from './outcome.js';
 import type { OutputStore } from './output-store.js';
 import { Placement } from './placement.js';
 import type { RelayedAttempts } from './relayed-attempt.js';
@@ -35,11 +35,16 @@ export interface Stream {
   cancel(attemptIds: readonly string[], reason: string): void;
 }
 
+/** Contract: work.proto, Progress. */
+const MAX_PROGRESS_CHARACTERS = 4_096;
+const PROGRESS_INTERVAL_MS = 1_000;
+
 export class AgentRelay {
   readonly #options: AgentRelayOptions;
   readonly #ledger = new CreditLedger();
   readonly #placements = new Map<string, Placement>();
   #stream: Stream | undefined;
+  #nextProgressMs = 0;
   #refusing: { readonly code: string; readonly reason: string } | undefined;
 
   constructor(options: AgentRelayOptions) {
@@ -137,14 +142,11 @@ export class AgentRelay {
     this.#run(placement, () => this.#finish(placement, outcome, message.timing));
   }
 
-  /** Kept as the attempt's last word; the contracts do not carry progress on to the scheduler yet. */
+  /** Only the newest word of an attempt is passed on, with the next `tick` that is due. */
   progress({ attemptId, dataJson }: workV1.Progress): void {
     const placement = this.#placements.get(attemptId);
-    if (placement && dataJson.length <= 4_096) placement.progressJson = dataJson;
-  }
-
-  progressOf(attemptId: string): string | undefined {
-    return this.#placements.get(attemptId)?.progressJson;
+    if (placement?.phase !== 'started' || dataJson.length > MAX_PROGRESS_CHARACTERS) return;
+    if (isJson(dataJson)) placement.progressJson = dataJson;
   }
 
   /** What a heartbeat no longer lists although it was started is forgotten by the agent; its lease will run out. */
@@ -164,8 +166,9 @@ export class AgentRelay {
     }
   }
 
-  /** Hands back what its time has passed. */
+  /** Hands back what its time has passed, and passes progress on. */
   tick(): void {
+    this.#forwardProgress();
     const nowMs = this.#options.clock.wallMs();
     for (const placement of this.#placements.values()) {
       if (!placement.unstarted || !placement.expired(nowMs)) continue;
@@ -183,6 +186,19 @@ export class AgentRelay {
 
   acceptWork(): void {
     this.#refusing = undefined;
+  }
+
+  #forwardProgress(): void {
+    const { clock, mail, logger } = this.#options;
+    if (clock.monotonicMs() < this.#nextProgressMs) return;
+    const news = [...this.#placements.values()].filter(({ progressJson }) => progressJson !== undefined);
+    if (news.length === 0) return;
+    this.#nextProgressMs = clock.monotonicMs() + PROGRESS_INTERVAL_MS;
+    const progress = news.map(({ attempt: { attemptId, runId }, progressJson = '' }) => {
+      return { attemptId, runId, dataJson: progressJson };
+    });
+    for (const placement of news) placement.progressJson = undefined;
+    mail.progress(progress).catch((error: unknown) => logger.debug({ err: error }, 'progress was lost'));
   }
 
   #offerWaiting(): void {

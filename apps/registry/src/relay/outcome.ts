@@ -52,7 +52,8 @@ function errorOf({
 
 const clip = (text: string) => text.slice(0, MAX_MESSAGE_CHARACTERS);
 
-function isJson(text: string): boolean {
+/** Whether the text is one JSON value. */
+export function isJson(text: string): boolean {
   try {
     JSON.parse(text);
     return true;

@@ -18,8 +18,8 @@ export class Placement {
   announced = false;
   /** The scheduler wants no result any more. */
   unwanted = false;
-  /** Last data of `progress`. */
-  progressJson = '';
+  /** Newest word of the agent that the scheduler has not heard; undefined when there is none. */
+  progressJson: string | undefined;
   readonly #settled = Promise.withResolvers<void>();
   #queue: Promise<void> = Promise.resolve();
 

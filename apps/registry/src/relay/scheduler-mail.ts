@@ -4,6 +4,7 @@ import { messageTo, type Bus } from '@cogmesh/bus';
 import { workV1 } from '@cogmesh/contracts';
 import { untilDone } from './until-done.js';
 
+export type ProgressInit = MessageInitShape<typeof workV1.ProgressSchema>;
 export type StartedInit = MessageInitShape<typeof workV1.StartedSchema>;
 export type ResultInit = MessageInitShape<typeof workV1.ResultSchema>;
 
@@ -25,6 +26,12 @@ export class SchedulerMail {
       headersOf(traceparent),
     );
     return untilDone(() => this.#bus.publish([message]), this.#signal);
+  }
+
+  /** Tried once: a newer word will follow. */
+  progress(progress: readonly ProgressInit[]): Promise<void> {
+    const batch = { progress: [...progress] };
+    return this.#bus.publish([messageTo({ queue: 'scheduler.started' }, workV1.StartedBatchSchema, batch)]);
   }
 
   result(result: ResultInit, traceparent: string): Promise<void> {
