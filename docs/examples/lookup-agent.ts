@@ -1,34 +1,29 @@
 /**
- * An agent of your own: a plain process that serves `tool:acme/lookup` to runs. It knows one address and one token, and
- * nothing of brokers or databases. Beside a mesh that `./cogmesh up` started:
+ * An agent in 20 lines: it serves the tool `acme/lookup`, so a run's task may say `"uses": "tool:acme/lookup"`.
  *
- *   COGMESH_REGISTRY_ADDRESS=$(node -p 'require("./.cogmesh/endpoint.json").registry') \
- *   COGMESH_TOKEN=$(./cogmesh token) node docs/examples/lookup-agent.ts
+ *   node docs/examples/lookup-agent.ts <registry host:port> <token>
  */
-import { env } from 'node:process';
 import { CogmeshError, createAgent } from '@cogmesh/sdk';
 
-const customers = new Map([
-  ['C-1001', { name: 'Ada Lovelace', country: 'GB' }],
-  ['C-1002', { name: '王小明', country: 'CN' }],
+const [registry = '127.0.0.1:7040', token = ''] = process.argv.slice(2);
+const prices = new Map([
+  ['tea', 3.2],
+  ['coffee', 4.5],
 ]);
 
-const agent = createAgent({
-  registry: env['COGMESH_REGISTRY_ADDRESS'] ?? '127.0.0.1:7040',
-  token: env['COGMESH_TOKEN'] ?? '',
-  name: 'lookup-example',
-});
+const agent = createAgent({ registry, token, name: 'lookup' });
 
-agent.handle<{ customer: string }>(
+agent.handle<{ article: string }>(
   'acme/lookup',
-  ({ customer }) => {
-    const found = customers.get(customer);
-    if (!found) throw new CogmeshError('not_found', `no customer ${customer}`);
-    return { customer, ...found };
+  async ({ article }, ctx) => {
+    ctx.progress({ looking: article });
+    const price = prices.get(article);
+    if (price === undefined) throw new CogmeshError('not_found', `no price for "${article}"`);
+    return { article, price, attempt: ctx.attempt };
   },
   { concurrency: 4 },
 );
 
-// SIGTERM makes it finish what it has and leave.
 await agent.start();
+process.stdout.write(`serving acme/lookup as ${agent.id}\n`);
 await agent.closed;
