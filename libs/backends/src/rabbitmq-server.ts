@@ -2,11 +2,13 @@
  * A RabbitMQ server of ours: one node on a folder and loopback ports of its own, users and permissions loaded at boot.
  * It shares nothing with a RabbitMQ that the system may run: own Erlang port mapper, cookie, data, log, configuration.
  */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { answersAmqp } from './amqp-probe.js';
 import { administrator } from './broker-definitions.js';
 import { serviceUsers, type BrokerUser } from './broker-users.js';
 import { findRabbit, notInstalled, type RabbitBinaries } from './find.js';
+import { endOrphan } from './orphan.js';
 import { freePorts } from './ports.js';
 import {
   keepPasswords,
@@ -52,6 +54,7 @@ export async function startRabbitServer(options: RabbitServerOptions): Promise<R
   if (binaries === undefined) throw notInstalled('RabbitMQ', 'rabbitmq-server', 'COGMESH_TEST_AMQP_URL');
   const users = options.users ?? serviceUsers;
   await mkdir(options.dir, { recursive: true });
+  for (const program of ['rabbitmq', 'epmd']) await endOrphan(join(options.dir, `${program}.pid`), options.dir);
   const passwords = await keepPasswords(options.dir, users);
   const [amqp = 0, dist = 0, epmd = 0, management = 0] = await freePorts(4);
   const ports = { amqp, dist, epmd, management };
@@ -89,7 +92,10 @@ class OwnRabbit implements RabbitServer {
     const { dir, ports, path, startTimeoutMs = defaultStartTimeoutMs } = this.#options;
     const environment = rabbitEnvironment(dir, ports, path);
     // Started by us rather than by Erlang, whose own would be a daemon that outlives the node.
-    this.#epmd ??= new ServerProcess({ name: 'epmd', file: this.#binaries.epmd, environment, cwd: dir });
+    if (!this.#epmd?.running) {
+      this.#epmd = new ServerProcess({ name: 'epmd', file: this.#binaries.epmd, environment, cwd: dir });
+      await writeFile(join(dir, 'epmd.pid'), String(this.#epmd.pid));
+    }
     this.#broker = new ServerProcess({ name: 'RabbitMQ', file: this.#binaries.server, environment, cwd: dir });
     try {
       await this.#broker.untilReady(() => answersAmqp(ports.amqp), startTimeoutMs);
