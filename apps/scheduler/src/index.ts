@@ -1,1 +1,2 @@
-export {};
+export { schedulerConfig, type SchedulerConfig } from './config.js';
+export { schedulerService } from './service.js';

@@ -2,6 +2,8 @@
 export interface RoutableAgent {
   readonly id: string;
   readonly organisation: string;
+  /** `worker` consumes the broker itself; `sdk` gets its work relayed on its stream. */
+  readonly kind: 'worker' | 'sdk';
   readonly state: 'STARTING' | 'READY' | 'DRAINING' | 'LOST' | 'GONE';
   readonly capabilities: readonly OfferedCapability[];
   /** Moving average of run time, milliseconds; 0 when unknown. */

@@ -17,6 +17,7 @@ const agent = (
 ): RoutableAgent => ({
   id,
   organisation: 'acme',
+  kind: 'worker',
   state: 'READY',
   capabilities,
   latencyMs: 10,

@@ -1,0 +1,104 @@
+/**
+ * Each table's columns once: property, column, bulk type. Select lists, bulk inserts and bulk updates are made from here, so
+ * a column cannot be read and forgotten to be written.
+ */
+import { bulk, sql, type BulkRow, type BulkType, type SqlRunner, type Statement } from '@cogmesh/database';
+import type { RunRow, TaskRow } from '../model/rows.js';
+
+type Columns<Row> = { readonly [Property in keyof Row]: readonly [column: string, type: BulkType] };
+
+export const runColumns: Columns<RunRow> = {
+  id: ['id', 'text'],
+  organisation: ['organisation', 'text'],
+  name: ['name', 'text'],
+  priority: ['priority', 'integer'],
+  labels: ['labels', 'text'],
+  input: ['input', 'text'],
+  outputTemplate: ['output_template', 'text'],
+  submittedBy: ['submitted_by', 'text'],
+  traceparent: ['traceparent', 'text'],
+  createdAt: ['created_at', 'bigint'],
+  taskCount: ['task_count', 'integer'],
+  state: ['state', 'text'],
+  startedAt: ['started_at', 'bigint'],
+  finishedAt: ['finished_at', 'bigint'],
+  dueAt: ['due_at', 'bigint'],
+  error: ['error', 'text'],
+  output: ['output', 'text'],
+  sequence: ['sequence', 'bigint'],
+  openTasks: ['open_tasks', 'integer'],
+  totalTasks: ['total_tasks', 'integer'],
+};
+
+export const mutableRunColumns = [
+  'state', 'startedAt', 'finishedAt', 'dueAt', 'error', 'output', 'sequence', 'openTasks', 'totalTasks',
+] as const satisfies readonly (keyof RunRow)[]; // prettier-ignore
+
+export const taskColumns: Columns<TaskRow> = {
+  runId: ['run_id', 'text'],
+  taskId: ['task_id', 'text'],
+  itemIndex: ['item_index', 'integer'],
+  position: ['position', 'integer'],
+  organisation: ['organisation', 'text'],
+  uses: ['uses', 'text'],
+  priority: ['priority', 'integer'],
+  plan: ['plan', 'text'],
+  item: ['item', 'text'],
+  control: ['control', 'integer'],
+  state: ['state', 'text'],
+  pending: ['pending', 'integer'],
+  capability: ['capability', 'text'],
+  attempt: ['attempt', 'integer'],
+  attemptId: ['attempt_id', 'text'],
+  agentId: ['agent_id', 'text'],
+  queue: ['queue', 'text'],
+  dueAt: ['due_at', 'bigint'],
+  leaseUntil: ['lease_until', 'bigint'],
+  timeoutAt: ['timeout_at', 'bigint'],
+  readyAt: ['ready_at', 'bigint'],
+  claimedAt: ['claimed_at', 'bigint'],
+  startedAt: ['started_at', 'bigint'],
+  finishedAt: ['finished_at', 'bigint'],
+  output: ['output', 'text'],
+  outputBytes: ['output_bytes', 'bigint'],
+  error: ['error', 'text'],
+  itemsTotal: ['items_total', 'integer'],
+  itemsSucceeded: ['items_succeeded', 'integer'],
+  itemsFailed: ['items_failed', 'integer'],
+  itemsReleased: ['items_released', 'integer'],
+  traceparent: ['traceparent', 'text'],
+};
+
+export const mutableTaskColumns = [
+  'state', 'pending', 'capability', 'attempt', 'attemptId', 'agentId', 'queue', 'dueAt', 'leaseUntil', 'timeoutAt',
+  'readyAt', 'claimedAt', 'startedAt', 'finishedAt', 'output', 'outputBytes', 'error', 'itemsTotal', 'itemsSucceeded',
+  'itemsFailed', 'itemsReleased', 'traceparent',
+] as const satisfies readonly (keyof TaskRow)[]; // prettier-ignore
+
+/** `t.run_id as "runId", …` of some or all columns. */
+export function selectList<Row>(columns: Columns<Row>, alias: string, only?: readonly (keyof Row)[]): Statement {
+  const properties = only ?? (Object.keys(columns) as (keyof Row)[]);
+  return sql.raw(properties.map((property) => `${alias}.${columns[property][0]} as "${String(property)}"`).join(', '));
+}
+
+/** Rows as a bulk parameter whose columns carry the table's names. */
+export function bulkOf<Row>(
+  tx: SqlRunner,
+  columns: Columns<Row>,
+  rows: readonly Row[],
+  only: readonly (keyof Row)[],
+): Statement {
+  const types = Object.fromEntries(only.map((property) => columns[property]));
+  const shaped = rows.map((row) => Object.fromEntries(only.map((property) => [columns[property][0], row[property]])));
+  return bulk(tx.dialect, shaped as BulkRow<Record<string, BulkType>>[], types);
+}
+
+/** `state = r.state, …` for UPDATE … FROM. */
+export function assignments<Row>(columns: Columns<Row>, properties: readonly (keyof Row)[]): Statement {
+  return sql.raw(properties.map((property) => `${columns[property][0]} = r.${columns[property][0]}`).join(', '));
+}
+
+/** `(a, b, …)` names of some columns. */
+export function columnNames<Row>(columns: Columns<Row>, properties: readonly (keyof Row)[]): Statement {
+  return sql.raw(properties.map((property) => columns[property][0]).join(', '));
+}

@@ -1,0 +1,81 @@
+/** Reads for callers. Every question names the organisation, so that another's run is simply not found. */
+import { sql, type Database, type Statement } from '@cogmesh/database';
+import type { RunState } from '@cogmesh/scheduling-core';
+import type { RunRow, StoredHistoryEntry, TaskRow } from '../model/rows.js';
+import { runColumns, selectList, taskColumns } from './columns.js';
+
+const runList = selectList(runColumns, 'r');
+
+export interface RunsPage {
+  readonly organisation: string;
+  readonly state?: RunState | undefined;
+  readonly limit: number;
+  /** The last id of the page before. */
+  readonly before?: string | undefined;
+}
+
+/** A task without its plan, inputs and outputs. */
+export type TaskView = Omit<TaskRow, 'plan' | 'item' | 'output'>;
+
+const viewColumns = (Object.keys(taskColumns) as (keyof TaskRow)[]).filter(
+  (column) => column !== 'plan' && column !== 'item' && column !== 'output',
+);
+
+export class SqlRunViews {
+  readonly #db: Database;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  async run(runId: string, organisation: string): Promise<RunRow | undefined> {
+    const [row] = await this.#db.query(
+      sql<RunRow>`select ${runList} from runs r where r.id = ${runId} and r.organisation = ${organisation}`,
+    );
+    return row;
+  }
+
+  /** Newest first. */
+  runs({ organisation, state, limit, before }: RunsPage): Promise<RunRow[]> {
+    const only = state === undefined ? sql`` : sql`and r.state = ${state}`;
+    const older = before === undefined ? sql`` : sql`and r.id < ${before}`;
+    return this.#db.query(sql<RunRow>`select ${runList} from runs r
+      where r.organisation = ${organisation} ${only} ${older} order by r.id desc limit ${limit}`);
+  }
+
+  /** The document's own tasks, in its order. */
+  tasks(runId: string): Promise<TaskView[]> {
+    return this.#db.query(sql<TaskView>`select ${selectList(taskColumns, 't', viewColumns)} from tasks t
+      where t.run_id = ${runId} and t.item_index = -1 order by t.position`);
+  }
+
+  /** Edges of the run: who waits for whom, with the parent's state. */
+  dependencies(runId: string): Promise<{ parent: string; child: string; state: string }[]> {
+    return this.#db.query(sql<{ parent: string; child: string; state: string }>`select e.parent_id as parent,
+      e.child_id as child, t.state from edges e
+      join tasks t on t.run_id = e.run_id and t.task_id = e.parent_id and t.item_index = -1 where e.run_id = ${runId}`);
+  }
+
+  /** How many items of each forEach task are ready, and how many held. */
+  openItems(runId: string): Promise<{ taskId: string; state: string; count: number }[]> {
+    return this.#db.query(sql<{ taskId: string; state: string; count: number }>`select t.task_id as "taskId", t.state,
+      count(*) as count from tasks t where t.run_id = ${runId} and t.item_index >= 0
+      and t.state in ('BLOCKED', 'READY', 'CLAIMED', 'PUBLISHED', 'RUNNING', 'RETRY_WAIT') group by t.task_id, t.state`);
+  }
+
+  async output(runId: string, taskId: string, itemIndex: number): Promise<{ output: string | null } | undefined> {
+    const [row] = await this.#db.query(sql<{ output: string | null }>`select t.output from tasks t
+      where t.run_id = ${runId} and t.task_id = ${taskId} and t.item_index = ${itemIndex}`);
+    return row;
+  }
+
+  history(runId: string, after: number, limit: number): Promise<StoredHistoryEntry[]> {
+    return this.#db.query(historyQuery(runId, after, limit));
+  }
+}
+
+function historyQuery(runId: string, after: number, limit: number): Statement<StoredHistoryEntry> {
+  return sql<StoredHistoryEntry>`select e.sequence, e.time, e.type, e.run_state as "runState", e.task_id as "taskId",
+    e.task_state as "taskState", e.item_index as "itemIndex", e.attempt, e.agent_id as "agentId", e.error, e.data
+    from run_events e where e.run_id = ${runId} and e.sequence > ${after} order by e.sequence limit ${limit}`;
+}

@@ -1,0 +1,138 @@
+/** Stores a new run with its tasks, edges and first history entry in one transaction; knows earlier submits by their key. */
+import { bulk, nowMillis, sql, type Database, type SqlRunner } from '@cogmesh/database';
+import { CogmeshError } from '@cogmesh/errors';
+import { dependenciesOf, initialState, type RunPlan, type TaskPlan } from '@cogmesh/scheduling-core';
+import { insertHistory, insertTasks } from './engine-tables.js';
+import { readyEntry, type ReadyEntry, type TaskRow } from '../model/rows.js';
+
+export interface Submission {
+  readonly runId: string;
+  readonly organisation: string;
+  readonly submittedBy: string;
+  readonly plan: RunPlan;
+  /** Of the submit span: parent of all spans of the run. */
+  readonly traceparent: string;
+  readonly callerTraceparent: string;
+  /** Empty for none. */
+  readonly idempotencyKey: string;
+  /** SHA-256 of the document's text. */
+  readonly requestSha256: string;
+}
+
+export interface Submitted {
+  readonly runId: string;
+  readonly replayed: boolean;
+  readonly ready: readonly ReadyEntry[];
+  /** Earliest timer of the new run, milliseconds from now. */
+  readonly timerInMs: number | undefined;
+}
+
+const edgeBatch = 10_000;
+
+export function storeSubmission(db: Database, submission: Submission): Promise<Submitted> {
+  return db.transaction(async (tx) => {
+    const now = await insertRun(tx, submission);
+    if (now === undefined) return replay(tx, submission);
+    const { runId, plan } = submission;
+    const rows = plan.tasks.map((task, position) => taskRow(submission, task, { position, now }));
+    await insertTasks(tx, rows);
+    await insertEdges(tx, runId, plan.tasks);
+    await insertHistory(tx, [{ runId, sequence: 1, type: 'run.state', runState: 'PENDING' }], now);
+    const timers = [plan.deadlineMs, ...plan.tasks.map((task) => task.queueTimeoutMs)].filter((ms) => ms !== undefined);
+    return {
+      runId,
+      replayed: false,
+      ready: rows.filter((row) => row.state === 'READY').map(readyEntry),
+      timerInMs: timers.length === 0 ? undefined : Math.min(...timers),
+    };
+  });
+}
+
+/** The time of the insert, or undefined when the organisation has used the key before. */
+async function insertRun(tx: SqlRunner, submission: Submission): Promise<number | undefined> {
+  const { plan } = submission;
+  const output = plan.output === undefined ? null : JSON.stringify(plan.output);
+  const dueAt = plan.deadlineMs === undefined ? sql`null` : sql`${nowMillis} + ${plan.deadlineMs}`;
+  const rows = await tx.query(sql<{ createdAt: number }>`insert into runs
+    (id, organisation, name, priority, labels, input, output_template, submitted_by, traceparent, caller_traceparent,
+      idempotency_key, request_sha256, created_at, task_count, state, due_at, sequence, open_tasks, total_tasks)
+    values (${submission.runId}, ${submission.organisation}, ${plan.name}, ${plan.priority}, ${JSON.stringify(plan.labels)},
+      ${JSON.stringify(plan.input)}, ${output}, ${submission.submittedBy}, ${submission.traceparent},
+      ${submission.callerTraceparent}, ${submission.idempotencyKey === '' ? null : submission.idempotencyKey},
+      ${submission.requestSha256}, ${nowMillis}, ${plan.tasks.length}, 'PENDING', ${dueAt}, 1, ${plan.tasks.length},
+      ${plan.tasks.length})
+    on conflict do nothing returning created_at as "createdAt"`);
+  return rows[0]?.createdAt;
+}
+
+async function replay(tx: SqlRunner, { organisation, idempotencyKey, requestSha256 }: Submission): Promise<Submitted> {
+  const [earlier] = await tx.query(sql<{ id: string; sha: string }>`select r.id, r.request_sha256 as sha from runs r
+    where r.organisation = ${organisation} and r.idempotency_key = ${idempotencyKey}`);
+  if (!earlier) throw new CogmeshError('internal', 'a new run id was taken already');
+  if (earlier.sha !== requestSha256) {
+    throw new CogmeshError('idempotency_conflict', 'this idempotency key was used with another document', {
+      idempotencyKey,
+      runId: earlier.id,
+    });
+  }
+  return { runId: earlier.id, replayed: true, ready: [], timerInMs: undefined };
+}
+
+async function insertEdges(tx: SqlRunner, runId: string, tasks: readonly TaskPlan[]): Promise<void> {
+  const edges = dependenciesOf(tasks).map(({ parent, child }) => ({ parent_id: parent, child_id: child }));
+  for (let at = 0; at < edges.length; at += edgeBatch) {
+    const batch = bulk(tx.dialect, edges.slice(at, at + edgeBatch), { parent_id: 'text', child_id: 'text' });
+    await tx.execute(
+      sql`insert into edges (run_id, parent_id, child_id) select ${runId}, parent_id, child_id from ${batch} as r`,
+    );
+  }
+}
+
+/** A fresh row: nothing claimed, nothing counted. */
+export const freshTask = {
+  capability: null,
+  attempt: 0,
+  attemptId: null,
+  agentId: null,
+  queue: null,
+  leaseUntil: null,
+  timeoutAt: null,
+  claimedAt: null,
+  startedAt: null,
+  finishedAt: null,
+  output: null,
+  outputBytes: 0,
+  error: null,
+  itemsTotal: 0,
+  itemsSucceeded: 0,
+  itemsFailed: 0,
+  itemsReleased: 0,
+  traceparent: null,
+} as const satisfies Partial<TaskRow>;
+
+function taskRow(
+  { runId, organisation }: Submission,
+  task: TaskPlan,
+  { position, now }: { readonly position: number; readonly now: number },
+): TaskRow {
+  const { state, pending } = initialState(task);
+  const isReady = state === 'READY';
+  const isControl = task.when !== undefined || task.forEach !== undefined || task.uses === 'sleep';
+  return {
+    ...freshTask,
+    runId,
+    taskId: task.id,
+    itemIndex: -1,
+    position,
+    organisation,
+    uses: task.uses,
+    priority: task.priority,
+    plan: JSON.stringify(task),
+    item: null,
+    control: isControl ? 1 : 0,
+    state,
+    pending,
+    readyAt: isReady ? now : null,
+    dueAt: isReady && task.queueTimeoutMs !== undefined ? now + task.queueTimeoutMs : null,
+  };
+}

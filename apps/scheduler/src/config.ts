@@ -1,0 +1,104 @@
+import { z } from 'zod';
+import { defineConfig, flag, integer, list, setting, type ConfigOf } from '@cogmesh/config';
+import { defaultAgeingMs, defaultRunLimits, defaultTaskDefaults } from '@cogmesh/scheduling-core';
+import type { EngineSettings } from './engine/settings.js';
+
+const hourMs = 3_600_000;
+
+export const schedulerConfig = defineConfig('scheduler', {
+  strategy: setting(
+    'COGMESH_SCHEDULER_STRATEGY',
+    z.enum(['load-aware', 'round-robin']).default('load-aware'),
+    '`load-aware`: each task goes to the agent with the shortest expected wait, within its free credits. `round-robin`: tasks go to a queue per capability that its agents share.',
+  ),
+  leaseMs: setting(
+    'COGMESH_SCHEDULER_LEASE_MS',
+    integer({ min: 200, max: hourMs, default: 10_000 }),
+    'How long running work is left alone without a renewal from its agent, milliseconds. Shorter finds crashed agents sooner; keep it above three heartbeats.',
+  ),
+  startWithinMs: setting(
+    'COGMESH_SCHEDULER_START_WITHIN_MS',
+    integer({ min: 200, max: hourMs, default: 30_000 }),
+    'Work that no agent has started by then is taken back and handed out anew, milliseconds.',
+  ),
+  claimBatch: setting(
+    'COGMESH_SCHEDULER_CLAIM_BATCH',
+    integer({ min: 1, max: 1_000, default: 200 }),
+    'Tasks claimed by one transaction.',
+  ),
+  sharedOutstanding: setting(
+    'COGMESH_SCHEDULER_SHARED_OUTSTANDING',
+    integer({ min: 1, max: 10_000, default: 200 }),
+    'Unfinished tasks per shared queue with `round-robin`; never more than twice the credits of its agents.',
+  ),
+  resultSenders: setting(
+    'COGMESH_SCHEDULER_RESULT_SENDERS',
+    list(['worker', 'registry']),
+    'Services whose reports about work are accepted, by their broker user. Anything else goes to the dead letters.',
+  ),
+  maxTasks: setting(
+    'COGMESH_SCHEDULER_MAX_TASKS',
+    integer({ min: 1, max: 100_000, default: defaultRunLimits.maxTasks }),
+    'Tasks in one run document.',
+  ),
+  maxExpandedTasks: setting(
+    'COGMESH_SCHEDULER_MAX_EXPANDED_TASKS',
+    integer({ min: 1, max: 1_000_000, default: defaultRunLimits.maxExpandedTasks }),
+    'Tasks of one run after every forEach has been expanded.',
+  ),
+  maxExpressionSteps: setting(
+    'COGMESH_SCHEDULER_MAX_EXPRESSION_STEPS',
+    integer({ min: 1_000, max: 100_000_000, default: defaultRunLimits.maxExpressionSteps }),
+    'Steps one expression may take before it is stopped.',
+  ),
+  taskTimeoutMs: setting(
+    'COGMESH_SCHEDULER_TASK_TIMEOUT_MS',
+    integer({ min: 1, max: 24 * hourMs, default: defaultTaskDefaults.timeoutMs }),
+    'Time-out of a task that names none, from its start, milliseconds.',
+  ),
+  taskMaxAttempts: setting(
+    'COGMESH_SCHEDULER_TASK_MAX_ATTEMPTS',
+    integer({ min: 1, max: defaultRunLimits.maxAttempts, default: defaultTaskDefaults.retry.maxAttempts }),
+    'Attempts of a task that names no retry policy.',
+  ),
+  ageingMs: setting(
+    'COGMESH_SCHEDULER_AGEING_MS',
+    integer({ min: 1, max: 24 * hourMs, default: defaultAgeingMs }),
+    'Waiting this long lifts a task by one priority band, milliseconds.',
+  ),
+  maxInlineBytes: setting(
+    'COGMESH_SCHEDULER_MAX_INLINE_BYTES',
+    integer({ min: 256, max: 1_048_576, default: 65_536 }),
+    'Outputs that the scheduler builds (lists of items, outputs of runs) are stored as blobs above this size, bytes.',
+  ),
+  registryStaleMs: setting(
+    'COGMESH_SCHEDULER_REGISTRY_STALE_MS',
+    integer({ min: 1_000, max: hourMs, default: 60_000 }),
+    'How long the last known agents are used while the registry does not answer, milliseconds.',
+  ),
+  agentMissingMs: setting(
+    'COGMESH_SCHEDULER_AGENT_MISSING_MS',
+    integer({ min: 100, max: hourMs, default: 10_000 }),
+    'How long an agent may be missing from the registry’s answers (it has just restarted, say) before its unstarted work goes to others, milliseconds.',
+  ),
+  refuseUnknownModels: setting(
+    'COGMESH_SCHEDULER_REFUSE_UNKNOWN_MODELS',
+    flag(true),
+    'Refuse a run that names a model no connected agent offers in any version. Turn it off where workers are started on demand.',
+  ),
+});
+
+export type SchedulerConfig = ConfigOf<typeof schedulerConfig>;
+
+export function engineSettings(config: SchedulerConfig): EngineSettings {
+  const { maxTasks, maxExpandedTasks, maxExpressionSteps, taskTimeoutMs, taskMaxAttempts, ...rest } = config;
+  return {
+    ...rest,
+    limits: { ...defaultRunLimits, maxTasks, maxExpandedTasks, maxExpressionSteps },
+    defaults: {
+      ...defaultTaskDefaults,
+      timeoutMs: taskTimeoutMs,
+      retry: { ...defaultTaskDefaults.retry, maxAttempts: taskMaxAttempts },
+    },
+  };
+}

@@ -1,0 +1,212 @@
+/**
+ * What an ending means for the rest of its run, step by step inside one unit: children are released, items joined, a
+ * failure spreads. `settle` closes the unit; until then the sets of what ended are only collected, so that a batch of
+ * results costs a handful of statements.
+ */
+import { CogmeshError, errorClasses, isErrorCode } from '@cogmesh/errors';
+import {
+  afterError,
+  afterItems,
+  isTerminalRun,
+  itemsToRelease,
+  releaseChildren,
+  type ItemCounters,
+  type TaskEvent,
+} from '@cogmesh/scheduling-core';
+import { blockedItems, edgesFrom } from '../adapters/engine-tables.js';
+import type { Failure, RunRow, TaskRow } from '../model/rows.js';
+import { spreadFailure } from './failure.js';
+import type { PlanOf } from './plan-cache.js';
+import type { WorkUnit } from './work-unit.js';
+
+export interface Output {
+  readonly json: string;
+}
+
+export class Outcomes {
+  readonly #unit: WorkUnit;
+  readonly #random: () => number;
+  readonly #satisfied = new Map<RunRow, string[]>();
+  readonly #failed = new Map<RunRow, string[]>();
+  readonly #endedItems = new Map<TaskRow, number>();
+  /** Children that became READY, per run; told to the trace. */
+  readonly released = new Map<string, number>();
+
+  constructor(unit: WorkUnit, random: () => number = Math.random) {
+    this.#unit = unit;
+    this.#random = random;
+  }
+
+  succeed(task: TaskRow, { json }: Output, event: TaskEvent = 'succeed'): boolean {
+    if (!this.#unit.move(task, event, { output: json, outputBytes: Buffer.byteLength(json), error: null }))
+      return false;
+    if (task.itemIndex < 0) this.#satisfy(task);
+    else this.#itemEnded(task, 'itemsSucceeded');
+    return true;
+  }
+
+  /** `when` is false: output null, children go on. */
+  skip(task: TaskRow): boolean {
+    if (!this.#unit.move(task, 'condition_false', { output: 'null' })) return false;
+    this.#satisfy(task);
+    return true;
+  }
+
+  /** Fails for good, and the run with it. */
+  fail(task: TaskRow, failure: Failure, event: TaskEvent = 'fail'): boolean {
+    if (!this.#unit.move(task, event, { error: JSON.stringify(failure) })) return false;
+    if (task.itemIndex >= 0) this.#itemEnded(task, 'itemsFailed');
+    this.failRun(this.#unit.run(task), failureOfTask(task, failure), [task.taskId]);
+    return true;
+  }
+
+  failRun(run: RunRow, failure: Failure, failedTasks: readonly string[]): void {
+    run.error ??= JSON.stringify(failure);
+    this.#unit.touchRun(run);
+    this.#failed.set(run, [...(this.#failed.get(run) ?? []), ...failedTasks]);
+  }
+
+  /** Tries again, or fails for good when attempts are spent or the run is failing already. */
+  retryOrFail(task: TaskRow, failure: Failure, planOf: PlanOf): boolean {
+    const { retry } = planOf(task);
+    const retryable = failure.retryable && this.#unit.run(task).error === null;
+    const next = afterError({ retryable, attempt: task.attempt, retry }, this.#random());
+    if (next.event === 'fail') return this.fail(task, failure);
+    return this.#unit.move(task, 'retry', { error: JSON.stringify(failure), dueAt: this.#unit.now + next.delayMs });
+  }
+
+  /** Back to READY with its old place and uncounted; in a failing run nothing starts any more, so it ends instead. */
+  returnUnstarted(task: TaskRow, event: TaskEvent, planOf: PlanOf): boolean {
+    if (this.#unit.run(task).error !== null) return this.#cancelInFailingRun(task);
+    const { queueTimeoutMs } = planOf(task);
+    const dueAt = queueTimeoutMs === undefined ? null : (task.readyAt ?? this.#unit.now) + queueTimeoutMs;
+    return this.#unit.move(task, event, { ...unclaimed, dueAt });
+  }
+
+  /** The wait before a retry is over. */
+  tryAgain(task: TaskRow, planOf: PlanOf): boolean {
+    if (this.#unit.run(task).error !== null) return this.#cancelInFailingRun(task);
+    return this.#ready(task, planOf, 'timer');
+  }
+
+  /** Releases, joins, spreads failure, notices finished runs. Call once, last. */
+  async settle(): Promise<void> {
+    for (const [parent, ended] of this.#endedItems) await this.#settleItems(parent, ended);
+    for (const [run, parents] of this.#satisfied) if (run.error === null) await this.#release(run, parents);
+    for (const [run, failed] of this.#failed) await spreadFailure(this.#unit, run, failed);
+    for (const run of this.#unit.runs.values()) {
+      if (run.openTasks === 0 && !isTerminalRun(run.state)) this.#unit.effects.finalise.push(run.id);
+    }
+  }
+
+  #cancelInFailingRun(task: TaskRow): boolean {
+    const error = JSON.stringify(notStarted);
+    if (!this.#unit.move(task, 'cancel', { error })) return false;
+    const parent = task.itemIndex < 0 ? undefined : this.#unit.task({ ...task, itemIndex: -1 });
+    if (parent?.state === 'RUNNING') this.#unit.move(parent, 'cancel', { error });
+    return true;
+  }
+
+  #satisfy(task: TaskRow): void {
+    const run = this.#unit.run(task);
+    const ids = this.#satisfied.get(run);
+    if (ids) ids.push(task.taskId);
+    else this.#satisfied.set(run, [task.taskId]);
+  }
+
+  #itemEnded(item: TaskRow, counter: 'itemsSucceeded' | 'itemsFailed'): void {
+    const parent = this.#unit.task({ ...item, itemIndex: -1 });
+    if (!parent)
+      throw new CogmeshError('internal', `the task of item ${item.taskId}[${item.itemIndex}] was not loaded`);
+    parent[counter] += 1;
+    parent.outputBytes += item.outputBytes;
+    parent.capability ??= item.capability;
+    parent.agentId ??= item.agentId;
+    parent.attempt = Math.max(parent.attempt, item.attempt);
+    this.#endedItems.set(parent, (this.#endedItems.get(parent) ?? 0) + 1);
+    this.#unit.touch(parent);
+  }
+
+  async #settleItems(parent: TaskRow, ended: number): Promise<void> {
+    const unit = this.#unit;
+    if (parent.state !== 'RUNNING') return;
+    const counters = countersOf(parent);
+    unit.tell(unit.run(parent), {
+      type: 'task.progress',
+      taskId: parent.taskId,
+      data: JSON.stringify(progressOf(parent)),
+    });
+    const { parent: verdict } = afterItems(counters);
+    if (verdict === 'failed') unit.move(parent, 'fail', { error: unit.run(parent).error });
+    else if (verdict === 'joined') unit.effects.aggregate.push(parent);
+    else if (unit.run(parent).error === null) await this.#releaseItems(parent, itemsToRelease(counters, ended));
+  }
+
+  async #releaseItems(parent: TaskRow, range: { readonly from: number; readonly to: number }): Promise<void> {
+    if (range.to <= range.from) return;
+    const planOf = await this.#unit.plans([parent]);
+    for (const item of this.#unit.adopt(await blockedItems(this.#unit.tx, parent, range))) this.#ready(item, planOf);
+    parent.itemsReleased = range.to;
+  }
+
+  async #release(run: RunRow, parents: readonly string[]): Promise<void> {
+    const unit = this.#unit;
+    const edges = await edgesFrom(unit.tx, run.id, parents);
+    const ids = [...new Set(edges.map((edge) => edge.child))].sort();
+    const children = await unit.load(ids.map((taskId) => ({ runId: run.id, taskId, itemIndex: -1 })));
+    const planOf = await unit.plans(children);
+    const byId = new Map(children.map((child) => [child.taskId, child]));
+    const moves = releaseChildren(
+      children.map(({ taskId: id, state, pending }) => ({ id, state, pending })),
+      edges,
+    );
+    for (const { id, pending, released } of moves) {
+      const child = byId.get(id);
+      if (!child) continue;
+      child.pending = pending;
+      unit.touch(child);
+      if (released) this.#ready(child, planOf);
+    }
+    this.released.set(run.id, moves.filter((move) => move.released).length);
+  }
+
+  #ready(task: TaskRow, planOf: PlanOf, event: TaskEvent = 'released'): boolean {
+    const { queueTimeoutMs } = planOf(task);
+    const dueAt = queueTimeoutMs === undefined ? null : this.#unit.now + queueTimeoutMs;
+    return this.#unit.move(task, event, { ...unclaimed, readyAt: this.#unit.now, dueAt });
+  }
+}
+
+const unclaimed = { attemptId: null, agentId: null, queue: null, capability: null, claimedAt: null, traceparent: null };
+
+export const notStarted: Failure = {
+  code: 'task_failed',
+  message: 'not started, because the run has failed',
+  retryable: false,
+};
+
+export function countersOf(parent: TaskRow): ItemCounters {
+  const { itemsTotal: total, itemsSucceeded: succeeded, itemsFailed: failed, itemsReleased: released } = parent;
+  return { total, succeeded, failed, released };
+}
+
+const progressOf = (parent: TaskRow) => ({
+  total: parent.itemsTotal,
+  succeeded: parent.itemsSucceeded,
+  failed: parent.itemsFailed,
+});
+
+function failureOfTask(task: TaskRow, failure: Failure): Failure {
+  const name = task.itemIndex < 0 ? task.taskId : `${task.taskId}[${task.itemIndex}]`;
+  return { ...failure, message: `task ${name} failed: ${failure.message}` };
+}
+
+/** A Failure from a code that may be one of ours or an agent's own. */
+export function failureOf(
+  code: string,
+  message: string,
+  extra: { retryable?: boolean; details?: unknown } = {},
+): Failure {
+  const retryable = extra.retryable ?? (isErrorCode(code) && errorClasses[code].retryable);
+  return { code, message, retryable, ...(extra.details === undefined ? {} : { details: extra.details }) };
+}

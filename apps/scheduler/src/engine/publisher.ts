@@ -1,0 +1,156 @@
+/**
+ * Hands claimed work to the broker. The claim is the outbox: a batch is published until the broker has confirmed it, under
+ * the same attempt ids, unless its attempts have left the claim meanwhile (cancelled, expired). While the broker is down the
+ * publisher says so and nothing new is claimed.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Bus } from '@cogmesh/bus';
+import { toCogmeshError } from '@cogmesh/errors';
+import type { Logger } from '@cogmesh/telemetry';
+import { Backoff } from './backoff.js';
+import type { Credits } from './credits.js';
+import type { Engine } from './engine.js';
+import type { DispatchSpan } from './attempt-spans.js';
+import { batchesOf, queueNameOf, workMessage, type ClaimedWork, type GrantMinter } from './work-message.js';
+
+export interface Publication extends ClaimedWork {
+  readonly span: DispatchSpan | undefined;
+}
+
+export interface PublisherOptions {
+  readonly bus: Bus;
+  readonly minter: GrantMinter;
+  readonly engine: Engine;
+  readonly credits: Credits;
+  readonly logger: Logger;
+  /** Declares a shared queue before its first use. */
+  readonly declareShared: (queue: string) => Promise<void>;
+  /** Called when the broker answers again. */
+  readonly onUnblocked: () => void;
+}
+
+export class Publisher {
+  readonly #options: PublisherOptions;
+  readonly #publishing = new Set<string>();
+  readonly #running = new Set<Promise<void>>();
+  #confirmed: Publication[] = [];
+  #blocked = 0;
+  #stopped = false;
+
+  constructor(options: PublisherOptions) {
+    this.#options = options;
+  }
+
+  /** The broker does not take messages now. */
+  get isBlocked(): boolean {
+    return this.#blocked > 0;
+  }
+
+  /** Attempts that are being published. */
+  publishing(): ReadonlySet<string> {
+    return this.#publishing;
+  }
+
+  /** Publishes in the background. */
+  send(works: readonly Publication[]): void {
+    for (const { row } of works) this.#publishing.add(row.attemptId);
+    for (const batch of batchesOf(works) as Publication[][]) this.#track(this.#sendBatch(batch));
+  }
+
+  /** Gives up on what is not confirmed (the rows stay CLAIMED and are published after the next start) and waits. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await Promise.all(this.#running);
+  }
+
+  #track(work: Promise<void>): void {
+    const tracked = work.finally(() => this.#running.delete(tracked));
+    this.#running.add(tracked);
+  }
+
+  async #sendBatch(batch: Publication[]): Promise<void> {
+    try {
+      await this.#publishUntilConfirmed(batch);
+    } catch (error) {
+      this.#options.logger.error({ err: error }, 'publishing claimed work failed');
+      for (const { span } of batch) span?.end(error);
+    } finally {
+      for (const { row } of batch) this.#publishing.delete(row.attemptId);
+    }
+  }
+
+  async #publishUntilConfirmed(batch: Publication[]): Promise<void> {
+    const backoff = new Backoff();
+    let isBlocking = false;
+    const unblock = (): void => {
+      if (!isBlocking) return;
+      isBlocking = false;
+      this.#blocked -= 1;
+      if (this.#blocked === 0) this.#options.onUnblocked();
+    };
+    try {
+      for (let left = this.#stillHeld(batch); left.length > 0 && !this.#stopped; left = this.#stillHeld(left)) {
+        const failure = await this.#tryOnce(left);
+        if (failure === undefined) return await this.#confirm(left);
+        if (failure === 'not_found') return await this.#takeBack(left);
+        if (!isBlocking) this.#blocked += 1;
+        isBlocking = true;
+        await delay(backoff.next());
+      }
+      for (const { span } of batch) span?.end();
+    } finally {
+      unblock();
+    }
+  }
+
+  #stillHeld(batch: Publication[]): Publication[] {
+    return batch.filter(({ row }) => this.#options.credits.has(row.attemptId));
+  }
+
+  async #tryOnce(batch: Publication[]): Promise<'not_found' | 'later' | undefined> {
+    const { bus, minter, logger } = this.#options;
+    try {
+      const [first] = batch;
+      if (first?.target.queue !== undefined) await this.#options.declareShared(first.target.queue);
+      await bus.publish([await workMessage(batch, minter)]);
+      return undefined;
+    } catch (thrown) {
+      const error = toCogmeshError(thrown);
+      const queue = batch[0] && queueNameOf(batch[0].target);
+      logger.warn({ code: error.code, queue, attempts: batch.length }, `work was not published: ${error.message}`);
+      return error.code === 'not_found' ? 'not_found' : 'later';
+    }
+  }
+
+  /** Confirmations that arrive while a transaction runs are written together by the next one. */
+  async #confirm(batch: Publication[]): Promise<void> {
+    for (const { span } of batch) span?.end();
+    this.#confirmed.push(...batch);
+    await this.#options.engine.lane.run(() => Promise.resolve());
+    const confirmed = this.#confirmed;
+    this.#confirmed = [];
+    if (confirmed.length === 0) return;
+    const byAttempt = new Map(confirmed.map((work) => [work.row.attemptId, work]));
+    await this.#options.engine.transact(runsOf(confirmed), async (unit) => {
+      for (const task of await unit.loadHeld([...byAttempt.keys()])) {
+        const work = byAttempt.get(task.attemptId ?? '');
+        if (task.state !== 'CLAIMED' || !work) continue;
+        unit.move(task, 'published', { dueAt: task.dueAt, traceparent: work.traceparent });
+      }
+    });
+  }
+
+  /** The agent's queue is gone: back to READY, uncounted. */
+  async #takeBack(batch: Publication[]): Promise<void> {
+    for (const { span } of batch) span?.end(new Error('the queue of the agent is gone'));
+    const attemptIds = batch.map(({ row }) => row.attemptId);
+    await this.#options.engine.transact(runsOf(batch), async (unit, outcomes) => {
+      const tasks = await unit.loadHeld(attemptIds);
+      const planOf = await unit.plans(tasks);
+      await unit.load(tasks.filter((task) => task.itemIndex >= 0).map((task) => ({ ...task, itemIndex: -1 })));
+      for (const task of tasks) if (task.state === 'CLAIMED') outcomes.returnUnstarted(task, 'unroutable', planOf);
+    });
+  }
+}
+
+const runsOf = (works: readonly ClaimedWork[]): string[] => works.map(({ row }) => row.runId);

@@ -1,0 +1,85 @@
+/** Takes a run document in: validates, checks the rights it needs, stores it durably, then wakes the dispatcher. */
+import { createHash } from 'node:crypto';
+import type { Database } from '@cogmesh/database';
+import { CogmeshError } from '@cogmesh/errors';
+import { accessNeededBy, parseRun, suggestion, type NeededAccess, type RunPlan } from '@cogmesh/scheduling-core';
+import { splitCapability } from '@cogmesh/routing-core';
+import { storeSubmission, type Submitted } from '../adapters/sql-submissions.js';
+import type { AgentDirectory } from './agent-directory.js';
+import { noEffects } from './effects.js';
+import type { Engine } from './engine.js';
+import type { EngineSettings } from './settings.js';
+
+export interface SubmitRequest {
+  readonly documentJson: string;
+  readonly idempotencyKey: string;
+  readonly organisation: string;
+  readonly submittedBy: string;
+  /** Of the submit span. */
+  readonly traceparent: string;
+  readonly callerTraceparent: string;
+  /** Throws `permission_denied` unless every right is held. */
+  readonly requireAccess: (needed: readonly NeededAccess[]) => void;
+}
+
+export interface SubmitContext {
+  readonly database: Database;
+  readonly engine: Engine;
+  readonly directory: AgentDirectory;
+  readonly settings: EngineSettings;
+  readonly refuseUnknownModels: boolean;
+  readonly newRunId: () => string;
+}
+
+const maxIdempotencyKeyLength = 255;
+
+export async function submitRun(context: SubmitContext, request: SubmitRequest): Promise<Submitted> {
+  const { organisation, documentJson, idempotencyKey } = request;
+  if (idempotencyKey.length > maxIdempotencyKeyLength) {
+    throw new CogmeshError('invalid_argument', `an idempotency key has at most ${maxIdempotencyKeyLength} characters`);
+  }
+  const { limits, defaults } = context.settings;
+  const plan = parseRun(documentJson, { organisation, limits, defaults });
+  request.requireAccess(accessNeededBy(plan, organisation));
+  if (context.refuseUnknownModels) refuseUnknownModels(plan, context.directory);
+  const { submittedBy, traceparent, callerTraceparent } = request;
+  const submitted = await storeSubmission(context.database, {
+    runId: context.newRunId(),
+    organisation,
+    submittedBy,
+    plan,
+    traceparent,
+    callerTraceparent,
+    idempotencyKey,
+    requestSha256: createHash('sha256').update(documentJson).digest('hex'),
+  });
+  const effects = noEffects();
+  effects.ready.push(...submitted.ready);
+  effects.soonestTimerMs = submitted.timerInMs;
+  context.engine.apply(effects);
+  return submitted;
+}
+
+/**
+ * A model that no agent has ever offered under that name is a mistake to report now. While no agent offers any model at
+ * all (workers are still starting) nothing can be said, and the run waits.
+ */
+function refuseUnknownModels(plan: RunPlan, directory: AgentDirectory): void {
+  const offered = new Set<string>();
+  for (const { state, capabilities } of directory.agents()) {
+    if (state === 'LOST' || state === 'GONE') continue;
+    for (const { name } of capabilities) if (name.startsWith('model:')) offered.add(splitCapability(name).name);
+  }
+  if (offered.size === 0) return;
+  const issues = plan.tasks.flatMap(({ uses }, index) => {
+    if (!uses.startsWith('model:')) return [];
+    const { name } = splitCapability(uses);
+    const path = `tasks[${index}].uses`;
+    if (!offered.has(name)) {
+      return [{ path, code: 'unknown_model', message: `no agent offers ${name}${suggestion(name, offered)}` }];
+    }
+    return [];
+  });
+  const [first] = issues;
+  if (first) throw new CogmeshError('unknown_model', `${first.path}: ${first.message}`, { issues });
+}

@@ -1,0 +1,77 @@
+/**
+ * Where a ready task may go. `load-aware`: the queue of one agent within its free credits, chosen by load. `round-robin`:
+ * the shared queue of the exact capability, with a bounded number outstanding, and the broker deals it out.
+ */
+import { sharedQueueOf } from '@cogmesh/enforcement';
+import { chooseAgent, freeCredits, type Candidate, type InFlight } from '@cogmesh/routing-core';
+import type { AgentDirectory } from './agent-directory.js';
+import type { Credits, Target } from './credits.js';
+
+export interface TargetsOptions {
+  readonly strategy: 'load-aware' | 'round-robin';
+  readonly directory: AgentDirectory;
+  readonly credits: Credits;
+  readonly sharedOutstanding: number;
+  readonly random: () => number;
+}
+
+export interface Choice {
+  readonly target: Target;
+  readonly needsOwnGrant: boolean;
+}
+
+export class Targets {
+  readonly #options: TargetsOptions;
+  readonly #inFlight: InFlight;
+
+  constructor(options: TargetsOptions) {
+    this.#options = options;
+    this.#inFlight = ({ agent, capability }) => options.credits.usedBy(agent.id, capability.name);
+  }
+
+  /** Whether something that needs `uses` could go out now. */
+  hasRoom(uses: string): boolean {
+    const candidates = this.#options.directory.candidates(uses);
+    if (this.#options.strategy === 'load-aware') {
+      return candidates.some((candidate) => freeCredits(candidate, this.#inFlight) > 0);
+    }
+    const best = highest(candidates);
+    return best !== undefined && this.#sharedRoom(best, candidates) > 0;
+  }
+
+  choose(uses: string): Choice | undefined {
+    const candidates = this.#options.directory.candidates(uses);
+    if (this.#options.strategy === 'round-robin') return this.#chooseQueue(candidates);
+    const chosen = chooseAgent(candidates, { inFlight: this.#inFlight, random: this.#options.random });
+    if (!chosen) return undefined;
+    const target = { agentId: chosen.agent.id, capability: chosen.capability.name };
+    return { target, needsOwnGrant: chosen.agent.kind === 'sdk' };
+  }
+
+  #chooseQueue(candidates: readonly Candidate[]): Choice | undefined {
+    const best = highest(candidates);
+    if (!best || this.#sharedRoom(best, candidates) <= 0) return undefined;
+    const capability = best.capability.name;
+    return { target: { queue: sharedQueueOf(capability), capability }, needsOwnGrant: best.agent.kind === 'sdk' };
+  }
+
+  /** Twice the credits of those who consume it keeps everyone busy and the queue shallow. */
+  #sharedRoom({ capability: { name } }: Candidate, candidates: readonly Candidate[]): number {
+    const credits = candidates.reduce(
+      (sum, { capability }) => sum + (capability.name === name ? capability.credits : 0),
+      0,
+    );
+    const bound = Math.min(this.#options.sharedOutstanding, Math.max(1, 2 * credits));
+    return bound - this.#options.credits.outstandingIn(sharedQueueOf(name));
+  }
+}
+
+/** The highest version on offer, warm before cold. */
+function highest(candidates: readonly Candidate[]): Candidate | undefined {
+  const ordered = candidates.toSorted(
+    (a, b) =>
+      Number(b.capability.ready) - Number(a.capability.ready) ||
+      b.capability.name.localeCompare(a.capability.name, 'en', { numeric: true }),
+  );
+  return ordered[0];
+}

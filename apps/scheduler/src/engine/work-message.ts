@@ -1,0 +1,109 @@
+/** Claimed tasks as bus messages: one WorkBatch per target, with the task grant that covers exactly its attempts. */
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { messageTo, type OutgoingMessage } from '@cogmesh/bus';
+import { workV1 } from '@cogmesh/contracts';
+import type { ServiceIdentity } from '@cogmesh/identity';
+import type { TaskPlan } from '@cogmesh/scheduling-core';
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { TaskRow } from '../model/rows.js';
+import type { Target } from './credits.js';
+import type { PreparedInput } from './prepare-input.js';
+import { expiryGraceMs } from './settings.js';
+
+export type GrantMinter = Pick<ServiceIdentity, 'mintTaskGrant'>;
+
+/** A claim with everything its message needs. */
+export interface ClaimedWork {
+  readonly row: TaskRow & { readonly attemptId: string };
+  readonly target: Target;
+  readonly plan: TaskPlan;
+  readonly input: PreparedInput;
+  /** Traceparent of the dispatch span. */
+  readonly traceparent: string;
+  /** The agent gets its work outside a WorkBatch. */
+  readonly needsOwnGrant: boolean;
+}
+
+/** The contract's limit on one WorkBatch. */
+const maxBatch = 100;
+/** Bytes of inputs in one message; a single larger input travels alone. */
+const maxBatchBytes = 4 * 1024 * 1024;
+/** A grant outlives the start by the task's own time and this much. */
+const grantSlackMs = 60_000;
+
+export const agentQueueName = (agentId: string): string => `agent.${agentId}.work`;
+
+/** Groups by target, then cuts to the limits of one message. */
+export function batchesOf(works: readonly ClaimedWork[]): ClaimedWork[][] {
+  const byTarget = new Map<string, ClaimedWork[]>();
+  for (const work of works) {
+    const name = queueNameOf(work.target);
+    const group = byTarget.get(name);
+    if (group) group.push(work);
+    else byTarget.set(name, [work]);
+  }
+  return [...byTarget.values()].flatMap(cut);
+}
+
+function cut(works: readonly ClaimedWork[]): ClaimedWork[][] {
+  const batches: ClaimedWork[][] = [];
+  let bytes = 0;
+  for (const work of works) {
+    const size = work.input.inputJson.length + (work.plan.script?.length ?? 0);
+    const last = batches.at(-1);
+    if (last && last.length < maxBatch && bytes + size <= maxBatchBytes) {
+      last.push(work);
+      bytes += size;
+    } else {
+      batches.push([work]);
+      bytes = size;
+    }
+  }
+  return batches;
+}
+
+export const queueNameOf = (target: Target): string => target.queue ?? agentQueueName(target.agentId);
+
+export async function workMessage(batch: readonly ClaimedWork[], minter: GrantMinter): Promise<OutgoingMessage> {
+  const [first] = batch;
+  if (!first) throw new RangeError('a work batch has at least one attempt');
+  const grantJws = await mintFor(batch, first.target, minter);
+  const work = await Promise.all(batch.map((each) => workOf(each, minter)));
+  return messageTo({ queue: queueNameOf(first.target) }, workV1.WorkBatchSchema, { work, grantJws });
+}
+
+function mintFor(works: readonly ClaimedWork[], target: Target, minter: GrantMinter): Promise<string> {
+  const expiresAtMs = Math.max(...works.map(({ row, plan }) => (row.dueAt ?? 0) + plan.timeoutMs)) + grantSlackMs;
+  const attempts = works.map(({ row, target: { capability }, input }) => ({
+    attemptId: row.attemptId,
+    capability,
+    inputSha256: input.inputSha256,
+    blobs: input.blobs,
+    organisation: row.organisation,
+  }));
+  const bearer = target.queue === undefined ? { agent: target.agentId } : { queue: target.queue };
+  return minter.mintTaskGrant({ ...bearer, attempts, expiresAtMs });
+}
+
+async function workOf(
+  work: ClaimedWork,
+  minter: GrantMinter,
+): Promise<MessageInitShape<typeof workV1.WorkSchema>> {
+  const { row, plan, target, input, traceparent } = work;
+  return {
+    attemptId: row.attemptId,
+    runId: row.runId,
+    taskId: row.taskId,
+    ...(row.itemIndex < 0 ? {} : { index: row.itemIndex }),
+    organisation: row.organisation,
+    capability: target.capability,
+    inputJson: input.inputJson,
+    script: plan.script ?? '',
+    timeoutMs: plan.timeoutMs,
+    notAfter: timestampFromMs((row.dueAt ?? expiryGraceMs) - expiryGraceMs),
+    traceparent,
+    attempt: row.attempt + 1,
+    priority: row.priority,
+    grantJws: work.needsOwnGrant ? await mintFor([work], target, minter) : '',
+  };
+}

@@ -1,0 +1,4 @@
+import { runService } from '@cogmesh/service';
+import { schedulerService } from './service.js';
+
+await runService(schedulerService);

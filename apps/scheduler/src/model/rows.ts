@@ -1,0 +1,150 @@
+/**
+ * Runs and tasks as the scheduler stores them. Times are milliseconds since the epoch by the database's clock. JSON is
+ * text that nothing rewrites, so an output is byte for byte what the agent sent.
+ */
+import type { RunState, TaskState } from '@cogmesh/scheduling-core';
+
+export interface RunRow {
+  readonly id: string;
+  readonly organisation: string;
+  readonly name: string;
+  readonly priority: number;
+  /** JSON object of texts. */
+  readonly labels: string;
+  readonly input: string;
+  /** Template of the output; null when the document names none. */
+  readonly outputTemplate: string | null;
+  readonly submittedBy: string;
+  /** Parent of every span of the run. */
+  readonly traceparent: string;
+  readonly createdAt: number;
+  /** The document's own tasks. */
+  readonly taskCount: number;
+  state: RunState;
+  startedAt: number | null;
+  finishedAt: number | null;
+  /** Deadline; null when there is none or the run is over. */
+  dueAt: number | null;
+  /** JSON of a Failure; set while running tasks finish, so that nothing new starts. */
+  error: string | null;
+  output: string | null;
+  /** Of the newest history entry. */
+  sequence: number;
+  /** Tasks and items that are not terminal. */
+  openTasks: number;
+  /** Tasks and items that exist. */
+  totalTasks: number;
+}
+
+export interface TaskRow {
+  readonly runId: string;
+  readonly taskId: string;
+  /** -1 for a task itself, from 0 for a forEach item. */
+  readonly itemIndex: number;
+  readonly position: number;
+  readonly organisation: string;
+  readonly uses: string;
+  readonly priority: number;
+  /** JSON of the TaskPlan; null for items, which follow their task's. */
+  readonly plan: string | null;
+  /** JSON of the item's value; null for tasks. */
+  readonly item: string | null;
+  /** 1 when something precedes the claim: `when`, `forEach`, `sleep`. */
+  readonly control: number;
+  state: TaskState;
+  /** Unmet dependencies. */
+  pending: number;
+  /** Exact capability of the newest claim. */
+  capability: string | null;
+  /** Counted attempts. */
+  attempt: number;
+  attemptId: string | null;
+  agentId: string | null;
+  /** Shared queue it was published to; null when an agent was chosen. */
+  queue: string | null;
+  /** When the row next needs attention; what that is follows from the state. */
+  dueAt: number | null;
+  leaseUntil: number | null;
+  timeoutAt: number | null;
+  readyAt: number | null;
+  claimedAt: number | null;
+  startedAt: number | null;
+  finishedAt: number | null;
+  output: string | null;
+  outputBytes: number;
+  /** JSON of a Failure. */
+  error: string | null;
+  itemsTotal: number;
+  itemsSucceeded: number;
+  itemsFailed: number;
+  itemsReleased: number;
+  /** Of the newest attempt's dispatch span. */
+  traceparent: string | null;
+}
+
+/** Why a task or run failed, as stored. */
+export interface Failure {
+  readonly code: string;
+  readonly message: string;
+  readonly retryable: boolean;
+  readonly details?: unknown;
+}
+
+export type HistoryType = 'run.state' | 'task.state' | 'task.progress' | 'run.done';
+
+/** One entry of a run's history; the sequence is given when it is written. */
+export interface HistoryEntry {
+  readonly type: HistoryType;
+  readonly runState?: RunState;
+  readonly taskId?: string;
+  readonly taskState?: TaskState;
+  readonly itemIndex?: number;
+  readonly attempt?: number;
+  readonly agentId?: string | null;
+  /** JSON of a Failure. */
+  readonly error?: string | null;
+  /** JSON of `task.progress`. */
+  readonly data?: string;
+}
+
+export interface StoredHistoryEntry extends HistoryEntry {
+  readonly sequence: number;
+  readonly time: number;
+}
+
+/** Unique name of a task or item. */
+export function taskKey(row: Pick<TaskRow, 'runId' | 'taskId' | 'itemIndex'>): string {
+  return `${row.runId} ${row.taskId} ${row.itemIndex}`;
+}
+
+/** A ready task as the order knows it. */
+export interface ReadyEntry {
+  readonly key: string;
+  readonly runId: string;
+  readonly taskId: string;
+  readonly itemIndex: number;
+  readonly organisation: string;
+  /** What it needs: its canonical `uses`. */
+  readonly group: string;
+  readonly priority: number;
+  readonly readyAtMs: number;
+  readonly control: boolean;
+}
+
+export function readyEntry(
+  row: Pick<TaskRow, 'runId' | 'taskId' | 'itemIndex' | 'organisation' | 'uses' | 'priority' | 'readyAt' | 'control'>,
+): ReadyEntry {
+  const { runId, taskId, itemIndex, organisation, uses, priority, readyAt, control } = row;
+  const key = taskKey(row);
+  return {
+    key,
+    runId,
+    taskId,
+    itemIndex,
+    organisation,
+    group: uses,
+    priority,
+    readyAtMs: readyAt ?? 0,
+    control: control === 1,
+  };
+}

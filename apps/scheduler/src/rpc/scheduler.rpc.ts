@@ -1,0 +1,118 @@
+/** The scheduler's gRPC face: message -> call -> message. */
+import { schedulerV1 } from '@cogmesh/contracts';
+import { CogmeshError } from '@cogmesh/errors';
+import type { Database } from '@cogmesh/database';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { implement, type CallContext, type ServiceBinding } from '@cogmesh/rpc';
+import { attributeNames, currentTraceparent, spanNames, withSpan } from '@cogmesh/telemetry';
+import { renewLeases } from '../adapters/sql-leases.js';
+import type { SqlDeadLetters } from '../adapters/sql-dead-letters.js';
+import type { SqlRunViews } from '../adapters/sql-run-views.js';
+import { cancelRun } from '../engine/cancel-run.js';
+import type { Engine } from '../engine/engine.js';
+import type { RunNotifier } from '../engine/run-notifier.js';
+import { submitRun, type SubmitContext } from '../engine/submit-run.js';
+import { watchRun } from '../engine/watch-run.js';
+import type { RunRow } from '../model/rows.js';
+import { requireAccess, requireAdministrator, serviceOf, subjectOf } from './caller.js';
+import type { DescribeRun } from './describe-run.js';
+import { cursorAfter, pageOf } from './page.js';
+import { historyMessage, runMessage, runStateOf } from './to-proto.js';
+
+export interface SchedulerRpcContext {
+  readonly database: Database;
+  readonly engine: Engine;
+  readonly views: SqlRunViews;
+  readonly deadLetters: SqlDeadLetters;
+  readonly notifier: RunNotifier;
+  readonly submit: SubmitContext;
+  readonly describe: DescribeRun;
+  readonly leaseMs: number;
+}
+
+const maxReasonLength = 500;
+
+export function schedulerRpc(context: SchedulerRpcContext): ServiceBinding {
+  return implement(schedulerV1.SchedulerService, {
+    submitRun: (request, call) => submit(context, request, call),
+    getRun: async ({ runId }, call) => ({ run: await context.describe(await find(context, runId, call)) }),
+    listRuns: async (request, call) => {
+      const { limit, before } = pageOf(request.page);
+      const { organisation } = subjectOf(call).subject;
+      const runs = await context.views.runs({ organisation, state: runStateOf(request.state), limit, before });
+      return { runs: runs.map((run) => runMessage(run)), nextCursor: cursorAfter(runs, limit) };
+    },
+    cancelRun: async ({ runId, reason }, call) => {
+      if (reason.length > maxReasonLength)
+        throw new CogmeshError('invalid_argument', `a reason has at most ${maxReasonLength} characters`);
+      await find(context, runId, call);
+      await context.engine.transact([runId], async (unit) => {
+        for (const run of unit.runs.values()) await cancelRun(unit, run, reason);
+      });
+      return { run: await context.describe(await find(context, runId, call)) };
+    },
+    getOutput: (request, call) => output(context, request, call),
+    watchRun: async function* ({ runId, afterSequence }, call) {
+      const { organisation } = await find(context, runId, call);
+      const after = Number(afterSequence);
+      for await (const entry of watchRun(context, { runId, organisation, after, signal: call.signal })) {
+        yield { event: historyMessage(entry) };
+      }
+    },
+    renewLeases: async ({ agents }, call) => {
+      serviceOf(call);
+      const attemptIds = agents.flatMap((agent) => agent.attemptIds);
+      return { unknownAttemptIds: await renewLeases(context.database, attemptIds, context.leaseMs) };
+    },
+    listDeadLetters: async (request, call) => {
+      requireAdministrator(subjectOf(call));
+      const { limit, before } = pageOf(request.page);
+      const letters = await context.deadLetters.list(limit, before);
+      const deadLetters = letters.map(({ receivedAt, bodyBase64, ...letter }) => ({
+        ...letter,
+        receivedAt: timestampFromMs(receivedAt),
+        body: new Uint8Array(Buffer.from(bodyBase64, 'base64')),
+      }));
+      return { deadLetters, nextCursor: cursorAfter(letters, limit) };
+    },
+  });
+}
+
+/** Another organisation's run is not found, like one that never was. */
+async function find({ views }: SchedulerRpcContext, runId: string, call: CallContext): Promise<RunRow> {
+  const run = await views.run(runId, subjectOf(call).subject.organisation);
+  if (!run) throw new CogmeshError('not_found', `there is no run ${runId}`);
+  return run;
+}
+
+async function submit(context: SchedulerRpcContext, request: schedulerV1.SubmitRunRequest, call: CallContext) {
+  const caller = subjectOf(call);
+  const { organisation, sub } = caller.subject;
+  const attributes = { [attributeNames.organisation]: organisation, [attributeNames.subject]: sub };
+  const links = [request.callerTraceparent];
+  return withSpan(spanNames.submit, { attributes, links }, async (span) => {
+    const { runId, replayed } = await submitRun(context.submit, {
+      documentJson: request.documentJson,
+      idempotencyKey: request.idempotencyKey,
+      organisation,
+      submittedBy: sub,
+      traceparent: currentTraceparent() ?? '',
+      callerTraceparent: request.callerTraceparent,
+      requireAccess: (needed) => requireAccess(caller, needed),
+    });
+    span.setAttribute(attributeNames.runId, runId);
+    return { run: await context.describe(await find(context, runId, call)), replayed };
+  });
+}
+
+async function output({ views }: SchedulerRpcContext, request: schedulerV1.GetOutputRequest, call: CallContext) {
+  const { runId, taskId, index } = request;
+  const { organisation } = subjectOf(call).subject;
+  const run = await views.run(runId, organisation);
+  if (!run) throw new CogmeshError('not_found', `there is no run ${runId}`);
+  if (taskId === '') return { outputJson: run.output ?? '' };
+  const found = await views.output(runId, taskId, index ?? -1);
+  const item = index === undefined ? '' : `[${index}]`;
+  if (!found) throw new CogmeshError('not_found', `run ${runId} has no task ${taskId}${item}`);
+  return { outputJson: found.output ?? '' };
+}
