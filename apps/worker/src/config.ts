@@ -39,8 +39,8 @@ export const workerConfig = defineConfig('worker', {
   ),
   scriptMemoryBytes: setting(
     'COGMESH_SCRIPT_MEMORY_BYTES',
-    integer({ min: 1_048_576, max: 268_435_456, default: 33_554_432 }),
-    'Memory of one `script` task, bytes.',
+    integer({ min: 16_777_216, max: 268_435_456, default: 33_554_432 }),
+    'Memory of one `script` task with the sandbox around it, bytes.',
   ),
   maxOutputBytes: setting(
     'COGMESH_WORKER_MAX_OUTPUT_BYTES',

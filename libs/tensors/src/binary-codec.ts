@@ -71,7 +71,7 @@ function decodeByteStrings(name: string, count: number, bytes: Uint8Array): Uint
     const length = start <= bytes.byteLength ? view.getUint32(offset, true) : Infinity;
     if (start + length > bytes.byteLength)
       throw invalidTensor(name, `${count} length-prefixed elements`, `an end inside element ${index}`);
-    elements.push(bytes.slice(start, start + length));
+    elements.push(Uint8Array.from(bytes.subarray(start, start + length)));
     offset = start + length;
   }
   if (offset !== bytes.byteLength) throw invalidTensor(name, `${offset} bytes`, `${bytes.byteLength} bytes`);

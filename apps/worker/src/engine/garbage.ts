@@ -15,3 +15,8 @@ export function collectTensors(): void {
   void gc();
   keptBytes = process.memoryUsage().arrayBuffers;
 }
+
+/** Call when something large was thrown away, such as a script's sandbox. */
+export function collectNow(): void {
+  void globalThis.gc?.();
+}

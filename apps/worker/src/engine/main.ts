@@ -5,7 +5,7 @@
  */
 import { CogmeshError } from '@cogmesh/errors';
 import { failureOf } from './failure.js';
-import { collectTensors } from './garbage.js';
+import { collectNow, collectTensors } from './garbage.js';
 import type { ModelShelf } from './model-shelf.js';
 import type { EngineReply, EngineRequest } from './protocol.js';
 import { Shelf } from './shelf.js';
@@ -47,6 +47,7 @@ async function handle(request: EngineRequest): Promise<void> {
     reply({ kind: 'answer', id: request.id, value: await answer(request) });
   } catch (thrown) {
     reply({ kind: 'failure', id: request.id, error: failureOf(thrown) });
+    if (request.kind === 'script') collectNow();
   }
   collectTensors();
 }

@@ -73,6 +73,11 @@ export class EnginePool {
     return this.slots.flatMap((slot) => slot.engine.pid ?? []);
   }
 
+  /** The process of an engine, by the engine's name. */
+  pidOf(engine: string): number | undefined {
+    return this.slots.find((slot) => slot.engine.name === engine)?.engine.pid;
+  }
+
   /** Places the model on the engines that hold least and loads it there. Resolves when it is warm on one. */
   async load(model: ModelToLoad): Promise<void> {
     const instances = Math.min(model.manifest.instances, this.modelSlots.length);
@@ -129,16 +134,20 @@ export class EnginePool {
     hooks: { onStarted?: (engine: string) => void; signal?: AbortSignal } = {},
   ): Promise<string> {
     const slot = await this.acquire((candidate) => this.scriptSlots.includes(candidate));
+    const { signal } = hooks;
     const abort = (): void => slot.engine.kill();
     try {
-      if (hooks.signal?.aborted) throw new CogmeshError('cancelled', 'cancelled before it ran');
+      signal?.throwIfAborted();
+      signal?.addEventListener('abort', abort, { once: true });
       hooks.onStarted?.(slot.engine.name);
-      hooks.signal?.addEventListener('abort', abort, { once: true });
       const work = slot.engine.call('script', { script });
-      return (await this.within(slot, work, { ms: script.timeoutMs + scriptGraceMs, code: 'script_timeout' }))
-        .outputJson;
+      const limit = { ms: script.timeoutMs + scriptGraceMs, code: 'script_timeout' as const };
+      return (await this.within(slot, work, limit)).outputJson;
+    } catch (thrown) {
+      if (signal?.aborted) throw new CogmeshError('cancelled', 'the script was cancelled');
+      throw thrown;
     } finally {
-      hooks.signal?.removeEventListener('abort', abort);
+      signal?.removeEventListener('abort', abort);
       this.release(slot);
     }
   }

@@ -61,7 +61,8 @@ function samplesOf(bytes: Uint8Array, chunk: Chunk): Int16Array {
 /** Little-endian 16-bit samples, wherever the bytes lie. */
 export function samplesOfPcm(bytes: Uint8Array): Int16Array {
   if (bytes.byteLength % 2 !== 0) throw invalidAudio('16-bit samples need an even number of bytes');
-  return new Int16Array(bytes.slice().buffer);
+  // Copied, so that the samples are aligned; a Buffer's own slice would share its pool.
+  return new Int16Array(Uint8Array.from(bytes).buffer);
 }
 
 export function invalidAudio(reason: string): CogmeshError {

@@ -7,6 +7,7 @@ import releaseSyncVariant from '@jitl/quickjs-wasmfile-release-sync';
 import { CogmeshError } from '@cogmesh/errors';
 import {
   newQuickJSWASMModuleFromVariant,
+  newVariant,
   type QuickJSContext,
   type QuickJSSyncVariant,
   type QuickJSWASMModule,
@@ -22,15 +23,25 @@ const maxMessageLength = 500;
 // The package declares CommonJS types for what Node loads as an ES module.
 const variant = releaseSyncVariant as unknown as QuickJSSyncVariant;
 
-let sandbox: Promise<QuickJSWASMModule> | undefined;
+/** WebAssembly's unit of memory, bytes, and what the sandbox starts with, pages. */
+const pageBytes = 65_536;
+const initialPages = 256;
+
+/** The part of the platform's WebAssembly used here; its types come with the DOM's otherwise. */
+declare const WebAssembly: { readonly Memory: new (pages: { initial: number; maximum: number }) => object };
+
+interface Sandbox {
+  readonly module: QuickJSWASMModule;
+  readonly memoryBytes: number;
+}
+
+let sandbox: Promise<Sandbox> | undefined;
 
 /** The script's answer as JSON. Throws `script_error` (with the line), `script_timeout`, `script_memory`, `output_too_large`. */
 export async function runScript(script: ScriptToRun): Promise<string> {
-  sandbox ??= newQuickJSWASMModuleFromVariant(variant);
-  const module = await sandbox;
   try {
+    const module = await sandboxOf(script.memoryBytes);
     const runtime = module.newRuntime();
-    runtime.setMemoryLimit(script.memoryBytes);
     runtime.setMaxStackSize(stackBytes);
     const deadline = performance.now() + script.timeoutMs;
     runtime.setInterruptHandler(() => performance.now() >= deadline);
@@ -44,6 +55,22 @@ export async function runScript(script: ScriptToRun): Promise<string> {
     if (thrown instanceof CogmeshError) throw thrown;
     throw new CogmeshError('script_error', `the sandbox gave up: ${clip(String(thrown))}`);
   }
+}
+
+/**
+ * A sandbox that cannot outgrow the limit because its WebAssembly memory cannot. QuickJS's own memory limit is of no use
+ * here: this build counts a few bytes for an allocation of any size.
+ */
+async function sandboxOf(memoryBytes: number): Promise<QuickJSWASMModule> {
+  const existing = await sandbox;
+  if (existing?.memoryBytes === memoryBytes) return existing.module;
+  const maximum = Math.max(initialPages, Math.floor(memoryBytes / pageBytes));
+  const wasmMemory = new WebAssembly.Memory({ initial: initialPages, maximum });
+  sandbox = newQuickJSWASMModuleFromVariant(newVariant(variant, { wasmMemory })).then((module) => ({
+    module,
+    memoryBytes,
+  }));
+  return (await sandbox).module;
 }
 
 function evaluate(context: QuickJSContext, script: ScriptToRun, expired: () => boolean): string {
