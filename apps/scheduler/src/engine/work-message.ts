@@ -85,10 +85,7 @@ function mintFor(works: readonly ClaimedWork[], target: Target, minter: GrantMin
   return minter.mintTaskGrant({ ...bearer, attempts, expiresAtMs });
 }
 
-async function workOf(
-  work: ClaimedWork,
-  minter: GrantMinter,
-): Promise<MessageInitShape<typeof workV1.WorkSchema>> {
+async function workOf(work: ClaimedWork, minter: GrantMinter): Promise<MessageInitShape<typeof workV1.WorkSchema>> {
   const { row, plan, target, input, traceparent } = work;
   return {
     attemptId: row.attemptId,
