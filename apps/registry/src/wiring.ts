@@ -30,9 +30,6 @@ export interface Registry {
 
 const clock: Clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() };
 
-/** A started attempt without a word for this long has lost its lease long ago. */
-const FORGET_ATTEMPTS_MS = 24 * 3_600_000;
-
 export async function buildRegistry(host: ServiceHost, config: RegistryConfig): Promise<Registry> {
   const { bus, database, logger } = host;
   await database.migrate(registryMigrations);
@@ -46,7 +43,7 @@ export async function buildRegistry(host: ServiceHost, config: RegistryConfig): 
 
   const agents = await buildAgents(host, config);
   const leaving = new AbortController();
-  const relays = await buildRelays(host, { enforcement, gateway: channels.gateway, leaving });
+  const relays = buildRelays(host, { enforcement, gateway: channels.gateway, leaving });
   const parts = { ...config, ...agents, admission, relays, clock, logger };
   const streams = new AgentStreams({ ...parts, newId: ulid });
   const scheduler = createClient(schedulerV1.SchedulerService, channels.scheduler);
@@ -109,11 +106,10 @@ interface RelayParts {
 }
 
 /** The work of SDK agents between the broker and their streams. */
-async function buildRelays({ bus, database, logger }: ServiceHost, parts: RelayParts): Promise<RelayDesk> {
+function buildRelays({ bus, database, logger }: ServiceHost, parts: RelayParts): RelayDesk {
   const { signal } = parts.leaving;
   const { checkTaskGrant } = parts.enforcement;
   const attempts = new SqlRelayedAttempts(database);
-  await attempts.removeOlderThan(clock.wallMs() - FORGET_ATTEMPTS_MS);
   const mail = new SchedulerMail(bus, signal);
   const outputs = new OutputStore(createClient(gatewayV1.BlobService, parts.gateway));
   return new RelayDesk({ bus, checkTaskGrant, mail, outputs, attempts, clock, logger, signal });

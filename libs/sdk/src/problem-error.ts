@@ -19,7 +19,7 @@ const codeByStatus = new Map<number, ErrorCode>([
 const known = new Set(['type', 'title', 'status', 'code', 'detail', 'errors']);
 
 /** `Retry-After` in seconds: a number or a date; undefined when absent or unreadable. */
-export function retryAfterSeconds(value: string | null, nowMs: number): number | undefined {
+function retryAfterSeconds(value: string | null, nowMs: number): number | undefined {
   if (value === null) return undefined;
   const seconds = Number(value);
   if (Number.isFinite(seconds)) return Math.max(0, seconds);

@@ -50,11 +50,8 @@ export class SqlRelayedAttempts implements RelayedAttempts {
     }));
   }
 
-  async removeAgent(agentId: string): Promise<void> {
-    await this.#database.execute(sql`delete from relayed_attempts where agent_id = ${agentId}`);
-  }
-
-  removeOlderThan(startedBeforeMs: number): Promise<number> {
-    return this.#database.execute(sql`delete from relayed_attempts where started_at < ${startedBeforeMs}`);
+  async removeAgents(agentIds: readonly string[]): Promise<void> {
+    if (agentIds.length === 0) return;
+    await this.#database.execute(sql`delete from relayed_attempts where agent_id in (${sql.join([...agentIds])})`);
   }
 }

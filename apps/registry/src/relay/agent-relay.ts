@@ -4,7 +4,7 @@
  * is decided yet: what was offered is offered again to the agent that comes back, which knows attempts by their id. Only when
  * the agent is lost, gone or draining does unstarted work go back to the scheduler.
  */
-import type { registryV1, workV1 } from '@cogmesh/contracts';
+import type { workV1 } from '@cogmesh/contracts';
 import { timestampDate } from '@bufbuild/protobuf/wkt';
 import { toCogmeshError } from '@cogmesh/errors';
 import { CreditLedger, type Capability, type Clock } from '@cogmesh/registry-core';
@@ -15,8 +15,6 @@ import { Placement } from './placement.js';
 import type { RelayedAttempts } from './relayed-attempt.js';
 import type { ResultInit, SchedulerMail } from './scheduler-mail.js';
 import { untilDone } from './until-done.js';
-
-export type Downstream = Exclude<registryV1.ConnectResponse['message'], { case: undefined; value?: undefined }>;
 
 export interface AgentRelayOptions {
   readonly agentId: string;

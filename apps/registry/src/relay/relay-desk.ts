@@ -37,14 +37,21 @@ export class RelayDesk {
     return this.#desks.get(agentId)?.relay;
   }
 
-  /** The agent is connected: work flows. */
+  /** Makes the agent's queues, so that work can be addressed to it before it is known to be ready. */
+  async prepare(agentId: string, capabilities: readonly Capability[]): Promise<void> {
+    const queues = [...queuesOf(agentId, capabilities).values()].map(({ queue }) => queue);
+    await this.#options.bus.declare({ queues });
+  }
+
+  /** The agent is connected: work flows, unless it is draining. */
   open(agent: AgentRecord, stream: Stream): Promise<void> {
     return this.#turn(agent.id, async () => {
       const desk = this.#desks.get(agent.id) ?? (await this.#create(agent.id));
       this.#desks.set(agent.id, desk);
+      desk.relay.attach(stream);
+      if (agent.state === 'DRAINING') return;
       desk.relay.acceptWork();
       desk.relay.announce(agent.capabilities);
-      desk.relay.attach(stream);
       await this.#consume(desk, agent.capabilities);
     });
   }
@@ -57,6 +64,11 @@ export class RelayDesk {
   /** The agent is lost or gone. */
   close(agentId: string, code: string, reason: string): Promise<void> {
     return this.#stopWork(agentId, code, reason).then(() => void this.#desks.delete(agentId));
+  }
+
+  /** Nobody will ask for these agents any more. */
+  forget(agentIds: readonly string[]): Promise<void> {
+    return this.#options.attempts.removeAgents(agentIds);
   }
 
   /** The registry leaves: every agent's unstarted work goes back. */

@@ -18,7 +18,6 @@ export interface RelayedAttempts {
   add(attempt: RelayedAttempt): Promise<void>;
   remove(attemptIds: readonly string[]): Promise<void>;
   ofAgent(agentId: string): Promise<readonly RelayedAttempt[]>;
-  removeAgent(agentId: string): Promise<void>;
-  /** Forgets what is older: its lease has long been lost. Answers how many. */
-  removeOlderThan(startedBeforeMs: number): Promise<number>;
+  /** Everything of agents that are forgotten. */
+  removeAgents(agentIds: readonly string[]): Promise<void>;
 }

@@ -99,6 +99,7 @@ export class AgentStreams {
       throw new CogmeshError('overloaded', `${maxAgents} agents are connected already`);
     const { wantedId: _wanted, outside, ...introduction } = admitted;
     const id = this.#idFor(admitted);
+    if (admitted.kind === 'sdk') await this.#options.relays.prepare(id, admitted.capabilities);
     const agent = roster.connect({ ...introduction, id });
     const names = new Set(admitted.capabilities.map(({ name }) => name));
     const stream = new AgentStream({ agentId: id, newId, pending, admitted: names, ...(outside ? { outside } : {}) });

@@ -60,7 +60,7 @@ export class Housekeeping {
     const { roster, relays, forwarder, pending, streams, clock } = this.#options;
     const { lost, forgotten } = roster.tick();
     for (const id of lost) this.#lose(id);
-    if (forgotten.length > 0) this.#quietly(this.#options.store.remove(forgotten), 'forgetting agents');
+    if (forgotten.length > 0) this.#forget(forgotten);
     pending.expire();
     forwarder.tick();
     relays.tick();
@@ -74,6 +74,11 @@ export class Housekeeping {
     logger.warn({ agent: id }, 'an agent is lost');
     streams.get(id)?.end(new CogmeshError('timeout', 'no heartbeat; connect again'));
     this.#quietly(relays.close(id, 'agent_lost', 'the agent is lost'), 'handing back work');
+  }
+
+  #forget(ids: readonly string[]): void {
+    const { store, relays } = this.#options;
+    this.#quietly(Promise.all([store.remove(ids), relays.forget(ids)]), 'forgetting agents');
   }
 
   #endExpired(stream: AgentStream): void {

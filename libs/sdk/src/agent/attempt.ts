@@ -104,7 +104,7 @@ function outputJson(output: unknown): string {
   return text;
 }
 
-export function errorInfo(thrown: unknown): { code: string; message: string; retryable: boolean; detailsJson: string } {
+function errorInfo(thrown: unknown): { code: string; message: string; retryable: boolean; detailsJson: string } {
   const known = thrown instanceof CogmeshError ? thrown : new CogmeshError('task_failed', messageOf(thrown));
   const details = JSON.stringify(known.details);
   return {
