@@ -4,6 +4,7 @@
  * the broker's to deliver again. It knows nothing of brokers: outcomes go to the `settle` it was given.
  */
 import { CogmeshError, toCogmeshError } from '@cogmesh/errors';
+import { bindService } from '@cogmesh/telemetry';
 import { setTimeout as delay } from 'node:timers/promises';
 import { backoff, backoffMs, defaultPrefetch } from './limits.js';
 import type { BusLogger } from './logger.js';
@@ -33,6 +34,7 @@ export interface IntakeOptions<R extends Received> extends ConsumeOptions {
 }
 
 export class Intake<R extends Received> {
+  /** The handler in its span, as the service that consumes, whoever's publish set it off. */
   readonly #handler: Handler;
   readonly #options: IntakeOptions<R>;
   readonly #maxBatch: number;
@@ -45,7 +47,10 @@ export class Intake<R extends Received> {
   #scheduled = false;
 
   constructor(handler: Handler, options: IntakeOptions<R>) {
-    this.#handler = handler;
+    const { system, queue } = options;
+    this.#handler = bindService((deliveries: readonly Delivery[]) =>
+      traceProcess(system, { queue, deliveries }, () => handler(deliveries)),
+    );
     this.#options = options;
     this.#maxBatch = options.maxBatch ?? 1;
     this.#concurrency = options.concurrency ?? (this.#maxBatch > 1 ? 1 : (options.prefetch ?? defaultPrefetch));
@@ -122,8 +127,7 @@ export class Intake<R extends Received> {
   }
 
   async #handle(deliveries: readonly Delivery[]): Promise<readonly Verdict[]> {
-    const { system, queue } = this.#options;
-    const verdicts = await traceProcess(system, { queue, deliveries }, async () => this.#handler(deliveries));
+    const verdicts = await this.#handler(deliveries);
     if (verdicts.length === deliveries.length) return verdicts;
     throw new CogmeshError(
       'internal',

@@ -14,6 +14,7 @@ import {
   type Link,
   type Span,
 } from '@opentelemetry/api';
+import { attributeNames, currentService } from '@cogmesh/telemetry';
 import type { Delivery, OutgoingMessage } from './port.js';
 
 export type MessagingSystem = 'rabbitmq' | 'memory';
@@ -42,6 +43,7 @@ export async function tracePublish(
   if (first === undefined || trace.getActiveSpan() === undefined) return publish();
   const destination = 'queue' in first.to ? first.to.queue : first.to.exchange.name;
   const attributes: Attributes = {
+    [attributeNames.serviceName]: currentService(),
     'messaging.system': system,
     'messaging.operation.name': 'publish',
     'messaging.operation.type': 'send',
@@ -62,6 +64,7 @@ export async function traceProcess<T>(
   const links = deliveries.flatMap(creationLink);
   if (links.length === 0) return handle();
   const attributes: Attributes = {
+    [attributeNames.serviceName]: currentService(),
     'messaging.system': system,
     'messaging.operation.name': 'process',
     'messaging.operation.type': 'process',

@@ -30,7 +30,7 @@ export function addDemo(program: Command, contextOf: WithContext, exitWith: (cod
     .option('--otlp-out <folder>', 'write the spans as OTLP JSON')
     .option('--keep', 'keep the data directory, and say where it is')
     .action(async (options: DemoOptions, command: Command) => {
-      const startedAt = performance.timeOrigin;
+      const startedAt = Math.round(performance.timeOrigin);
       const context = contextOf(command);
       const path = await mkdtemp(join(tmpdir(), 'cogmesh-demo-'));
       try {
