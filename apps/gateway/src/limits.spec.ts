@@ -16,25 +16,29 @@ const progress = (size = 10) => ({
   dataJson: JSON.stringify('x'.repeat(size)),
 });
 
-/** Reads a stream until `count` events were seen (or it ends), then leaves; answers the sequence numbers. */
-async function read(runId: string, options: { after?: number; count?: number } = {}): Promise<number[]> {
-  const leave = new AbortController();
-  const headers = options.after === undefined ? {} : { 'last-event-id': String(options.after) };
-  const response = await world.fetch('member', `/v1/runs/${runId}/events`, { headers, signal: leave.signal });
-  expect(response.headers.get('content-type')).toContain('text/event-stream');
-  const seen: number[] = [];
+/** Sequence numbers of a stream's complete events, as they arrive. */
+async function* sequencesOf(response: Response): AsyncGenerator<number> {
   let text = '';
   for await (const chunk of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
-    text += chunk;
-    const blocks = text.split('\n\n');
+    const blocks = (text + chunk).split('\n\n');
     text = blocks.pop() ?? '';
     for (const block of blocks) {
       const id = /^id: (\d+)$/m.exec(block)?.[1];
-      if (id !== undefined && seen.length < (options.count ?? Infinity)) seen.push(Number(id));
+      if (id !== undefined) yield Number(id);
     }
-    if (seen.length >= (options.count ?? Infinity)) break;
   }
-  leave.abort();
+}
+
+/** Reads a stream until `count` events were seen (or it ends), then leaves. */
+async function read(runId: string, { after = 0, count = Infinity } = {}): Promise<number[]> {
+  const headers = after === 0 ? {} : { 'last-event-id': String(after) };
+  const response = await world.fetch('member', `/v1/runs/${runId}/events`, { headers });
+  expect(response.headers.get('content-type')).toContain('text/event-stream');
+  const seen: number[] = [];
+  for await (const sequence of sequencesOf(response)) {
+    seen.push(sequence);
+    if (seen.length >= count) break;
+  }
   return seen;
 }
 
@@ -79,14 +83,8 @@ describe('event streams', () => {
       return still && before > 0;
     }, 'the source stands still');
     expect(world.scheduler.sent).toBeLessThan(total / 2);
-    let text = '';
     let last = 0;
-    for await (const chunk of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
-      const blocks = (text + chunk).split('\n\n');
-      text = blocks.pop() ?? '';
-      const ids = blocks.map((block) => /^id: (\d+)$/m.exec(block)?.[1]).filter((id) => id !== undefined);
-      for (const id of ids) expect(Number(id)).toBe((last += 1));
-    }
+    for await (const sequence of sequencesOf(response)) expect(sequence).toBe((last += 1));
     expect(last).toBe(total + 1);
   }, 60_000);
 

@@ -10,7 +10,7 @@ import { CogmeshError } from '@cogmesh/errors';
 import { loadServiceIdentity, OutsideTokenVerifier, type ServiceIdentity } from '@cogmesh/identity';
 import { createClient, openChannel, type Authenticate, type Channel, type ServiceBinding } from '@cogmesh/rpc';
 import type { ServiceHost } from '@cogmesh/service';
-import { openTraceStore } from '@cogmesh/telemetry';
+import { openTraceStore, type Logger } from '@cogmesh/telemetry';
 import { IssuerDirectory } from './adapters/issuer-directory.js';
 import { PolicyDecisions } from './adapters/policy-decisions.js';
 import { SqlBlobRecords } from './adapters/sql-blob-records.js';
@@ -22,7 +22,7 @@ import { OpenStreams } from './http/open-streams.js';
 import { isLoopback } from './listeners.js';
 import { buildOperations } from './operations/operations.js';
 import { PermittedCalls } from './operations/permitted-calls.js';
-import type { OperationPorts } from './operations/ports.js';
+import type { OperationPorts, PolicyClient } from './operations/ports.js';
 import { StreamSlots } from './operations/stream-slots.js';
 import { RateLimit } from './rate-limit.js';
 import { GatewayReadiness } from './readiness.js';
@@ -51,20 +51,7 @@ export async function wire(host: ServiceHost, config: GatewayConfig): Promise<Wi
   const scheduler = createClient(schedulerV1.SchedulerService, channels.scheduler);
   const registry = createClient(registryV1.RegistryService, channels.registry);
 
-  const verifier = new OutsideTokenVerifier();
-  const issuers = new IssuerDirectory({
-    policy,
-    replace: (records) => verifier.replaceIssuers(records),
-    refreshMs: config.issuerRefreshMs,
-    maxStalenessMs: config.issuerStalenessMs,
-    logger,
-  });
-  const rate = new RateLimit({
-    perSecond: config.ratePerSecond,
-    burst: config.rateBurst,
-    now: () => performance.now(),
-  });
-  const admission = new Admission({ verifier, issuers, rate });
+  const { issuers, admission } = wireAdmission(config, policy, logger);
 
   const blobRecords = new SqlBlobRecords(database);
   const blobStore = new FileBlobStore(join(host.dataDir, 'blobs'));
@@ -90,22 +77,19 @@ export async function wire(host: ServiceHost, config: GatewayConfig): Promise<Wi
   const operations = buildOperations(ports);
   const callers = new GrpcCallers(admission, identity);
   const streams = new OpenStreams();
-  const readiness = new GatewayReadiness({
-    checks: {
-      issuers: () => issuers.assertFresh(),
-      database: () => database.ping(),
-      blobs: () => blobStore.ping(),
-      policy: () => serving(channels.policy),
-      scheduler: () => serving(channels.scheduler),
-      registry: () => serving(channels.registry),
-    },
-    registry,
-    tellModels: isLoopback(config.httpListen),
-  });
+  const checks = {
+    issuers: () => issuers.assertFresh(),
+    database: () => database.ping(),
+    blobs: () => blobStore.ping(),
+    policy: () => serving(channels.policy),
+    scheduler: () => serving(channels.scheduler),
+    registry: () => serving(channels.registry),
+  };
+  const readiness = new GatewayReadiness({ checks, registry, tellModels: isLoopback(config.httpListen) });
   return {
     http: { operations, admission, settings: config, readiness, streams, logger },
     rpc: {
-      public: gatewayRpc(operations, callers),
+      public: gatewayRpc(operations, callers, streams.closing),
       blobs: blobRpc(ports, identity),
       authenticate: callers.authenticate,
     },
@@ -118,6 +102,20 @@ export async function wire(host: ServiceHost, config: GatewayConfig): Promise<Wi
       await traces?.close();
     },
   };
+}
+
+function wireAdmission(config: GatewayConfig, policy: PolicyClient, logger: Logger) {
+  const verifier = new OutsideTokenVerifier();
+  const issuers = new IssuerDirectory({
+    policy,
+    replace: (records) => verifier.replaceIssuers(records),
+    refreshMs: config.issuerRefreshMs,
+    maxStalenessMs: config.issuerStalenessMs,
+    logger,
+  });
+  const now = () => performance.now();
+  const rate = new RateLimit({ perSecond: config.ratePerSecond, burst: config.rateBurst, now });
+  return { issuers, admission: new Admission({ verifier, issuers, rate }) };
 }
 
 type Neighbour = 'policy' | 'scheduler' | 'registry';

@@ -1,5 +1,6 @@
 /** The two public faces behind one interface, each answering the REST views and failing with a CogmeshError. */
-import { gatewayV1, schedulerV1 } from '@cogmesh/contracts';
+import type { schedulerV1 } from '@cogmesh/contracts';
+import { gatewayV1 } from '@cogmesh/contracts';
 import { CogmeshError, isErrorCode } from '@cogmesh/errors';
 import { createClient, openChannel } from '@cogmesh/rpc';
 import { agentView, eventView, modelView, runSummary, runView } from '../src/http/views.js';

@@ -2,8 +2,9 @@
  * The gateway's neighbours by contract: real gRPC servers that check service tokens and permits with the real identity and
  * enforcement libraries, with just enough behind them to answer. What they saw can be read by the tests.
  */
+import { once } from 'node:events';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import { commonV1, policyV1, registryV1, schedulerV1 } from '@cogmesh/contracts';
+import { policyV1, registryV1, schedulerV1 } from '@cogmesh/contracts';
 import { PermitVerifier, serviceMayCall } from '@cogmesh/enforcement';
 import { CogmeshError } from '@cogmesh/errors';
 import { loadServiceIdentity, type IssuerRecord, type PermitClaims } from '@cogmesh/identity';
@@ -66,13 +67,16 @@ function issuerMessage({ algorithms, allowedRoles, allowedAttributes, tokenTypes
   };
 }
 
+const allowed = { allowed: true, code: 'allowed', reason: 'rule members allows it', rules: ['members'] };
+const denied = { allowed: false, code: 'denied_by_rule', reason: 'rule no-secrets denies it', rules: ['no-secrets'] };
+const unmatched = { allowed: false, code: 'no_matching_allow', reason: 'no rule allows it', rules: [] };
+
 export class FakePolicy {
   issuers: IssuerRecord[] = [];
   /** Policy sets by organisation, as text. */
   readonly sets = new Map<string, { text: string; epoch: bigint }>();
   /** Answers of DecideMany are this many short. */
   missing = 0;
-  readonly asked: string[] = [];
 
   async serve(keysDir: string, address: string): Promise<Served> {
     const service = implement(policyV1.PolicyService, {
@@ -104,21 +108,11 @@ export class FakePolicy {
 
   /** Members may do everything but infer models called secret-…; guests may do nothing. */
   #decide({ subject, action, resource }: policyV1.DecideRequest) {
-    const what = `${action} ${resource?.type}:${resource?.id}`;
-    this.asked.push(what);
-    const secret = action === 'infer' && resource?.id.includes('/secret-') === true;
-    const allowed = subject?.roles.includes('member') === true && !secret;
-    const code = allowed ? 'allowed' : secret ? 'denied_by_rule' : 'no_matching_allow';
-    const foreign = resource?.type === 'model' && !resource.id.startsWith(`${subject?.organisation}/`);
-    return {
-      allowed,
-      code,
-      decisionId: ulid(),
-      epoch: 3n,
-      reason: secret ? 'rule no-secrets denies it' : allowed ? 'rule members allows it' : 'no rule allows it',
-      rules: secret ? ['no-secrets'] : allowed ? ['members'] : [],
-      grantId: allowed && foreign ? 'grant_1' : '',
-    };
+    const { type = '', id = '' } = resource ?? {};
+    const member = subject?.roles.includes('member') === true;
+    const verdict = action === 'infer' && id.includes('/secret-') ? denied : member ? allowed : unmatched;
+    const foreign = type === 'model' && !id.startsWith(`${subject?.organisation}/`);
+    return { ...verdict, decisionId: ulid(), epoch: 3n, grantId: verdict.allowed && foreign ? 'grant_1' : '' };
   }
 
   #explain(request: policyV1.DecideRequest) {
@@ -145,7 +139,7 @@ export type EventInit = MessageInitShape<typeof schedulerV1.RunEventSchema>;
 export class FakeScheduler {
   readonly runs = new Map<string, schedulerV1.Run>();
   /** History by run; a watch sends it and, while the run is not over, waits for more. */
-  readonly events = new Map<string, EventInit[]>();
+  readonly events: Map<string, EventInit[]> = new Map();
   readonly submitted: { documentJson: string; callerTraceparent: string; permit: PermitClaims }[] = [];
   /** Events handed to the transport so far, over all watches. */
   sent = 0;
@@ -230,25 +224,26 @@ export class FakeScheduler {
     this.#find(runId, call);
     this.watching += 1;
     try {
-      for (let next = Number(afterSequence); ;) {
-        const history = this.events.get(runId) ?? [];
-        const event = history[next];
-        if (event !== undefined) {
-          next += 1;
-          this.sent += 1;
-          yield { event };
-          if (event.type === 'run.done') return;
-          continue;
-        }
-        if (history.at(-1)?.type === 'run.done') return;
-        const left = Promise.withResolvers<void>();
-        call.signal.addEventListener('abort', () => left.resolve(), { once: true });
-        await Promise.race([this.#wake.promise, left.promise]);
-        if (call.signal.aborted) return;
+      for (let next = Number(afterSequence); ; next += 1) {
+        const event = await this.#eventAt(runId, next, call.signal);
+        if (event === undefined) return;
+        this.sent += 1;
+        yield { event };
       }
     } finally {
       this.watching -= 1;
     }
+  }
+
+  /** Waits for the event; undefined when the run is over before it, or the watcher has left. */
+  async #eventAt(runId: string, position: number, signal: AbortSignal): Promise<EventInit | undefined> {
+    while (!signal.aborted) {
+      const history = this.events.get(runId) ?? [];
+      if (position < history.length) return history[position];
+      if (history.at(-1)?.type === 'run.done') return undefined;
+      await Promise.race([this.#wake.promise, once(signal, 'abort')]);
+    }
+    return undefined;
   }
 }
 
@@ -266,9 +261,3 @@ export class FakeRegistry {
     return serve(address, service, await guarded(keysDir, 'registry'));
   }
 }
-
-export const errorInfo = (code: string): MessageInitShape<typeof commonV1.ErrorInfoSchema> => ({
-  code,
-  message: code,
-  detailsJson: '',
-});

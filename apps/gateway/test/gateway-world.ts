@@ -20,6 +20,8 @@ export type Who = 'member' | 'guest' | 'acme' | 'expired' | 'rogue' | 'forged' |
 
 export interface WorldOptions {
   readonly environment?: Readonly<Record<string, string>>;
+  /** With the embedded trace store in `traces.sqlite`. */
+  readonly traceStore?: boolean;
 }
 
 export class GatewayWorld {
@@ -44,7 +46,8 @@ export class GatewayWorld {
     }
     await world.#forge();
     for (const name of ['policy', 'scheduler', 'registry'] as const) await world.serve(name);
-    await world.#startGateway(options.environment ?? {});
+    const traceStore = options.traceStore === true ? { COGMESH_TRACE_STORE: join(world.dir, 'traces.sqlite') } : {};
+    await world.#startGateway({ ...traceStore, ...options.environment });
     return world;
   }
 

@@ -2,7 +2,7 @@
  * Decisions of the policy service over gRPC, as the gateway. Whatever keeps an answer away is `unavailable`, so that no
  * caller ever passes because nobody could be asked, and none is told "unauthenticated" for a fault between services.
  */
-import { policyV1 } from '@cogmesh/contracts';
+import type { policyV1 } from '@cogmesh/contracts';
 import { CogmeshError, toCogmeshError } from '@cogmesh/errors';
 import type { Access, OutsideSubject } from '@cogmesh/rpc';
 import { attributeNames, SpanKind, spanNames, withSpan } from '@cogmesh/telemetry';

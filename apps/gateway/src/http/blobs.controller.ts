@@ -27,7 +27,7 @@ export class BlobsController {
     // The announced size is checked first so that an honest client is told before it sends.
     if (Number(headers['content-length'] ?? 0) > this.settings.blobBytes) throw tooLarge(this.settings.blobBytes);
     const record = await this.operations.putBlob(
-      caller.ask({ mediaType: headers['content-type'] ?? '', content: body.stream }),
+      caller.ask({ mediaType: headers['content-type'] ?? '', content: body.content }),
     );
     reply.header('location', `/v1/blobs/${record.id}`);
     return blobView(record);

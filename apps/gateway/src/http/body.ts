@@ -5,17 +5,17 @@
 import type { Readable } from 'node:stream';
 import { Injectable, type PipeTransform } from '@nestjs/common';
 import { CogmeshError } from '@cogmesh/errors';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { parseJson } from '../operations/json-text.js';
 
 /** The body as text. Rejects with `payload_too_large` past `maxBytes`, and with `invalid_json` when it is not UTF-8. */
-export async function readText(body: Readable | undefined | null, maxBytes: number): Promise<string> {
+async function readText(body: AsyncIterable<Buffer>, maxBytes: number): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of body ?? []) {
-    bytes += (chunk as Buffer).length;
+  for await (const chunk of body) {
+    bytes += chunk.length;
     if (bytes > maxBytes) throw tooLarge(maxBytes);
-    chunks.push(chunk as Buffer);
+    chunks.push(chunk);
   }
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));
@@ -32,20 +32,26 @@ export interface BodyReader {
   text(maxBytes: number): Promise<string>;
   /** JSON of the shape; an empty body is `{}`. Rejects with `invalid_argument` and every issue. */
   json<Schema extends z.ZodType>(schema: Schema, maxBytes: number): Promise<z.output<Schema>>;
-  /** Untouched. */
-  readonly stream: Readable;
+  /** The bytes as they come. */
+  readonly content: AsyncIterable<Buffer>;
 }
 
 /** `@Body(BodyPipe) body: BodyReader`. */
 @Injectable()
 export class BodyPipe implements PipeTransform<Readable, BodyReader> {
-  transform(stream: Readable): BodyReader {
+  transform(stream: Readable | undefined | null): BodyReader {
+    const content = contentOf(stream);
     return {
-      stream,
-      text: (maxBytes) => readText(stream, maxBytes),
-      json: async (schema, maxBytes) => checked(schema, parseJson((await readText(stream, maxBytes)) || '{}')),
+      content,
+      text: (maxBytes) => readText(content, maxBytes),
+      json: async (schema, maxBytes) => checked(schema, parseJson((await readText(content, maxBytes)) || '{}')),
     };
   }
+}
+
+/** A reader that stops half-way must not destroy the request: its connection still carries the answer. */
+async function* contentOf(stream: Readable | undefined | null): AsyncGenerator<Buffer> {
+  if (stream) yield* stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
 }
 
 /** Rejects with `invalid_argument` and one issue per problem. */

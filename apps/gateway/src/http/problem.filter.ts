@@ -43,6 +43,7 @@ export function sendProblem(thrown: unknown, { request, reply, logger }: Problem
     logger.error({ err: error.cause ?? error, code: error.code, route: request.routeOptions.url }, error.message);
   // Half an answer is on its way; cutting it is the only way left to say that it failed.
   if (reply.raw.headersSent) return void reply.raw.destroy();
+  if (!request.raw.complete) stopReading(request);
   const { retryAfterSeconds } = error.details;
   if (retryAfterSeconds !== undefined) reply.header('retry-after', String(retryAfterSeconds));
   if (problem.status === 401) reply.header('www-authenticate', challenge(error));
@@ -51,6 +52,14 @@ export function sendProblem(thrown: unknown, { request, reply, logger }: Problem
     .header('cache-control', 'no-store')
     .type(problemMediaType)
     .send(Buffer.from(JSON.stringify(problem)));
+}
+
+/** How long a client may go on sending a body that was refused, so that it can read why, milliseconds. */
+const lingerMs = 2_000;
+
+function stopReading({ raw }: FastifyRequest): void {
+  const cut = setTimeout(() => raw.destroy(), lingerMs).unref();
+  raw.once('close', () => clearTimeout(cut));
 }
 
 /** RFC 6750 section 3: no error code where no credentials were sent. */

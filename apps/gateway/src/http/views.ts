@@ -22,7 +22,7 @@ function errorView(error: commonV1.ErrorInfo | undefined): View<'ErrorInfo'> | n
   return { code, message, retryable, details: valueOf(detailsJson) };
 }
 
-export function taskView(task: schedulerV1.Task): View<'Task'> {
+function taskView(task: schedulerV1.Task): View<'Task'> {
   const { items, waiting } = task;
   return {
     id: task.id,

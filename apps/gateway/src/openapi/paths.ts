@@ -37,10 +37,7 @@ export interface Call {
 
 const runId: Parameter = { name: 'id', in: 'path', description: 'Id of the run.' };
 const blobId: Parameter = { name: 'id', in: 'path', description: 'Id of the blob.' };
-const anyOutput: Answer = {
-  status: 200,
-  description: 'The output; null while there is none. Over 64 KiB it is a BlobReference.',
-};
+const anyOutput: Answer = { status: 200, description: 'The output.', schema: 'Output' };
 
 const runCalls: readonly Call[] = [
   {

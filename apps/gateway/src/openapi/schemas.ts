@@ -20,6 +20,10 @@ export const BlobReference = z.object({
   bytes: z.int().optional(),
 });
 
+export const Output = z.union([BlobReference, anyJson]).meta({
+  description: 'Any JSON value; null while there is none; a reference where it is over 64 KiB.',
+});
+
 const runStates = ['PENDING', 'RUNNING', 'PAUSED', 'CANCELLING', 'SUCCEEDED', 'FAILED', 'CANCELLED'] as const;
 const taskStates = [
   'BLOCKED',
@@ -261,6 +265,7 @@ export const schemas = {
   HeldPolicies,
   Model,
   ModelList,
+  Output,
   PolicyEpoch,
   PolicySet,
   Problem,

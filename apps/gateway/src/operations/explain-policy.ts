@@ -2,7 +2,7 @@
  * Why the caller would be allowed or denied. Needs no right, since somebody who is denied must be able to ask why; so it
  * answers for the caller alone, and of another organisation's rules it names only those that decided, without condition.
  */
-import { policyV1 } from '@cogmesh/contracts';
+import type { policyV1 } from '@cogmesh/contracts';
 import { CogmeshError } from '@cogmesh/errors';
 import type { Operation } from './operation.js';
 import type { OperationPorts } from './ports.js';

@@ -1,4 +1,4 @@
-import { CogmeshError } from '@cogmesh/errors';
+import type { CogmeshError } from '@cogmesh/errors';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseJson } from './json-text.js';

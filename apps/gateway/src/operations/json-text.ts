@@ -25,7 +25,22 @@ const token =
   /(?<mark>[\{\}\[\],:])|(?<text>"[[^"\\\p{Cc}][\x7f-\x9f]]*(?:\\(?:["\\\/bfnrt]|u[0-9a-fA-F]{4})[[^"\\\p{Cc}][\x7f-\x9f]]*)*")|(?<scalar>(?:-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+\-]?\d+)?|true|false|null)(?![\w.+\-]))/vy;
 const blank = /[ \t\n\r]*/y;
 
-type Expected = 'value' | 'value or ]' | 'key' | 'key or }' | ':' | ', or close' | 'end';
+type Expected = 'value' | 'value or ]' | 'key' | 'key or }' | ':' | ', or }' | ', or ]' | 'end';
+type Step = Expected | 'open' | 'close' | 'value ends';
+
+const value = { text: 'value ends', scalar: 'value ends', '{': 'open', '[': 'open' } as const;
+
+/** JSON's grammar: what a token does where it stands; a token that is not listed may not stand there. */
+const grammar: Readonly<Record<Expected, Readonly<Record<string, Step>>>> = {
+  value,
+  'value or ]': { ...value, ']': 'close' },
+  key: { text: ':' },
+  'key or }': { text: ':', '}': 'close' },
+  ':': { ':': 'value' },
+  ', or }': { ',': 'key', '}': 'close' },
+  ', or ]': { ',': 'value', ']': 'close' },
+  end: {},
+};
 
 /** Index of the first token that cannot stand where it stands; the text's length when it ends too early. */
 function errorPosition(text: string): number {
@@ -34,28 +49,28 @@ function errorPosition(text: string): number {
   for (let at = 0; ; at = token.lastIndex) {
     blank.lastIndex = at;
     blank.exec(text);
-    token.lastIndex = blank.lastIndex;
     const start = blank.lastIndex;
-    const groups = token.exec(text)?.groups;
-    const next: Expected | undefined = groups && after(expected, groups, open);
+    token.lastIndex = start;
+    const found = token.exec(text)?.groups;
+    const next: Expected | undefined = found && after(expected, tokenKind(found), open);
     if (next === undefined) return start;
     expected = next;
   }
 }
 
-/** What may follow; undefined when this token may not stand here. Keeps `open` in step. */
-function after(expected: Expected, groups: Record<string, string | undefined>, open: string[]): Expected | undefined {
-  const { mark, text, scalar } = groups;
-  const afterValue = (): Expected => (open.length === 0 ? 'end' : ', or close');
-  if (expected.startsWith('value') && (text ?? scalar) !== undefined) return afterValue();
-  if (expected.startsWith('value') && (mark === '{' || mark === '[')) {
-    open.push(mark);
-    return mark === '{' ? 'key or }' : 'value or ]';
+const tokenKind = ({ mark, text }: Record<string, string | undefined>): string =>
+  mark ?? (text === undefined ? 'scalar' : 'text');
+
+/** What may follow the token; undefined when it may not stand here. Keeps `open` in step. */
+function after(expected: Expected, kind: string, open: string[]): Expected | undefined {
+  const step = grammar[expected][kind];
+  if (step === 'open') {
+    open.push(kind);
+    return kind === '{' ? 'key or }' : 'value or ]';
   }
-  if (expected.startsWith('key') && text !== undefined) return ':';
-  if (expected === ':' && mark === ':') return 'value';
-  if (expected === ', or close' && mark === ',') return open.at(-1) === '{' ? 'key' : 'value';
-  const closes = mark === (open.at(-1) === '{' ? '}' : ']') && (expected === ', or close' || expected.endsWith(mark));
-  if (!closes || open.pop() === undefined) return undefined;
-  return afterValue();
+  if (step === 'close') open.pop();
+  if (step !== 'close' && step !== 'value ends') return step;
+  const around = open.at(-1);
+  if (around === undefined) return 'end';
+  return around === '{' ? ', or }' : ', or ]';
 }

@@ -5,6 +5,7 @@
 import { registryV1, type gatewayV1 } from '@cogmesh/contracts';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { Operation } from './operation.js';
+import { inside } from './permitted-calls.js';
 import type { OperationPorts } from './ports.js';
 import { right } from './right.js';
 
@@ -17,7 +18,7 @@ type Ports = Pick<OperationPorts, 'decisions' | 'registry'>;
 
 export function listModels({ decisions, registry }: Ports): Operation<Record<string, never>, readonly ModelView[]> {
   return async ({ subject, signal }) => {
-    const { agents } = await registry.listAgents({}, { signal });
+    const { agents } = await inside('registry', () => registry.listAgents({}, { signal }));
     const models = servedModels(agents);
     const names = [...new Set(models.map(({ name }) => name))];
     const answers = await decisions.decide(
@@ -33,19 +34,28 @@ export function listModels({ decisions, registry }: Ports): Operation<Record<str
 /** Every model version of every agent that is alive, by name and version. */
 export function servedModels(agents: readonly registryV1.Agent[]): ModelView[] {
   const models = new Map<string, ModelView>();
-  for (const agent of agents.filter(({ state }) => alive.has(state))) {
-    for (const capability of agent.capabilities) {
-      const { name, version } = servedName.exec(capability.name)?.groups ?? {};
-      if (name === undefined || version === undefined) continue;
-      const known = models.get(capability.name);
-      models.set(capability.name, {
-        name,
-        version,
-        ready: (known?.ready ?? false) || (capability.ready && agent.state === registryV1.AgentState.READY),
-        agents: (known?.agents ?? 0) + 1,
-        metadataJson: known?.metadataJson || capability.metadataJson,
-      });
+  for (const { capabilities } of agents.filter(({ state }) => alive.has(state))) {
+    for (const capability of capabilities) {
+      const served = servedBy(capability);
+      if (served !== undefined) models.set(capability.name, joined(models.get(capability.name), served));
     }
   }
   return [...models.values()].toSorted((a, b) => (`${a.name}@${a.version}` < `${b.name}@${b.version}` ? -1 : 1));
+}
+
+/** Undefined for what is not a model. */
+function servedBy({ name: capability, ready, metadataJson }: registryV1.Capability): ModelView | undefined {
+  const { name, version } = servedName.exec(capability)?.groups ?? {};
+  if (name === undefined || version === undefined) return undefined;
+  return { name, version, ready, agents: 1, metadataJson };
+}
+
+function joined(known: ModelView | undefined, served: ModelView): ModelView {
+  if (known === undefined) return served;
+  return {
+    ...served,
+    ready: known.ready || served.ready,
+    agents: known.agents + served.agents,
+    metadataJson: known.metadataJson || served.metadataJson,
+  };
 }

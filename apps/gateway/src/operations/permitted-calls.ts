@@ -33,7 +33,7 @@ const ours = new Set<ErrorCode>([
 ]);
 
 /** `/cogmesh.scheduler.v1.SchedulerService/GetRun`. */
-export const fullName = (method: DescMethod): string => `/${method.parent.typeName}/${method.name}`;
+const fullName = (method: DescMethod): string => `/${method.parent.typeName}/${method.name}`;
 
 export class PermittedCalls {
   readonly #mint: MintPermit;
@@ -43,14 +43,14 @@ export class PermittedCalls {
   }
 
   async call<Answer>(call: PermittedCall<Answer>): Promise<Answer> {
-    try {
-      return await this.#once(call);
-    } catch (thrown) {
-      if (!(thrown instanceof CogmeshError)) throw thrown;
-      if (thrown.code === 'replayed_permit')
-        return this.#once(call).catch((again: unknown) => Promise.reject(outward(call, again)));
-      throw outward(call, thrown);
-    }
+    return inside(call.audience, async () => {
+      try {
+        return await this.#once(call);
+      } catch (thrown) {
+        if (thrown instanceof CogmeshError && thrown.code === 'replayed_permit') return this.#once(call);
+        throw thrown;
+      }
+    });
   }
 
   async #once<Answer>({ audience, method, permission, signal, send }: PermittedCall<Answer>): Promise<Answer> {
@@ -59,8 +59,13 @@ export class PermittedCalls {
   }
 }
 
-function outward(call: PermittedCall<unknown>, thrown: unknown): unknown {
-  if (!(thrown instanceof CogmeshError) || !ours.has(thrown.code)) return thrown;
-  const message = `the ${call.audience} did not accept the gateway's permit; try again shortly`;
-  return new CogmeshError('unavailable', message, { retryAfterSeconds: 1 }, { cause: thrown });
+/** A call between services: that the other one does not know us is `unavailable` to whoever is waiting outside. */
+export async function inside<Answer>(service: string, call: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return await call();
+  } catch (thrown) {
+    if (!(thrown instanceof CogmeshError) || !ours.has(thrown.code)) throw thrown;
+    const message = `the ${service} did not accept the gateway's credentials; try again shortly`;
+    throw new CogmeshError('unavailable', message, { retryAfterSeconds: 1 }, { cause: thrown });
+  }
 }

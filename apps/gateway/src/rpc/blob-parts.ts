@@ -3,7 +3,7 @@ import { CogmeshError } from '@cogmesh/errors';
 import type { BlobRecord } from '../blobs/blob-records.js';
 
 /** The contract's largest chunk, bytes. */
-export const chunkMaxBytes = 64 * 1024;
+const chunkMaxBytes = 64 * 1024;
 
 export function blobMessage({ id, mediaType, bytes, sha256 }: BlobRecord) {
   return { id, mediaType, bytes: BigInt(bytes), sha256 };

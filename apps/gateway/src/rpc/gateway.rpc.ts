@@ -8,7 +8,8 @@ import { pathOf } from '../operations/right.js';
 import { blobMessage, chunkParts, chunksOf } from './blob-parts.js';
 import type { GrpcCallers } from './grpc-authentication.js';
 
-export function gatewayRpc(operations: Operations, callers: GrpcCallers): ServiceBinding {
+/** `closing` is aborted when the gateway stops: watches then end, to be resumed elsewhere. */
+export function gatewayRpc(operations: Operations, callers: GrpcCallers, closing: AbortSignal): ServiceBinding {
   const ask = <Input>(call: CallContext, input: Input): OperationRequest<Input> => {
     const callerTraceparent = call.metadata.get('traceparent');
     return {
@@ -28,8 +29,14 @@ export function gatewayRpc(operations: Operations, callers: GrpcCallers): Servic
     getOutput: ({ runId, taskId, index }, call) =>
       operations.getOutput(ask(call, { runId, taskId, ...(index === undefined ? {} : { index }) })).then(plain),
     watchRun: async function* ({ runId, afterSequence }, call) {
-      const { open } = await operations.watchRun(ask(call, { runId, afterSequence }));
-      for await (const event of open()) yield { event };
+      const request = ask(call, { runId, afterSequence });
+      const signal = AbortSignal.any([call.signal, closing]);
+      const { open } = await operations.watchRun({ ...request, signal });
+      try {
+        for await (const event of open()) yield { event };
+      } catch (thrown) {
+        throw closing.aborted ? new CogmeshError('unavailable', 'the gateway stops; resume the watch') : thrown;
+      }
     },
     putBlob: async (parts, call) => {
       const iterator = parts[Symbol.asyncIterator]();
