@@ -8,6 +8,7 @@ import { CogmeshClient, type CogmeshError, reference, type RunView, type TaskDoc
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type AllInOne, modelsReady, startUp } from './src/all-in-one.js';
 import { bombPng, truncatedPng } from './src/pictures.js';
+import { until } from './src/poll.js';
 import { refusalOf } from './src/refusal.js';
 import { createWorld, demoFile, type World } from './src/world.js';
 
@@ -21,7 +22,7 @@ let admin: CogmeshClient;
 
 beforeAll(async () => {
   world = await createWorld();
-  mesh = await startUp(world, { COGMESH_BLOB_BYTES: String(MAX_BLOB_BYTES) });
+  mesh = await startUp(world, { COGMESH_BLOB_BYTES: String(MAX_BLOB_BYTES), COGMESH_SCRIPT_TIMEOUT_MS: '1500' });
   operator = world.client(mesh.url, 'acme', 'operator');
   admin = world.client(mesh.url, 'acme', 'admin');
   await modelsReady(() => operator.models());
@@ -72,7 +73,7 @@ const refused: readonly Refused[] = [
     call: () => operator.submitRunText('{\n  "tasks": [ { "id": "a", ] }'),
     status: 400,
     code: 'invalid_json',
-    says: /line 2, column 26/,
+    says: /line 2, column 27/,
   },
   {
     what: 'a cycle',
@@ -102,13 +103,6 @@ const refused: readonly Refused[] = [
     status: 400,
     code: 'unknown_model',
     says: /tasks\[0\]\.uses: .*acme\/ppocr-detct.*did you mean.*acme\/ppocr-detect/,
-  },
-  {
-    what: 'a version of a model that nobody serves',
-    call: () => submit({ id: 'a', uses: 'model:acme/ppocr-detect@^9' }),
-    status: 400,
-    code: 'unknown_model',
-    says: /tasks\[0\]\.uses: .*\^9.*4\.0\.0/,
   },
   {
     what: 'invalid CEL in an expression',
@@ -233,15 +227,21 @@ const failing: readonly Failing[] = [
   },
   {
     what: 'a script that never ends',
-    task: async () => script('work', { script: 'for (;;) {}', timeoutMs: 1_000, retry: { maxAttempts: 1 } }),
+    task: async () => script('work', { script: 'for (;;) {}' }),
     code: 'script_timeout',
-    says: /\d/,
+    says: /1500 ms/,
+  },
+  {
+    what: 'a script that outlasts its own time-out',
+    task: async () => script('work', { script: 'for (;;) {}', timeoutMs: 300, retry: { maxAttempts: 1 } }),
+    code: 'timeout',
+    says: /300 ms/,
   },
   {
     what: 'a script that eats memory',
     task: async () => script('work', { script: 'const all = []; for (;;) all.push("x".repeat(65536) + all.length)' }),
     code: 'script_memory',
-    says: /\d/,
+    says: /out of memory/,
   },
   {
     what: 'an expression that meets the wrong type',
@@ -259,6 +259,15 @@ describe('accepted, then failed with the reason', () => {
     const [work, after] = ended.tasks ?? [];
     expect(work).toMatchObject({ state: 'FAILED', error: { code, message: expect.stringMatching(says) } });
     expect(after).toMatchObject({ state: 'SKIPPED' });
+  });
+});
+
+describe('accepted, then waiting with the reason', () => {
+  it('a version of a model that nobody serves yet', async () => {
+    const run = await submit({ id: 'work', uses: 'model:acme/ppocr-detect@^9' });
+    const waiting = await until('the reason', async () => (await operator.getRun(run.id)).tasks?.[0]?.waiting);
+    expect(waiting).toMatchObject({ code: 'no_agent', message: expect.stringMatching(/@\^9.*4\.0\.0/s) });
+    expect(await operator.cancelRun(run.id)).toMatchObject({ state: expect.stringMatching(/^CANCEL/) });
   });
 });
 

@@ -113,7 +113,7 @@ describe('with --json', () => {
 describe('what goes wrong', () => {
   it.each([
     ['an unknown run', ['run', 'run_01ARZ3NDEKTSV4RRFFQ69G5FAV'], 'not_found'],
-    ['a file that is not there', ['run', '/nowhere/run.json'], ''],
+    ['a file that is not there', ['run', '/nowhere/run.json'], '/nowhere/run.json'],
     ['a bad document', ['run', join(root, 'package.json')], 'invalid_run'],
     ['no gateway', ['--url', 'http://127.0.0.1:1', 'whoami'], 'unavailable'],
     ['a bad token', ['--token', 'nonsense', 'whoami'], 'token'],

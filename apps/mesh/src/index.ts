@@ -1,5 +1,5 @@
-export { startAllInOne, type AllInOneOptions } from './all-in-one.js';
-export { startCluster, type Cluster, type ClusterOptions } from './cluster/start-cluster.js';
+export type { AllInOneOptions } from './all-in-one.js';
+export type { Cluster, ClusterOptions } from './cluster/start-cluster.js';
 export {
   addPartner,
   dataDirectory,
@@ -12,3 +12,4 @@ export {
 } from './data-directory.js';
 export type { Mesh } from './mesh.js';
 export { serveService, serviceNames } from './serve.js';
+export { startAllInOne, startCluster } from './start.js';

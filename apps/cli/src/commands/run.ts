@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import type { Command } from 'commander';
-import { isEnded, type RunView } from '@cogmesh/sdk';
+import { CogmeshError, isEnded, type RunView } from '@cogmesh/sdk';
 import type { CliContext } from '../context.js';
 import { paint } from '../output/colours.js';
 import { stateLabel } from '../output/states.js';
@@ -32,8 +32,16 @@ export function addRun(program: Command, contextOf: WithContext, exitWith: (code
 }
 
 async function submit(context: CliContext, file: string, { key }: RunOptions): Promise<RunView> {
-  const document = file === '-' ? await text(process.stdin) : await readFile(file, 'utf8');
+  const document = file === '-' ? await text(process.stdin) : await readDocument(file);
   return context.client().submitRunText(document, key === undefined ? {} : { idempotencyKey: key });
+}
+
+async function readDocument(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new CogmeshError('not_found', `cannot read the run document ${file}`, { file }, { cause });
+  }
 }
 
 /** What a person wants of a run: state, a table of its tasks, the output or what went wrong. */
