@@ -9,6 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createMemoryHub, type Bus, type MemoryHub } from '@cogmesh/bus';
 import { schedulerV1 } from '@cogmesh/contracts';
 import { loadConfig } from '@cogmesh/config';
+import { CogmeshError } from '@cogmesh/errors';
 import { openPostgres, openSqlite, type Database } from '@cogmesh/database';
 import {
   createSidecarProof,
@@ -27,6 +28,8 @@ import { readyAgent, startBlobs, startRegistry, type FakeBlobs, type FakeRegistr
 
 export interface FixtureOptions {
   readonly postgresUrl?: string;
+  /** PostgreSQL schema of this test alone. */
+  readonly schema?: string;
   readonly settings?: Readonly<Record<string, string>>;
 }
 
@@ -105,7 +108,7 @@ export class SchedulerFixture {
       dataDir: this.#dir,
       keysDir: join(this.#dir, 'keys'),
       logger: createLogger({ level: 'silent' }),
-      bus: this.#bus,
+      bus: this.#breakable(this.#bus),
       database: this.database,
       listen: '127.0.0.1:0',
       peers: {
@@ -125,6 +128,33 @@ export class SchedulerFixture {
   }
 
   #prove!: ReturnType<typeof createSidecarProof>;
+
+  failedPublications = 0;
+  #isBroken = false;
+
+  /** Publications to agents fail until the answer is called. */
+  breakBus(): () => void {
+    this.#isBroken = true;
+    return () => (this.#isBroken = false);
+  }
+
+  #breakable(bus: Bus): Bus {
+    const publish: Bus['publish'] = async (messages) => {
+      if (this.#isBroken) {
+        this.failedPublications += 1;
+        throw new CogmeshError('unavailable', 'the broker is down');
+      }
+      await bus.publish(messages);
+    };
+    return {
+      durable: bus.durable,
+      declare: (topology) => bus.declare(topology),
+      consume: (queue, handler, options) => bus.consume(queue, handler, options),
+      ping: () => bus.ping(),
+      close: () => bus.close(),
+      publish,
+    };
+  }
 
   /** As kill -9: its connections are gone at once, nothing is drained or handed back. */
   async crash(): Promise<void> {
@@ -245,10 +275,10 @@ export class SchedulerFixture {
   }
 
   async #openDatabase(): Promise<Database> {
-    const { postgresUrl } = this.#options;
+    const { postgresUrl, schema = 'scheduler' } = this.#options;
     return postgresUrl === undefined
       ? openSqlite(join(this.#dir, 'scheduler.sqlite'))
-      : openPostgres(postgresUrl, { schema: 'scheduler' });
+      : openPostgres(postgresUrl, { schema });
   }
 }
 
