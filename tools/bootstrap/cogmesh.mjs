@@ -26,7 +26,9 @@ function run(file, args, options = {}) {
 
 async function test() {
   const { ensureBackends } = await import('../provision/provision.mjs');
-  await ensureBackends({ yes: rest.includes('--yes') || process.env.CI === 'true' });
+  await ensureBackends({ yes: rest.includes('--yes') }).catch((error) => {
+    throw new Failure(error.message);
+  });
   await ensureInstalled();
   return run(pinnedNode, [join(root, 'tools/verify/verify.mjs'), ...rest.filter((arg) => arg !== '--yes')], {
     cwd: root,

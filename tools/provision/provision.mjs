@@ -25,52 +25,59 @@ const fromPath = (environment, file) =>
     .map((folder) => folder && join(folder, file))
     .find((path) => path && existsSync(path));
 
-/** Path of the server's start script, or undefined. Debian's own comes first: the wrapper on PATH switches user. */
-export function findRabbitServer(environment = process.env) {
-  const own = ['/usr/lib/rabbitmq/bin/rabbitmq-server', '/opt/homebrew/sbin/rabbitmq-server'].find((path) =>
-    existsSync(path),
-  );
-  return own ?? fromPath(environment, 'rabbitmq-server');
+/** Where packages put the servers, besides PATH. Debian's own comes first: the wrapper on PATH switches user. */
+const usualPlaces = {
+  rabbit: ['/usr/lib/rabbitmq/bin/rabbitmq-server', '/opt/homebrew/sbin/rabbitmq-server'],
+  postgres: '/usr/lib/postgresql',
+};
+
+/** Path of the server's start script, or undefined. */
+export function findRabbitServer(environment = process.env, { rabbit } = usualPlaces) {
+  return rabbit.find((path) => existsSync(path)) ?? fromPath(environment, 'rabbitmq-server');
 }
 
-/** Folder that holds initdb and pg_ctl, newest version first, or undefined. */
-export function findPostgresBin(environment = process.env) {
-  const debian = '/usr/lib/postgresql';
-  const versions = existsSync(debian) ? readdirSync(debian).sort((a, b) => Number(b) - Number(a)) : [];
+/** Folder that holds initdb and postgres, newest version first, or undefined. */
+export function findPostgresBin(environment = process.env, { postgres } = usualPlaces) {
+  const versions = existsSync(postgres) ? readdirSync(postgres).sort((a, b) => Number(b) - Number(a)) : [];
   const folders = [
-    ...versions.map((version) => join(debian, version, 'bin')),
+    ...versions.map((version) => join(postgres, version, 'bin')),
     ...(environment.PATH ?? '').split(delimiter),
   ];
-  return folders.find((folder) => folder && existsSync(join(folder, 'initdb')) && existsSync(join(folder, 'pg_ctl')));
+  return folders.find((folder) => folder && existsSync(join(folder, 'initdb')) && existsSync(join(folder, 'postgres')));
 }
 
 /** What is there already and what would have to be installed. */
-export function planBackends(environment = process.env) {
+export function planBackends(environment = process.env, places = usualPlaces) {
   return backends.map((backend) => {
-    const state = environment[backend.variable] ? 'environment' : backend.find(environment) ? 'present' : 'missing';
+    const state = environment[backend.variable]
+      ? 'environment'
+      : backend.find(environment, places)
+        ? 'present'
+        : 'missing';
     return { name: backend.name, package: backend.package, variable: backend.variable, state };
   });
 }
 
 /**
  * Resolves with the plan once every back end can be had; throws an Error with one sentence for a person otherwise.
- * @param {{ yes?: boolean, environment?: NodeJS.ProcessEnv, output?: NodeJS.WritableStream & { isTTY?: boolean } }} options
+ * Asks on a terminal unless `yes` or CI=true.
  */
-export async function ensureBackends({ yes = false, environment = process.env, output = process.stderr } = {}) {
-  const missing = planBackends(environment).filter((backend) => backend.state === 'missing');
-  if (missing.length === 0) return planBackends(environment);
+export async function ensureBackends({ yes = false, environment = process.env, ...rest } = {}) {
+  const { output = process.stderr, input = process.stdin, places = usualPlaces } = rest;
+  const missing = planBackends(environment, places).filter((backend) => backend.state === 'missing');
+  if (missing.length === 0) return planBackends(environment, places);
   const root = rootCommand(environment);
   if (!root)
     throw new Error(
       `${names(missing)} not found, and this system has no apt-get to install with. ${alternative(missing)}`,
     );
-  if (!(await agreed(missing, { yes, environment, output })))
-    throw new Error(`${names(missing)} not installed. ${alternative(missing)}`);
+  const agrees = await agreed(missing, { yes, environment, output, input });
+  if (!agrees) throw new Error(`${names(missing)} not installed. ${alternative(missing)}`);
   await install(missing, { root, environment, output });
-  const still = planBackends(environment).filter((backend) => backend.state === 'missing');
+  const still = planBackends(environment, places).filter((backend) => backend.state === 'missing');
   if (still.length > 0)
     throw new Error(`${names(still)} still not found after the installation. ${alternative(still)}`);
-  return planBackends(environment);
+  return planBackends(environment, places);
 }
 
 const names = (missing) => missing.map((backend) => backend.name).join(' and ');
@@ -85,17 +92,17 @@ function rootCommand(environment) {
   return process.getuid?.() === 0 ? [] : ['sudo', '-n'];
 }
 
-async function agreed(missing, { yes, environment, output }) {
+async function agreed(missing, { yes, environment, output, input }) {
   const packages = missing.map((backend) => backend.package).join(' ');
   output.write(`The tests need ${names(missing)}. This would run, as root:\n`);
   output.write(`  apt-get update && apt-get install -y --no-install-recommends ${packages}\n`);
   output.write('No service is started or enabled to listen; the tests start their own on scratch folders.\n');
   if (yes || environment.CI === 'true' || environment.CI === '1') return true;
-  if (!process.stdin.isTTY) {
+  if (!input.isTTY) {
     output.write('Not a terminal, so nobody can be asked: pass --yes or set CI=true to agree.\n');
     return false;
   }
-  const prompt = createInterface({ input: process.stdin, output });
+  const prompt = createInterface({ input, output });
   const answer = await prompt.question('Install now? [y/N] ');
   prompt.close();
   return /^y(es)?$/i.test(answer.trim());
@@ -105,7 +112,7 @@ async function agreed(missing, { yes, environment, output }) {
  * One shell as root does it all, so that its trap undoes policy-rc.d (which keeps packages from starting their services)
  * even when we are interrupted. A policy that is already there is the operator's and stays; ours from a killed run is removed.
  */
-const installScript = `
+export const installScript = `
 set -eu
 policy=/usr/sbin/policy-rc.d
 mark='# cogmesh provision: packages do not start services'

@@ -15,7 +15,7 @@ test('a broker starts, keeps durable messages over kill -9, and stops without a 
   const connection = await connect(url);
   connection.on('error', () => undefined);
   const channel = await connection.createConfirmChannel();
-  await channel.assertQueue('scheduler.test', { arguments: { 'x-queue-type': 'quorum' } });
+  await channel.assertQueue('scheduler.test', { durable: true });
   channel.sendToQueue('scheduler.test', Buffer.from('kept'), { persistent: true });
   await channel.waitForConfirms();
   await server.kill();
@@ -24,11 +24,15 @@ test('a broker starts, keeps durable messages over kill -9, and stops without a 
   expect(server.pid).not.toBe(pid);
   expect(server.urlFor('scheduler')).toBe(url);
   const again = await connect(url);
+  again.on('error', () => undefined);
   const kept = await (await again.createChannel()).get('scheduler.test', { noAck: true });
   expect(kept && kept.content.toString()).toBe('kept');
   await again.close();
   await server.stop();
-  expect(() => process.kill(server.pid, 0)).toThrow();
+  const successor = await startRabbitServer({ dir, path: processEnvironment()['PATH'] ?? '' });
+  expect(new URL(successor.urlFor('worker')).password).toBe(new URL(server.urlFor('worker')).password);
+  await successor.stop();
+  expect(() => process.kill(successor.pid, 0)).toThrow();
   await rm(dir, { recursive: true, force: true });
 }, 180_000);
 

@@ -1,6 +1,7 @@
 /**
  * A server program as our child: its own process group (a Ctrl-C meant for us does not reach it), its last output kept for
- * the error message, and never left behind when this process ends in any way but SIGKILL.
+ * the error message, and never left behind: a guard beside it, which reads a pipe of ours, ends it when we are gone, however
+ * we went. The servers run here recover from that.
  */
 import { CogmeshError } from '@cogmesh/errors';
 import { spawn, type ChildProcess } from 'node:child_process';
@@ -22,7 +23,6 @@ export class ServerProcess {
   readonly #child: ChildProcess;
   readonly #name: string;
   readonly #exited: Promise<void>;
-  readonly #atExit = () => this.signal('SIGKILL');
   #output = '';
   #failure: Error | undefined;
 
@@ -40,12 +40,12 @@ export class ServerProcess {
         ?.setEncoding('utf8')
         .on('data', (text: string) => (this.#output = (this.#output + text).slice(-keptOutput)));
     }
-    process.once('exit', this.#atExit);
+    const guard = guardOf(this.#child.pid);
     this.#exited = new Promise((resolve) => {
       this.#child.once('error', (error) => resolve(void (this.#failure = error)));
       this.#child.once('exit', () => resolve());
     });
-    void this.#exited.then(() => process.off('exit', this.#atExit));
+    void this.#exited.then(() => guard?.kill('SIGKILL'));
   }
 
   get pid(): number {
@@ -82,4 +82,18 @@ export class ServerProcess {
     const output = this.#failure?.message ?? this.#output.trim();
     return new CogmeshError('unavailable', `${this.#name} ${what}${output === '' ? '' : `:\n${output}`}`);
   }
+}
+
+/** Reads its standard input, which ends when we end, and then kills the server. */
+function guardOf(pid: number | undefined): ChildProcess | undefined {
+  if (pid === undefined) return undefined;
+  const guard = spawn('/bin/sh', ['-c', 'read -r _; kill -9 "$1"', 'cogmesh-guard', String(pid)], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  guard.on('error', () => undefined);
+  guard.stdin?.on('error', () => undefined);
+  guard.unref();
+  if (guard.stdin && 'unref' in guard.stdin && typeof guard.stdin.unref === 'function') guard.stdin.unref();
+  return guard;
 }

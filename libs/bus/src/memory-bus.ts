@@ -48,15 +48,14 @@ export class MemoryBus implements Bus {
   async consume(queue: Queue, handler: Handler, options: ConsumeOptions = {}): Promise<Consumer> {
     this.#mustBeOpen();
     const declared = this.#declareQueue(queue);
-    let consumer: MemoryConsumer | undefined;
     const intake = new Intake<Entry>(handler, {
       ...options,
       system: 'memory',
       queue: queue.name,
       logger: this.#connection.logger,
-      settle: (settled) => consumer && declared.settle(consumer, settled),
+      settle: (settled) => declared.settle(consumer, settled),
     });
-    consumer = declared.attach(intake, options.prefetch);
+    const consumer: MemoryConsumer = declared.attach(intake, options.prefetch);
     return this.#keep(declared, consumer);
   }
 

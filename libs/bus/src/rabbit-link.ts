@@ -35,7 +35,6 @@ export class RabbitLink {
   /** Rejects with `unavailable` when the broker cannot be reached in time, at once when it refuses the login. */
   static async open(options: LinkOptions): Promise<RabbitLink> {
     const { name, limits } = options;
-    let link: RabbitLink | undefined;
     const connection = await connect(withHeartbeat(options.url, limits.heartbeatSeconds), {
       noDelay: true,
       timeout: limits.connectTimeoutMs,
@@ -44,10 +43,11 @@ export class RabbitLink {
         waitForConnect: false,
         initialDelay: initialDelayMs,
         maxDelay: limits.maxReconnectDelayMs,
-        setup: async (model: ChannelModel) => link?.restored(model),
+        setup: async (model: ChannelModel) => link.restored(model),
       },
     });
-    link = new RabbitLink(options, connection);
+    // The first attempt to connect starts in a later turn of the event loop, so `link` is there when setup runs.
+    const link: RabbitLink = new RabbitLink(options, connection);
     await link.firstConnection();
     return link;
   }

@@ -1,1 +1,2 @@
 export { startPostgres, type TestPostgres } from './postgres.js';
+export { startRabbit, type TestRabbit, type TestRabbitOptions } from './rabbitmq.js';

@@ -3,11 +3,13 @@
  * Where neither can be had it throws a sentence that says what to do; tests never skip for that.
  */
 import { randomBytes } from 'node:crypto';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startPostgresServer } from '@cogmesh/backends';
 import { processEnvironment } from '@cogmesh/config';
 import { CogmeshError } from '@cogmesh/errors';
 import { Client } from 'pg';
-import { findPostgres } from './postgres-binaries.js';
-import { PostgresServer } from './postgres-server.js';
 
 export interface TestPostgres {
   /** Of an empty database nobody else uses. */
@@ -31,19 +33,29 @@ export async function startPostgres(): Promise<TestPostgres> {
   return given ? await freshDatabase(given) : await ownServer(environment['PATH'] ?? '');
 }
 
-async function ownServer(searchPath: string): Promise<TestPostgres> {
-  const server = await PostgresServer.create(findPostgres(searchPath));
+async function ownServer(path: string): Promise<TestPostgres> {
+  const parent = await mkdtemp(join(tmpdir(), 'cogmesh-postgres-'));
+  // As root, PostgreSQL runs as another user, who must pass.
+  await chmod(parent, 0o711);
+  const remove = () => rm(parent, { recursive: true, force: true });
+  const server = await startPostgresServer({ dir: join(parent, 'server'), path }).catch(async (thrown: unknown) => {
+    await remove();
+    throw thrown;
+  });
   return {
     url: server.url,
     get pid() {
       return server.pid;
     },
     restart: async (mode) => {
-      await server.end(mode === 'fast' ? 'SIGINT' : 'SIGQUIT');
+      await server.stop(mode);
       await server.start();
     },
-    kill: () => server.end('SIGKILL'),
-    stop: () => server.remove(),
+    kill: () => server.kill(),
+    stop: async () => {
+      await server.stop('immediate');
+      await remove();
+    },
   };
 }
 
