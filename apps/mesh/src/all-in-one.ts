@@ -14,7 +14,7 @@ import { schedulerService } from '@cogmesh/scheduler';
 import { type HostedService, hostService, type Readiness, type ServiceDefinition, version } from '@cogmesh/service';
 import { createLogger, type Logger, openTraceStore, startTelemetry, type Telemetry } from '@cogmesh/telemetry';
 import { workerService } from '@cogmesh/worker';
-import type { DataDirectory } from './data-directory.js';
+import { type DataDirectory, hostOrganisationOf } from './data-directory.js';
 import type { Mesh } from './mesh.js';
 
 export interface AllInOneOptions {
@@ -34,7 +34,10 @@ export async function startAllInOne(options: AllInOneOptions): Promise<Mesh> {
   const sockets = await socketFolder(directory.path);
   const traceFile = join(directory.path, 'traces.sqlite');
   const telemetry = await traced(traceFile, options.environment);
-  const environment = environmentOf(options, sockets.path, traceFile);
+  const environment: Environment = {
+    ...environmentOf(options, sockets.path, traceFile),
+    COGMESH_HOST_ORGANISATION: await hostOrganisationOf(directory),
+  };
   const hub = createMemoryHub();
   const hosted: HostedService[] = [];
   const host = async <S extends Settings>(definition: ServiceDefinition<S>) => {

@@ -28,6 +28,12 @@ export interface InitOptions {
   readonly policies?: unknown;
 }
 
+/** The organisation that the directory was initialised for: the first one in it. Its workers belong to it. */
+export async function hostOrganisationOf(directory: DataDirectory): Promise<string> {
+  const list = JSON.parse(await readFile(join(directory.bootstrapDir, 'organisations.json'), 'utf8')) as Entry[];
+  return String(list[0]?.['name'] ?? '');
+}
+
 /** Roles that tokens of the development issuer may claim. */
 export const developmentRoles = ['admin', 'operator', 'reader', 'viewer'];
 

@@ -11,7 +11,7 @@ import type { Environment } from '@cogmesh/config';
 import { createSidecarSecretFile } from '@cogmesh/enforcement';
 import { CogmeshError } from '@cogmesh/errors';
 import type { Readiness } from '@cogmesh/service';
-import type { DataDirectory } from '../data-directory.js';
+import { type DataDirectory, hostOrganisationOf } from '../data-directory.js';
 import type { Mesh } from '../mesh.js';
 import { type Backend, startBackends } from './backends.js';
 import { ServiceProcess } from './service-process.js';
@@ -52,7 +52,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     : options.httpListen;
   const plan = planCluster({
     directory,
-    environment,
+    environment: { ...environment, COGMESH_HOST_ORGANISATION: await hostOrganisationOf(directory) },
     httpListen,
     traceFile,
     traceEndpoint: collector.endpoint,
