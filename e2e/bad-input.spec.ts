@@ -186,6 +186,7 @@ describe('refused at once', () => {
 interface Failing {
   readonly what: string;
   readonly task: () => Promise<TaskDocument>;
+  /** The whole code, as a regular expression. */
   readonly code: string;
   readonly says: RegExp;
 }
@@ -229,13 +230,14 @@ const failing: readonly Failing[] = [
     what: 'a script that never ends',
     task: async () => script('work', { script: 'for (;;) {}' }),
     code: 'script_timeout',
-    says: /1500 ms/,
+    says: /out of time/,
   },
   {
     what: 'a script that outlasts its own time-out',
     task: async () => script('work', { script: 'for (;;) {}', timeoutMs: 300, retry: { maxAttempts: 1 } }),
-    code: 'timeout',
-    says: /300 ms/,
+    // Whoever looks at the clock first: the engine or the scheduler.
+    code: '(script_)?timeout',
+    says: /time|longer/,
   },
   {
     what: 'a script that eats memory',
@@ -257,7 +259,10 @@ describe('accepted, then failed with the reason', () => {
     const ended = await operator.waitForRun(run.id, { timeoutMs: RUN_TIMEOUT_MS });
     expect(ended.state).toBe('FAILED');
     const [work, after] = ended.tasks ?? [];
-    expect(work).toMatchObject({ state: 'FAILED', error: { code, message: expect.stringMatching(says) } });
+    expect(work).toMatchObject({
+      state: 'FAILED',
+      error: { code: expect.stringMatching(`^${code}$`), message: expect.stringMatching(says) },
+    });
     expect(after).toMatchObject({ state: 'SKIPPED' });
   });
 });
