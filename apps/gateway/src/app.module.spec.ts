@@ -1,4 +1,3 @@
-import 'reflect-metadata';
 import { RequestMethod } from '@nestjs/common';
 import { expect, it } from 'vitest';
 import { AppModule, type HttpParts } from './app.module.js';

@@ -1,3 +1,4 @@
+import 'reflect-metadata';
 import { Module, type DynamicModule } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import type { Logger } from '@cogmesh/telemetry';

@@ -12,6 +12,9 @@ import { sendProblem } from './problem.filter.js';
 /** Longest path parameter, characters; ids are shorter. */
 const parameterMaxChars = 256;
 
+/** OpenTelemetry's SpanStatusCode.ERROR. */
+const spanStatusError = 2;
+
 export function serverOptions(config: GatewayConfig, logger: Logger): FastifyServerOptions {
   const { headersTimeoutMs, requestTimeoutMs, idleTimeoutMs } = config;
   const http = { headersTimeout: headersTimeoutMs, connectionsCheckingInterval: 1_000 };
@@ -56,7 +59,7 @@ export function prepareServer(instance: FastifyInstance, config: GatewayConfig):
       reply.header('traceparent', own).header('x-trace-id', traceIdOf(own) ?? '');
       reply.raw.once('close', () => {
         span.setAttribute(attributeNames.httpStatus, reply.raw.statusCode);
-        if (reply.raw.statusCode >= 500) span.setStatus({ code: 2 });
+        if (reply.raw.statusCode >= 500) span.setStatus({ code: spanStatusError });
         span.end();
       });
       run(done);
