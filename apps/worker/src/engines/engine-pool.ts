@@ -9,6 +9,9 @@ import type { Logger } from '@cogmesh/telemetry';
 import type { ModelToLoad, RunAnswer, ScriptToRun, TaskInput } from '../engine/protocol.js';
 import { EngineProcess } from './engine-process.js';
 
+/** How long a request waits for an engine process that is away, milliseconds. */
+const engineWaitMs = 30_000;
+
 /** Beyond a script's own time limit, until its process is killed, milliseconds. */
 const scriptGraceMs = 1000;
 
@@ -32,6 +35,14 @@ export interface ModelRun {
   readonly onStarted?: (engine: string) => void;
 }
 
+export interface ScriptHooks {
+  readonly onStarted?: (engine: string) => void;
+  /** Ends the process that runs the script. */
+  readonly signal?: AbortSignal;
+  /** On the clock of `performance.now`; a script that gets its engine later fails with `timeout` unstarted. */
+  readonly startBy?: number;
+}
+
 interface Slot {
   readonly engine: EngineProcess;
   /** Models it is meant to hold. */
@@ -43,8 +54,10 @@ interface Slot {
 }
 
 interface Waiter {
-  readonly accepts: (slot: Slot) => boolean;
+  /** Waits for an engine with this model; without one, for an engine for scripts. */
+  readonly model: string | undefined;
   readonly resolve: (slot: Slot) => void;
+  readonly reject: (error: CogmeshError) => void;
 }
 
 export class EnginePool {
@@ -78,7 +91,10 @@ export class EnginePool {
     return this.slots.find((slot) => slot.engine.name === engine)?.engine.pid;
   }
 
-  /** Places the model on the engines that hold least and loads it there. Resolves when it is warm on one. */
+  /**
+   * Places the model on the engines that hold least and loads it there. Resolves when it is warm on one, or at once while
+   * the engines are still starting: they load what is placed on them when they are up.
+   */
   async load(model: ModelToLoad): Promise<void> {
     const instances = Math.min(model.manifest.instances, this.modelSlots.length);
     const chosen = this.modelSlots.toSorted((a, b) => weightOf(a) - weightOf(b)).slice(0, instances);
@@ -91,6 +107,7 @@ export class EnginePool {
   }
 
   async unload(key: string): Promise<void> {
+    this.failures.delete(key);
     const holders = this.modelSlots.filter((slot) => slot.placed.delete(key));
     await Promise.all(
       holders.map(async (slot) => {
@@ -113,10 +130,11 @@ export class EnginePool {
 
   /** Runs a batch. Rejects with `timeout` (the engine was killed), `engine_crashed`, or what the engine said. */
   async run(run: ModelRun): Promise<RunAnswer & { readonly engine: string }> {
-    if (!this.modelSlots.some((slot) => slot.placed.has(run.model))) {
-      throw new CogmeshError('unavailable', `${run.model} is not loaded here`, { model: run.model });
+    const failure = this.warmEngines(run.model) > 0 ? undefined : this.failures.get(run.model);
+    if (failure !== undefined || !this.modelSlots.some((slot) => slot.placed.has(run.model))) {
+      throw new CogmeshError('unavailable', failure ?? `${run.model} is not loaded here`, { model: run.model });
     }
-    const slot = await this.acquire((candidate) => candidate.warm.has(run.model));
+    const slot = await this.acquire(run.model);
     try {
       run.onStarted?.(slot.engine.name);
       this.shelve(slot, run.blobs);
@@ -129,15 +147,14 @@ export class EnginePool {
   }
 
   /** Runs a script, `onStarted` as for models. An aborted signal ends the process that runs it. */
-  async runScript(
-    script: ScriptToRun,
-    hooks: { onStarted?: (engine: string) => void; signal?: AbortSignal } = {},
-  ): Promise<string> {
-    const slot = await this.acquire((candidate) => this.scriptSlots.includes(candidate));
+  async runScript(script: ScriptToRun, hooks: ScriptHooks = {}): Promise<string> {
+    const slot = await this.acquire(undefined);
     const { signal } = hooks;
     const abort = (): void => slot.engine.kill();
     try {
       signal?.throwIfAborted();
+      if (performance.now() > (hooks.startBy ?? Infinity))
+        throw new CogmeshError('timeout', 'its time was up before it reached an engine');
       signal?.addEventListener('abort', abort, { once: true });
       hooks.onStarted?.(slot.engine.name);
       const work = slot.engine.call('script', { script });
@@ -204,7 +221,7 @@ export class EnginePool {
       );
     } catch (thrown) {
       const error = thrown instanceof CogmeshError ? thrown : new CogmeshError('internal', String(thrown));
-      if (error.code !== 'engine_crashed') this.failures.set(key, error.message);
+      if (error.code !== 'engine_crashed') this.fail(key, error);
       this.options.logger.error({ model: key, engine: slot.engine.name, code: error.code }, error.message);
       throw error;
     } finally {
@@ -213,11 +230,41 @@ export class EnginePool {
     }
   }
 
-  private acquire(accepts: Waiter['accepts']): Promise<Slot> {
-    return new Promise((resolve) => {
-      this.waiters.push({ accepts, resolve });
+  /** A model that cannot be loaded will not become warm: who waits for it need not wait longer. */
+  private fail(key: string, error: CogmeshError): void {
+    this.failures.set(key, error.message);
+    if (this.warmEngines(key) > 0) return;
+    const gone = new CogmeshError('unavailable', `${key} could not be loaded: ${error.message}`, { model: key });
+    for (const waiter of this.waiters.filter(({ model }) => model === key)) this.abandon(waiter, gone);
+  }
+
+  private acquire(model: string | undefined): Promise<Slot> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        const { failures } = this;
+        const why = model === undefined ? undefined : failures.get(model);
+        this.abandon(
+          waiter,
+          new CogmeshError('unavailable', why ?? 'no engine process became free in time', { waitedMs: engineWaitMs }),
+        );
+      }, engineWaitMs);
+      const settled =
+        <T>(settle: (value: T) => void) =>
+        (value: T): void => {
+          clearTimeout(timer);
+          settle(value);
+        };
+      const waiter: Waiter = { model, resolve: settled(resolve), reject: settled(reject) };
+      this.waiters.push(waiter);
       this.handOut();
     });
+  }
+
+  private abandon(waiter: Waiter, error: CogmeshError): void {
+    const index = this.waiters.indexOf(waiter);
+    if (index === -1) return;
+    this.waiters.splice(index, 1);
+    waiter.reject(error);
   }
 
   private release(slot: Slot): void {
@@ -228,10 +275,12 @@ export class EnginePool {
   private handOut(): void {
     for (const slot of this.slots) {
       if (slot.busy || !slot.engine.isReady) continue;
-      const index = this.waiters.findIndex((waiter) => waiter.accepts(slot));
-      if (index === -1) continue;
+      const forScripts = this.scriptSlots.includes(slot);
+      const waiter = this.waiters.find(({ model }) => (model === undefined ? forScripts : slot.warm.has(model)));
+      if (!waiter) continue;
       slot.busy = true;
-      this.waiters.splice(index, 1)[0]?.resolve(slot);
+      this.waiters.splice(this.waiters.indexOf(waiter), 1);
+      waiter.resolve(slot);
     }
   }
 

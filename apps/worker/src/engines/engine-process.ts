@@ -67,7 +67,10 @@ export class EngineProcess {
     });
     this.child = child;
     child.on('message', (reply: EngineReply) => this.receive(reply));
-    child.on('error', () => undefined);
+    child.on('error', (error) => {
+      // Without a process there is no exit to come; with one, the exit tells.
+      if (child.pid === undefined) this.gone(child, error.message);
+    });
     child.once('exit', (code, signal) => this.gone(child, signal ? `killed by ${signal}` : `exit ${code}`));
   }
 

@@ -16,19 +16,21 @@ export interface CapabilityOptions {
   readonly scriptReady: () => boolean;
 }
 
-/** The full list as it is now. A model that could not be loaded anywhere is not ready. */
+/** The full list as it is now, without models that could not be loaded anywhere. */
 export function capabilitiesOf({
   models,
   scriptEngines,
   queueDepth,
   scriptReady,
 }: CapabilityOptions): CapabilityInit[] {
-  const capabilities = models.models.map((served) => ({
-    name: `model:${served.model.key}`,
-    credits: models.creditsOf(served),
-    ready: models.isWarm(served.model.key),
-    metadataJson: JSON.stringify(metadataOf(served)),
-  }));
+  const capabilities = models.models
+    .filter(({ model }) => !models.isBroken(model.key))
+    .map((served) => ({
+      name: `model:${served.model.key}`,
+      credits: models.creditsOf(served),
+      ready: models.isWarm(served.model.key),
+      metadataJson: JSON.stringify(metadataOf(served)),
+    }));
   if (scriptEngines === 0) return capabilities;
   return [
     ...capabilities,

@@ -91,7 +91,12 @@ export class Inference {
       options.onStarted?.({ engine, queueMs: startedAt - arrivedAt, batchSize: 1 });
     };
     try {
-      const json = await pool.runScript(script, { onStarted, ...(options.signal ? { signal: options.signal } : {}) });
+      const { signal, startWithinMs } = options;
+      const json = await pool.runScript(script, {
+        onStarted,
+        ...(signal ? { signal } : {}),
+        ...(startWithinMs === undefined ? {} : { startBy: arrivedAt + startWithinMs }),
+      });
       const value: unknown = JSON.parse(json);
       const begun = startedAt ?? arrivedAt;
       return {

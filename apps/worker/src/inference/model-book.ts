@@ -108,6 +108,11 @@ export class ModelBook {
     return this.options.pool.warmEngines(key) > 0;
   }
 
+  /** Not warm, and no engine could load it. */
+  isBroken(key: string): boolean {
+    return !this.isWarm(key) && this.options.pool.failureOf(key) !== undefined;
+  }
+
   /** Work items of one model taken at once. */
   creditsOf({ model }: ServedModel): number {
     const { instances, batching } = model.manifest;

@@ -4,6 +4,7 @@
  */
 import { inferenceV1 } from '@cogmesh/contracts';
 import { CogmeshError, toCogmeshError } from '@cogmesh/errors';
+import { parseModelReference } from '@cogmesh/inference-core';
 import { implement, type CallContext, type ServiceBinding } from '@cogmesh/rpc';
 import { z } from 'zod';
 import type { TaskOutput, VoiceState } from '../engine/protocol.js';
@@ -46,7 +47,7 @@ export function inferenceRpc(options: InferenceRpcOptions): ServiceBinding {
 }
 
 async function infer(options: InferenceRpcOptions, request: inferenceV1.InferRequest, call: CallContext) {
-  const served = find(options, request);
+  const served = find(options, request, call);
   const answer = await options.inference.run(served, await preparedOf(served, request), requestOptions(request, call));
   return responseOf(served, answer);
 }
@@ -76,7 +77,7 @@ async function inferNext(
   { request, states }: { request: inferenceV1.InferRequest; states: Map<string, VoiceState> },
   call: CallContext,
 ) {
-  const served = find(options, request);
+  const served = find(options, request, call);
   const { key, manifest } = served.model;
   const value = request.payload.case === 'inputJson' ? parseInput(request.payload.value) : undefined;
   const chunk = manifest.task === 'audio.vad' ? voiceInput.safeParse(value) : undefined;
@@ -90,7 +91,18 @@ async function inferNext(
   return responseOf(served, answer);
 }
 
-function find({ models, isDraining }: InferenceRpcOptions, { model }: inferenceV1.InferRequest): ServedModel {
+/** Throws `permission_denied` when the permit does not name the model, whether or not it exists. */
+function find(
+  { models, isDraining }: InferenceRpcOptions,
+  { model }: inferenceV1.InferRequest,
+  { caller }: CallContext,
+): ServedModel {
+  const { name } = parseModelReference(model);
+  const resource = `/models/${name}`;
+  const access = caller.kind === 'subject' ? caller.access : [];
+  if (!access.some((right) => right.action === 'infer' && right.resource === resource)) {
+    throw new CogmeshError('permission_denied', `the permit does not cover infer on ${resource}`, { resource });
+  }
   if (isDraining()) throw new CogmeshError('unavailable', 'the worker is draining');
   return models.resolve(model);
 }

@@ -76,21 +76,19 @@ export class AttemptRunner {
     hooks: { shelved: string[]; onStarted: (start: BatchStart) => void },
   ): Promise<InferenceAnswer> {
     const { work } = granted;
-    const options: RequestOptions = {
+    const options = (): RequestOptions => ({
       priority: work.priority,
       timeoutMs: work.timeoutMs > 0 ? work.timeoutMs : defaultTimeoutMs,
       signal: held.signal,
       onStarted: hooks.onStarted,
-    };
-    if (work.capability === 'script') return this.options.inference.runScript(work.script, work.inputJson, options);
-    const served = this.options.models.get(work.capability.replace(/^model:/, ''));
+      ...(work.notAfter ? { startWithinMs: timestampMs(work.notAfter) - Date.now() } : {}),
+    });
+    const { inference, models } = this.options;
+    if (work.capability === 'script') return inference.runScript(work.script, work.inputJson, options());
+    const served = models.get(work.capability.replace(/^model:/, ''));
     const input = parseInput(work.inputJson);
     const prepared = await prepareInput(served.model, input, this.blobReader(granted, held, hooks.shelved));
-    const startWithinMs = work.notAfter ? timestampMs(work.notAfter) - Date.now() : undefined;
-    return this.options.inference.run(served, prepared, {
-      ...options,
-      ...(startWithinMs === undefined ? {} : { startWithinMs }),
-    });
+    return inference.run(served, prepared, options());
   }
 
   private blobReader({ work, grantJws, blobs }: GrantedWork, held: HeldAttempt, shelved: string[]): ReadReference {
