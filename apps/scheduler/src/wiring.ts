@@ -1,7 +1,9 @@
 /** The composition root: everything the scheduler is made of, top to bottom, and the order in which it starts and stops. */
 import { consumeDead, type Bus, type Consumer, type Queue } from '@cogmesh/bus';
 import { gatewayV1, registryV1 } from '@cogmesh/contracts';
+import type { Database } from '@cogmesh/database';
 import { openEnforcement, type Enforcement } from '@cogmesh/enforcement';
+import type { ServiceIdentity } from '@cogmesh/identity';
 import { createClient, openChannel, serveRpc, type RpcServer } from '@cogmesh/rpc';
 import { FairOrder } from '@cogmesh/scheduling-core';
 import type { ServiceHost } from '@cogmesh/service';
@@ -49,24 +51,75 @@ export interface Scheduler {
 }
 
 export async function buildScheduler(host: ServiceHost, config: SchedulerConfig): Promise<Scheduler> {
-  const { bus, database, logger } = host;
-  await database.migrate(schedulerMigrations);
+  await host.database.migrate(schedulerMigrations);
   const enforcement = await openEnforcement({ ...host, service: 'scheduler' });
-  const { identity } = enforcement;
-  const bearer = (audience: string) => async () => `Bearer ${await identity.serviceToken(audience)}`;
-  const registryChannel = openChannel({ target: host.peers.registry, authorize: bearer('registry') });
-  const gatewayChannel = openChannel({ target: host.peers.gateway, authorize: bearer('gateway') });
-  const registry = new RegistryClient(createClient(registryV1.RegistryService, registryChannel));
-  const payloads = new GatewayPayloads(createClient(gatewayV1.BlobService, gatewayChannel));
+  const neighbours = openNeighbours(host, enforcement.identity);
+  const stores = openStores(host.database);
+  const counters = new Counters();
+  const engine = buildEngine({ host, config, identity: enforcement.identity, neighbours, stores });
+  const watching = listen({ host, neighbours, engine, counters });
+  const consumers = await startConsumers({ host, config, stores, engine, counters });
+  const server = await serve({ host, config, enforcement, stores, engine, notifier: watching.notifier });
+  engine.agentWatch.start();
+  engine.dispatcher.start();
+  engine.timers.start();
 
+  const stop = async (): Promise<void> => {
+    // Calls first, then claims; reports are taken until nothing new goes out.
+    await server.stop();
+    for (const loop of [engine.agentWatch, engine.timers, engine.dispatcher]) await loop.stop();
+    await Promise.all([...consumers, engine.shared].map((consumer) => consumer.stop()));
+    await engine.engine.lane.idle();
+    await watching.stop();
+    neighbours.close();
+    await enforcement.close();
+  };
+  const { dispatcher, directory } = engine;
+  return { address: server.address, enforcement, counters, dispatcher, directory, stop };
+}
+
+interface Neighbours {
+  readonly registry: RegistryClient;
+  readonly payloads: GatewayPayloads;
+  close(): void;
+}
+
+function openNeighbours({ peers }: ServiceHost, identity: ServiceIdentity): Neighbours {
+  const bearer = (audience: string) => async () => `Bearer ${await identity.serviceToken(audience)}`;
+  const registry = openChannel({ target: peers.registry, authorize: bearer('registry') });
+  const gateway = openChannel({ target: peers.gateway, authorize: bearer('gateway') });
+  return {
+    registry: new RegistryClient(createClient(registryV1.RegistryService, registry)),
+    payloads: new GatewayPayloads(createClient(gatewayV1.BlobService, gateway)),
+    close: () => [registry, gateway].forEach((channel) => channel.close()),
+  };
+}
+
+function openStores(database: Database) {
+  return {
+    queue: new SqlWorkQueue(database),
+    sql: new SqlScopes(database),
+    views: new SqlRunViews(database),
+    deadLetters: new SqlDeadLetters(database, () => `dead_${ulid()}`),
+  };
+}
+type Stores = ReturnType<typeof openStores>;
+
+interface EngineParts {
+  readonly host: ServiceHost;
+  readonly config: SchedulerConfig;
+  readonly identity: ServiceIdentity;
+  readonly neighbours: Neighbours;
+  readonly stores: Stores;
+}
+
+function buildEngine({ host, config, identity, neighbours, stores }: EngineParts) {
+  const { bus, database, logger } = host;
+  const { queue, sql, deadLetters } = stores;
+  const { registry, payloads } = neighbours;
   const settings = engineSettings(config);
   const { leaseMs, claimBatch } = settings;
   const engine = new Engine(database);
-  const queue = new SqlWorkQueue(database);
-  const sql = new SqlScopes(database);
-  const views = new SqlRunViews(database);
-  const deadLetters = new SqlDeadLetters(database, () => `dead_${ulid()}`);
-  const counters = new Counters();
   const credits = new Credits();
   const directory = new AgentDirectory({
     source: registry,
@@ -77,31 +130,15 @@ export async function buildScheduler(host: ServiceHost, config: SchedulerConfig)
   const order = new FairOrder<ReadyEntry>({ ageingMs: settings.ageingMs });
   const targets = new Targets({ ...settings, directory, credits, random: Math.random });
   const scopes = new Scopes(sql, payloads);
-
   const shared = sharedQueues(bus, (letter) => deadLetters.store(letter));
-  const wake = (): void => dispatcher.wake();
-  const publisher = new Publisher({
-    bus,
-    minter: identity,
-    engine,
-    credits,
-    logger,
-    declareShared: shared.declare,
-    onUnblocked: wake,
-  });
+  const onUnblocked = (): void => dispatcher.wake();
+  const declareShared = shared.declare;
+  const publisher = new Publisher({ bus, minter: identity, engine, credits, logger, declareShared, onUnblocked });
   const claims = new Claims({ engine, scopes, targets, credits, publisher, order, settings });
   const toOrder = (entry: ReadyEntry): void => order.add(entry);
   const controls = new Controls({ engine, scopes, sql, payloads, settings, toOrder }, logger);
-  const recovery = new Recovery({
-    engine,
-    queue,
-    credits,
-    controls,
-    claims,
-    publisher,
-    busIsDurable: bus.durable,
-    leaseMs,
-  });
+  const busIsDurable = bus.durable;
+  const recovery = new Recovery({ engine, queue, credits, controls, claims, publisher, busIsDurable, leaseMs });
   const dispatcher = new Dispatcher({
     order,
     controls,
@@ -114,14 +151,53 @@ export async function buildScheduler(host: ServiceHost, config: SchedulerConfig)
     logger,
   });
   const timers = new Timers({ engine, queue, leaseMs, logger });
-  const agentWatch = new AgentWatch({ directory, credits, queue, engine, logger, onChange: wake });
-  const intake = new Intake(engine, leaseMs);
-  const notifier = new RunNotifier();
-  const hints = new RunHints(bus, logger);
-  const stopAttempts = new StopAttempts(registry, logger);
+  const agentWatch = new AgentWatch({ directory, credits, queue, engine, logger, onChange: onUnblocked });
+  return { engine, settings, directory, targets, dispatcher, timers, agentWatch, shared };
+}
+type BuiltEngine = ReturnType<typeof buildEngine>;
 
-  engine.onDoubt(() => dispatcher.doubt());
-  engine.onEffects((effects) => {
+interface ConsumerParts {
+  readonly host: ServiceHost;
+  readonly config: SchedulerConfig;
+  readonly stores: Stores;
+  readonly engine: BuiltEngine;
+  readonly counters: Counters;
+}
+
+async function startConsumers({ host, stores, engine, counters }: ConsumerParts): Promise<Consumer[]> {
+  const { bus, logger } = host;
+  const { settings, agentWatch } = engine;
+  const intake = new Intake(engine.engine, settings.leaseMs);
+  const store: StoreLetter = (letter) => stores.deadLetters.store(letter);
+  const reports = {
+    senders: settings.resultSenders,
+    logger,
+    onRefused: () => (counters.refusedReports += 1),
+    onIgnored: (count: number) => (counters.ignoredReports += count),
+  };
+  await bus.declare({ exchanges: [schedulerEvents], queues: [startedQueue, resultsQueue] });
+  return Promise.all([
+    bus.consume(startedQueue, onStarted(intake, reports), reportConsumption),
+    bus.consume(resultsQueue, onResults(intake, reports), reportConsumption),
+    bus.consume(agentChangedQueue, onAgentChanged(agentWatch)),
+    consumeDead(bus, startedQueue, store),
+    consumeDead(bus, resultsQueue, store),
+  ]);
+}
+
+/** Who hears of committed changes. */
+function listen({
+  host,
+  neighbours,
+  engine,
+  counters,
+}: Pick<ConsumerParts, 'host' | 'engine' | 'counters'> & { neighbours: Neighbours }) {
+  const { dispatcher, timers } = engine;
+  const notifier = new RunNotifier();
+  const hints = new RunHints(host.bus, host.logger);
+  const stopAttempts = new StopAttempts(neighbours.registry, host.logger);
+  engine.engine.onDoubt(() => dispatcher.doubt());
+  engine.engine.onEffects((effects) => {
     dispatcher.accept(effects);
     timers.accept(effects);
     hints.accept(effects);
@@ -129,71 +205,39 @@ export async function buildScheduler(host: ServiceHost, config: SchedulerConfig)
     counters.ignoredEvents += effects.ignored;
     for (const runId of effects.changed.keys()) notifier.notify(runId);
   });
-
-  await bus.declare({ exchanges: [schedulerEvents], queues: [startedQueue, resultsQueue] });
-  const reports = {
-    senders: settings.resultSenders,
-    logger,
-    onRefused: () => (counters.refusedReports += 1),
-    onIgnored: (count: number) => (counters.ignoredReports += count),
-  };
-  const consumers = await Promise.all([
-    bus.consume(startedQueue, onStarted(intake, reports), reportConsumption),
-    bus.consume(resultsQueue, onResults(intake, reports), reportConsumption),
-    bus.consume(agentChangedQueue, onAgentChanged(agentWatch)),
-    consumeDead(bus, startedQueue, (letter) => deadLetters.store(letter)),
-    consumeDead(bus, resultsQueue, (letter) => deadLetters.store(letter)),
-  ]);
-
-  const submit = {
-    database,
-    engine,
-    directory,
-    settings,
-    refuseUnknownModels: config.refuseUnknownModels,
-    newRunId: () => `run_${ulid()}`,
-  };
-  const describe = describeRun({ views, directory, targets });
-  const rpc = schedulerRpc({ database, engine, views, deadLetters, notifier, submit, describe, leaseMs });
-  const server = await serveRpc({
-    address: host.listen,
-    services: [rpc],
-    authenticate: enforcement.authenticate,
-    logger,
-  });
-
-  agentWatch.start();
-  dispatcher.start();
-  timers.start();
-
+  hints.start();
   const stop = async (): Promise<void> => {
-    await stopInOrder(server, [...consumers, shared], [agentWatch, timers, dispatcher]);
-    await engine.lane.idle();
+    await hints.stop();
     await stopAttempts.settled();
-    hints.stop();
-    registryChannel.close();
-    gatewayChannel.close();
-    await enforcement.close();
   };
-  return { address: server.address, enforcement, counters, dispatcher, directory, stop };
+  return { notifier, stop };
 }
 
-/** Calls first, then claims; reports are taken until nothing new goes out. */
-async function stopInOrder(
-  server: RpcServer,
-  consumers: readonly Consumer[],
-  loops: readonly { stop(): Promise<void> }[],
-): Promise<void> {
-  await server.stop();
-  for (const loop of loops) await loop.stop();
-  await Promise.all(consumers.map((consumer) => consumer.stop()));
+interface ServeParts {
+  readonly host: ServiceHost;
+  readonly config: SchedulerConfig;
+  readonly enforcement: Enforcement;
+  readonly stores: Stores;
+  readonly engine: BuiltEngine;
+  readonly notifier: RunNotifier;
 }
+
+function serve({ host, config, enforcement, stores, engine: built, notifier }: ServeParts): Promise<RpcServer> {
+  const { database, logger } = host;
+  const { engine, directory, targets, settings } = built;
+  const newRunId = (): string => `run_${ulid()}`;
+  const { refuseUnknownModels } = config;
+  const submit = { database, engine, directory, settings, refuseUnknownModels, newRunId };
+  const describe = describeRun({ views: stores.views, directory, targets });
+  const { leaseMs } = settings;
+  const rpc = schedulerRpc({ ...stores, database, engine, notifier, submit, describe, leaseMs });
+  return serveRpc({ address: host.listen, services: [rpc], authenticate: enforcement.authenticate, logger });
+}
+
+type StoreLetter = Parameters<typeof consumeDead>[2];
 
 /** Shared work queues are declared on first use, and their dead letters are ours to keep. */
-function sharedQueues(
-  bus: Bus,
-  store: Parameters<typeof consumeDead>[2],
-): Consumer & { declare(name: string): Promise<void> } {
+function sharedQueues(bus: Bus, store: StoreLetter): Consumer & { declare(name: string): Promise<void> } {
   const declared = new Map<string, Promise<Consumer>>();
   const open = async (name: string): Promise<Consumer> => {
     const shared: Queue = { name, kind: 'durable' };

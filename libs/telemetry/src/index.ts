@@ -9,6 +9,7 @@ export {
   failSpan,
   recordSpan,
   startSpan,
+  untraced,
   withSpan,
   type RecordedSpan,
   type SpanOptions,

@@ -3,6 +3,7 @@
  * fact (a wait in a queue, an attempt whose start was a message). Parents and links are W3C traceparents, because that is
  * what rows and messages carry.
  */
+import { randomBytes } from 'node:crypto';
 import {
   type Attributes,
   context,
@@ -13,6 +14,7 @@ import {
   SpanKind,
   SpanStatusCode,
   trace,
+  TraceFlags,
 } from '@opentelemetry/api';
 import { CogmeshError } from '@cogmesh/errors';
 import { attributeNames, type SpanName } from './names.js';
@@ -105,6 +107,17 @@ export function recordSpan({ name, startMs, endMs, error, ...options }: Recorded
   span.end(Math.max(startMs, endMs));
   return formatTraceparent(span.spanContext());
 }
+
+/**
+ * Runs background work (a poll, a heartbeat) that makes no spans, neither here nor at whom it calls: its context is that
+ * of a trace nobody samples.
+ */
+export function untraced<T>(work: () => T): T {
+  const unsampled = { traceId: hex(16), spanId: hex(8), traceFlags: TraceFlags.NONE, isRemote: true };
+  return context.with(trace.setSpanContext(ROOT_CONTEXT, unsampled), work);
+}
+
+const hex = (bytes: number) => randomBytes(bytes).toString('hex');
 
 /** Traceparent of the active span. */
 export function currentTraceparent(): string | undefined {

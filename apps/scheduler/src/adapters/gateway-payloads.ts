@@ -1,5 +1,5 @@
 /** Large JSON values in the gateway's blob service, with the scheduler's own identity and the run's organisation. */
-import { gatewayV1 } from '@cogmesh/contracts';
+import type { gatewayV1 } from '@cogmesh/contracts';
 import { CogmeshError } from '@cogmesh/errors';
 import type { Client } from '@cogmesh/rpc';
 import type { Json } from '@cogmesh/scheduling-core';

@@ -3,6 +3,7 @@ import { registryV1 } from '@cogmesh/contracts';
 import { CogmeshError } from '@cogmesh/errors';
 import type { OfferedCapability, RoutableAgent } from '@cogmesh/routing-core';
 import type { Client } from '@cogmesh/rpc';
+import { untraced } from '@cogmesh/telemetry';
 import type { AgentSource } from '../engine/agent-directory.js';
 import type { AgentInstructions } from '../engine/stop-attempts.js';
 
@@ -27,7 +28,10 @@ export class RegistryClient implements AgentSource, AgentInstructions {
   }
 
   async list(): Promise<RoutableAgent[]> {
-    const { agents } = await this.#client.listAgents({ includeGone: true }, { deadlineMs: listDeadlineMs });
+    // Every second: as spans these would bury every trace that matters.
+    const { agents } = await untraced(() =>
+      this.#client.listAgents({ includeGone: true }, { deadlineMs: listDeadlineMs }),
+    );
     return agents.map(toRoutable);
   }
 

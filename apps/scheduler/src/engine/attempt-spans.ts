@@ -69,8 +69,7 @@ export function beginDispatch(claimed: Claimed, runTraceparent: string): Dispatc
   return {
     traceparent,
     end(error) {
-      if (error !== undefined)
-        span.setStatus({ code: 2, message: error instanceof Error ? error.message : String(error) });
+      if (error !== undefined) failSpan(span, error);
       span.end();
     },
   };

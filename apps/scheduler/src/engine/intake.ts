@@ -2,11 +2,11 @@
  * What agents report, in batches: started and results. A report counts only for an attempt that is held now and belongs to
  * the run it names; everything else (late, duplicate, unknown, forged) changes nothing and is counted.
  */
-import { workV1 } from '@cogmesh/contracts';
+import type { workV1 } from '@cogmesh/contracts';
 import { CogmeshError } from '@cogmesh/errors';
 import { traceIdOf } from '@cogmesh/telemetry';
 import type { Failure, TaskRow } from '../model/rows.js';
-import { isTraced, recordRelease, recordResult } from './attempt-spans.js';
+import { isTraced, recordRelease, recordResult, type AcceptedResult } from './attempt-spans.js';
 import type { Engine } from './engine.js';
 import { failureOf, type Outcomes } from './outcomes.js';
 import type { PlanOf } from './plan-cache.js';
@@ -156,26 +156,34 @@ function parsedOr<T>(text: string, fallback: T): unknown {
 
 function trace(told: readonly Told[], released: ReadonlyMap<string, number>, startMs: number): void {
   const releasing = new Set<string>();
-  for (const { result, task, runTraceparent, totalTasks, failure } of told) {
-    if (failure === undefined && !isTraced(task, totalTasks)) continue;
-    const own = task.traceparent;
-    const parent =
-      own !== null && traceIdOf(own) === traceIdOf(runTraceparent) && !own.endsWith('-00') ? own : runTraceparent;
-    const { error: _stored, ...named } = task;
-    const span = recordResult({
-      ...named,
-      parent,
-      startMs,
-      agentId: result.agentId,
-      batchSize: result.timing?.batchSize ?? 0,
-      modelVersion: result.timing?.modelVersion ?? '',
-      variant: result.timing?.variant ?? '',
-      ...(failure === undefined ? {} : { error: errorOf(failure) }),
-    });
-    const count = released.get(task.runId) ?? 0;
-    if (count > 0 && !releasing.has(task.runId)) recordRelease(span, startMs, count);
-    releasing.add(task.runId);
+  for (const each of told) {
+    if (each.failure === undefined && !isTraced(each.task, each.totalTasks)) continue;
+    const span = recordResult(acceptedResult(each, startMs));
+    const { runId } = each.task;
+    const count = released.get(runId) ?? 0;
+    if (count > 0 && !releasing.has(runId)) recordRelease(span, startMs, count);
+    releasing.add(runId);
   }
+}
+
+function acceptedResult({ result, task, runTraceparent, failure }: Told, startMs: number): AcceptedResult {
+  const { error: _stored, ...named } = task;
+  const { agentId, timing } = result;
+  return {
+    ...named,
+    parent: parentOf(task.traceparent, runTraceparent),
+    startMs,
+    agentId,
+    batchSize: timing?.batchSize ?? 0,
+    modelVersion: timing?.modelVersion ?? '',
+    variant: timing?.variant ?? '',
+    ...(failure === undefined ? {} : { error: errorOf(failure) }),
+  };
+}
+
+/** The attempt's own dispatch span, or the run's submit span where that was not sampled or is not stored yet. */
+function parentOf(dispatch: string | null, run: string): string {
+  return dispatch !== null && traceIdOf(dispatch) !== undefined && !dispatch.endsWith('-00') ? dispatch : run;
 }
 
 const errorOf = (failure: Failure): Error => new CogmeshError('task_failed', `${failure.code}: ${failure.message}`);

@@ -1,5 +1,5 @@
 /** Why a task is not running yet, in words a person can act on, from what the scheduler knows. */
-import { schedulerV1 } from '@cogmesh/contracts';
+import type { schedulerV1 } from '@cogmesh/contracts';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { TaskView } from '../adapters/sql-run-views.js';
 import type { AgentDirectory } from './agent-directory.js';

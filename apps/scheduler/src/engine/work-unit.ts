@@ -107,18 +107,26 @@ export class WorkUnit {
       this.effects.ignored += 1;
       return false;
     }
+    this.#leave(task, next);
+    task.state = next;
+    Object.assign(task, { dueAt: null, leaseUntil: null, timeoutAt: null }, patch);
+    this.#arrive(task);
+    this.touch(task);
+    return true;
+  }
+
+  #leave(task: TaskRow, next: TaskState): void {
     const run = this.run(task);
     if (isHeld(task.state) && !isHeld(next) && task.attemptId !== null) this.effects.freed.push(task.attemptId);
     if (task.state === 'READY' && next !== 'CLAIMED') this.effects.unready.push(taskKey(task));
     if (run.state === 'PENDING' && told.has(next)) this.moveRun(run, 'start');
-    task.state = next;
-    Object.assign(task, { dueAt: null, leaseUntil: null, timeoutAt: null }, patch);
-    if (isTerminalTask(next)) this.#ended(run, task);
+  }
+
+  #arrive(task: TaskRow): void {
+    if (isTerminalTask(task.state)) this.#ended(this.run(task), task);
     if (task.dueAt !== null) this.#timer(task.dueAt);
-    if (told.has(next)) this.#tell(task);
-    if (next === 'READY') this.effects.ready.push(readyEntry(task));
-    this.touch(task);
-    return true;
+    if (told.has(task.state)) this.#tell(task);
+    if (task.state === 'READY') this.effects.ready.push(readyEntry(task));
   }
 
   /** False when the run's state does not know the event. */

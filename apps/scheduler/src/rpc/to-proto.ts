@@ -1,7 +1,8 @@
 /** Rows as messages of the contract. */
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import { commonV1, schedulerV1 } from '@cogmesh/contracts';
+import type { commonV1 } from '@cogmesh/contracts';
+import { schedulerV1 } from '@cogmesh/contracts';
 import type { RunState, TaskState } from '@cogmesh/scheduling-core';
 import { traceIdOf } from '@cogmesh/telemetry';
 import type { TaskView } from '../adapters/sql-run-views.js';

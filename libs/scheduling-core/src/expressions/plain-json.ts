@@ -10,9 +10,21 @@ export class NotJsonError extends Error {
 /** Throws NotJsonError for values without JSON form (bytes, types, NaN, integers beyond 2^53). */
 export function toPlainJson(value: unknown, depth = 0): Json {
   if (depth > maxDepth) throw new NotJsonError(`the value is nested deeper than ${maxDepth}`);
-  if (value === null || typeof value === 'boolean' || typeof value === 'string') return value;
-  if (typeof value === 'number') return finite(value);
-  if (typeof value === 'bigint') return safeInteger(value);
+  switch (typeof value) {
+    case 'boolean':
+    case 'string':
+      return value;
+    case 'number':
+      return finite(value);
+    case 'bigint':
+      return safeInteger(value);
+    default:
+      return compound(value, depth);
+  }
+}
+
+function compound(value: unknown, depth: number): Json {
+  if (value === null) return null;
   if (value instanceof Date) return value.toISOString();
   if (Array.isArray(value)) return value.map((element) => toPlainJson(element, depth + 1));
   if (value instanceof Map) return fromEntries(value.entries(), depth);

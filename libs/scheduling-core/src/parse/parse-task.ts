@@ -25,38 +25,61 @@ const fields = [
 
 /** Undefined when it is too broken to plan; the issues say why. */
 export function parseTask(reader: ObjectReader, id: string, context: TaskContext): TaskPlan | undefined {
-  const { issues, limits, defaults } = context;
+  const { limits, defaults } = context;
   reader.allowOnly(fields);
   const uses = readUses(reader, context.organisation);
   const depends = readDepends(reader, id, context);
-  const checker: TemplateChecker = { issues, limits, taskIds: context.taskIds, self: id, depends };
-  const when = readTemplate(reader, 'when', checker);
-  const forEach = readTemplate(reader, 'forEach', checker);
-  const kind = forEach === undefined ? 'task' : 'item';
-  checkTemplate(reader.json('input'), { path: reader.pathOf('input'), kind }, checker);
-  const maxParallel = reader.number('maxParallel', { min: 1, max: limits.maxExpandedTasks });
-  if (maxParallel !== undefined && forEach === undefined) {
-    reader.issue('maxParallel', 'misplaced_field', 'maxParallel needs forEach');
-  }
-  const timeoutMs = reader.number('timeoutMs', { min: 1, max: limits.maxDurationMs });
-  const queueTimeoutMs = reader.number('queueTimeoutMs', { min: 1, max: limits.maxDurationMs });
-  const priority = reader.number('priority', { min: 0, max: 9 });
-  const script = uses && readScript(reader, uses, limits);
+  const expressions = readExpressions(reader, id, { context, depends });
+  const timing = readTiming(reader, limits);
+  const priority = reader.number('priority', { min: 0, max: 9 }) ?? context.priority;
   const retry = readRetry(reader, context);
-  if (uses?.kind === 'sleep') checkSleep(reader, limits);
   if (!uses) return undefined;
-  return {
+  const script = readScript(reader, uses, limits);
+  if (uses.kind === 'sleep') checkSleep(reader, limits);
+  const plan = {
     id,
     uses: formatUses(uses),
     depends: [...depends],
-    priority: priority ?? context.priority,
+    priority,
     input: reader.json('input'),
     retry,
-    timeoutMs: timeoutMs ?? defaults.timeoutMs,
+    timeoutMs: defaults.timeoutMs,
+    ...expressions,
+    ...timing,
+  };
+  return script === undefined ? plan : { ...plan, script };
+}
+
+type Expressions = Pick<TaskPlan, 'when' | 'forEach' | 'maxParallel'>;
+
+function readExpressions(
+  reader: ObjectReader,
+  self: string,
+  { context, depends }: { context: TaskContext; depends: Set<string> },
+): Expressions {
+  const { issues, limits, taskIds } = context;
+  const checker: TemplateChecker = { issues, limits, taskIds, self, depends };
+  const when = readTemplate(reader, 'when', checker);
+  const forEach = readTemplate(reader, 'forEach', checker);
+  const kind = reader.has('forEach') ? 'item' : 'task';
+  checkTemplate(reader.json('input'), { path: reader.pathOf('input'), kind }, checker);
+  const maxParallel = reader.number('maxParallel', { min: 1, max: limits.maxExpandedTasks });
+  if (maxParallel !== undefined && !reader.has('forEach')) {
+    reader.issue('maxParallel', 'misplaced_field', 'maxParallel needs forEach');
+  }
+  return {
     ...(when === undefined ? {} : { when }),
     ...(forEach === undefined ? {} : { forEach }),
     ...(maxParallel === undefined ? {} : { maxParallel }),
-    ...(script === undefined ? {} : { script }),
+  };
+}
+
+function readTiming(reader: ObjectReader, limits: RunLimits): Partial<Pick<TaskPlan, 'timeoutMs' | 'queueTimeoutMs'>> {
+  const duration = { min: 1, max: limits.maxDurationMs };
+  const timeoutMs = reader.number('timeoutMs', duration);
+  const queueTimeoutMs = reader.number('queueTimeoutMs', duration);
+  return {
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(queueTimeoutMs === undefined ? {} : { queueTimeoutMs }),
   };
 }
