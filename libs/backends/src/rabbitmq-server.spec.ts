@@ -1,9 +1,9 @@
 import { processEnvironment } from '@cogmesh/config';
 import { connect } from 'amqplib';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { notInstalled } from './find.js';
 import { startRabbitServer } from './rabbitmq-server.js';
 
@@ -18,6 +18,8 @@ test('a broker starts, keeps durable messages over kill -9, and stops without a 
   await channel.assertQueue('scheduler.test', { durable: true });
   channel.sendToQueue('scheduler.test', Buffer.from('kept'), { persistent: true });
   await channel.waitForConfirms();
+  // The broker writes a new queue's record about two seconds late; the message in it was written before its confirm.
+  await vi.waitFor(async () => expect(await recorded(dir, 'scheduler.test')).toBe(true), { timeout: 15_000 });
   await server.kill();
   expect(() => process.kill(pid, 0)).toThrow();
   await server.start();
@@ -35,6 +37,14 @@ test('a broker starts, keeps durable messages over kill -9, and stops without a 
   expect(() => process.kill(successor.pid, 0)).toThrow();
   await rm(dir, { recursive: true, force: true });
 }, 180_000);
+
+/** Whether the broker's tables on disk name the queue. */
+async function recorded(dir: string, queue: string): Promise<boolean> {
+  const folder = join(dir, 'data', 'cogmesh@localhost');
+  const tables = (await readdir(folder)).filter((file) => /^LATEST\.LOG$|^rabbit_durable_queue\.DC[DL]$/.test(file));
+  const contents = await Promise.all(tables.map((file) => readFile(join(folder, file), 'latin1')));
+  return contents.some((content) => content.includes(queue));
+}
 
 test('a machine without RabbitMQ gets one sentence that says what to do', () => {
   const error = notInstalled('RabbitMQ', 'rabbitmq-server', 'COGMESH_TEST_AMQP_URL');

@@ -31,8 +31,8 @@ export interface RabbitLimits {
   /** How long declare and consume wait for the broker's answers before they reject `unavailable`. Default 10,000. */
   readonly operationTimeoutMs: number;
   /**
-   * How long declare and consume hold back after they created a durable queue. RabbitMQ registers a new quorum queue on disk
-   * within about a second; killed before that, it comes back without the queue's content. Default 2,000.
+   * How long declare and consume hold back after they created a durable queue. RabbitMQ writes the record of a new queue up
+   * to two seconds late; killed before that, it comes back without the queue and what was confirmed in it. Default 3,000.
    */
   readonly newQueueSettleMs: number;
   /** How long publish waits for the confirms of its messages before it rejects `unavailable`. Default 10,000. */
@@ -53,7 +53,7 @@ export const defaultRabbitLimits: RabbitLimits = {
   connectTimeoutMs: 30_000,
   outageWaitMs: 2000,
   operationTimeoutMs: 10_000,
-  newQueueSettleMs: 2000,
+  newQueueSettleMs: 3000,
   confirmTimeoutMs: 10_000,
   maxReconnectDelayMs: 2000,
   pingTimeoutMs: 2000,
