@@ -71,7 +71,7 @@ const steps = {
   unit: () => vitest('unit'),
   component: () => vitest('component', '--config', 'vitest.component.config.ts'),
   e2e: () => vitest('e2e', '--config', 'vitest.e2e.config.ts'),
-  unused: () => run('knip'),
+  unused: () => run('knip', '--no-config-hints'),
 };
 
 /** Sums of all reports, and the closing line that says so. */

@@ -52,9 +52,11 @@ export async function startAllInOne(options: AllInOneOptions): Promise<Mesh> {
     await sockets.remove();
   };
   try {
-    // Policy first, since everybody asks it for bundles at once; then the owners of state; the worker meets them all.
+    // Policy first, since everybody asks it for bundles at once; then the registry, whose agents the scheduler asks for;
+    // the worker meets them all.
     await host(policyService);
-    const [gateway] = await Promise.all([host(gatewayService), host(schedulerService), host(registryService)]);
+    const [gateway] = await Promise.all([host(gatewayService), host(registryService)]);
+    await host(schedulerService);
     await host(workerService);
     return {
       url: gateway.running.addresses['http'] ?? '',

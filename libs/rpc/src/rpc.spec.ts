@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CogmeshError } from '@cogmesh/errors';
 import { gatewayV1, healthV1, inferenceV1, reflectionV1 } from '@cogmesh/contracts';
+import { currentTraceparent, startTelemetry, traceIdOf } from '@cogmesh/telemetry';
 import { afterEach, expect, it } from 'vitest';
 import {
   createClient,
@@ -183,4 +184,20 @@ it('serves health and reflection without authentication, and works on a Unix soc
   expect(answers[1]?.case === 'fileDescriptorResponse' && answers[1].value.fileDescriptorProto.length).toBeGreaterThan(
     2,
   );
+});
+
+it('continues a neighbour’s trace, and starts its own for a caller from outside', async () => {
+  const telemetry = await startTelemetry({ service: 'test', version: '0', environment: {}, sink: async () => {} });
+  const traced = implement(inferenceV1.InferenceService, {
+    infer: async () => ({ model: traceIdOf(currentTraceparent()) ?? 'none' }),
+    async *inferStream() {},
+  });
+  const traceparent = '00-0123456789abcdef0123456789abcdef-0123456789abcdef-01';
+  const traceSeen = async (services: RpcServerOptions['services']) => {
+    const { infer } = await start({ services });
+    return (await infer.infer({}, { metadata: { traceparent } })).model;
+  };
+  expect(await traceSeen([traced])).toBe('0123456789abcdef0123456789abcdef');
+  expect(await traceSeen([{ ...traced, edge: true }])).toMatch(/^(?!0123456789abcdef)[0-9a-f]{32}$/);
+  await telemetry.stop();
 });

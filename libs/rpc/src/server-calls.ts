@@ -22,6 +22,7 @@ export interface CallRuntime {
   readonly authenticate: Authenticate;
   readonly logger?: Logger;
   readonly traced: boolean;
+  readonly edge: boolean;
 }
 
 type Init = MessageInitShape<DescMethod['output']>;
@@ -51,7 +52,8 @@ async function withCall<T>(
     runtime.path.slice(1) as `${string}/${string}`,
     {
       kind: SpanKind.SERVER,
-      parent: metadata.get('traceparent') ?? 'root',
+      parent: runtime.edge ? 'root' : (metadata.get('traceparent') ?? 'root'),
+      links: runtime.edge ? [metadata.get('traceparent')] : [],
       attributes: { [attributeNames.rpcSystem]: 'grpc', [attributeNames.rpcMethod]: runtime.path },
     },
     run,

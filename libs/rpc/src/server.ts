@@ -31,6 +31,8 @@ export interface ServiceBinding {
   readonly implementation: Readonly<Record<string, AnyHandler>>;
   /** Callable without authentication (health, reflection). */
   readonly open?: boolean;
+  /** Faces callers from outside: their trace context becomes a link, never the parent. */
+  readonly edge?: boolean;
 }
 
 export function implement<S extends DescService>(service: S, implementation: ServiceImplementation<S>): ServiceBinding {
@@ -87,6 +89,7 @@ const runtimeOf = (method: DescMethod, binding: ServiceBinding, options: RpcServ
   authenticate: binding.open === true || !options.authenticate ? () => ({ kind: 'anonymous' }) : options.authenticate,
   ...(options.logger ? { logger: options.logger } : {}),
   traced: binding.open !== true,
+  edge: binding.edge === true,
 });
 
 function runnerOf(
