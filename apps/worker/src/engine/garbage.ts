@@ -4,7 +4,7 @@
  */
 
 /** Growth of array buffers since the last collection that asks for another, bytes. */
-const growthBytes = 24 * 1024 * 1024;
+const growthBytes = 12 * 1024 * 1024;
 
 let keptBytes = 0;
 
