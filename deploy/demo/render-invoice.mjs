@@ -4,7 +4,10 @@
  * nothing else needs them. Run: node deploy/demo/render-invoice.mjs
  */
 import { writeFile } from 'node:fs/promises';
-import sharp from 'sharp';
+import { createRequire } from 'node:module';
+
+/** The worker's own copy, so that this script adds no dependency. */
+const sharp = createRequire(new URL('../../apps/worker/package.json', import.meta.url))('sharp');
 
 const width = 1200;
 const height = 920;
