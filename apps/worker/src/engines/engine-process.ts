@@ -22,7 +22,7 @@ export interface EngineProcessOptions {
   readonly environment: Readonly<Record<string, string>>;
   /** Called each time a process is up, the first time too; it holds no models and no bytes yet. */
   readonly onReady: () => void;
-  /** Called each time a process is gone. */
+  /** Called each time a process is gone, except by `stop`. */
   readonly onGone: (cause: string) => void;
 }
 
@@ -122,8 +122,8 @@ export class EngineProcess {
     this.child = undefined;
     this.ready = false;
     this.failPending(cause);
-    this.options.onGone(cause);
     if (this.stopping) return;
+    this.options.onGone(cause);
     if (performance.now() - this.startedAt >= provenAfterMs) this.backoffMs = firstBackoffMs;
     this.restartTimer = setTimeout(() => this.start(), this.backoffMs);
     this.backoffMs = Math.min(lastBackoffMs, 2 * this.backoffMs);
