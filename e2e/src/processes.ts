@@ -53,8 +53,19 @@ export function startCommand(file: string, args: readonly string[], options: Com
   return { child, pid: child.pid ?? 0, ended, stdout: () => output.stdout, stderr: () => output.stderr };
 }
 
-export const runCommand = (file: string, args: readonly string[], options: CommandOptions = {}) =>
-  startCommand(file, args, options).ended;
+/** Longest life of a command that is meant to end by itself, milliseconds. */
+const COMMAND_TIMEOUT_MS = 120_000;
+
+/** Its result; one that does not end in time is killed with its children, and its code is null. */
+export async function runCommand(
+  file: string,
+  args: readonly string[],
+  options: CommandOptions & { readonly timeoutMs?: number } = {},
+): Promise<CommandResult> {
+  const { pid, ended } = startCommand(file, args, options);
+  const killer = setTimeout(() => killHard(pid, ...descendantsOf(pid)), options.timeoutMs ?? COMMAND_TIMEOUT_MS);
+  return ended.finally(() => clearTimeout(killer));
+}
 
 export function isAlive(pid: number): boolean {
   // A zombie has ended already; its parent has not asked yet.

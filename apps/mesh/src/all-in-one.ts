@@ -55,7 +55,10 @@ export async function startAllInOne(options: AllInOneOptions): Promise<Mesh> {
     // Policy first, since everybody asks it for bundles at once; then the registry, whose agents the scheduler asks for;
     // the worker meets them all.
     await host(policyService);
-    const [gateway] = await Promise.all([host(gatewayService), host(registryService)]);
+    const starting = [host(gatewayService), host(registryService)] as const;
+    // When one fails, the other must have come up before it can be stopped.
+    await Promise.allSettled(starting);
+    const [gateway] = await Promise.all(starting);
     await host(schedulerService);
     await host(workerService);
     return {
