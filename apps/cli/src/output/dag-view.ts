@@ -38,8 +38,9 @@ function bar(task: TaskProgress): string {
   if (task.items.size === 0) return '';
   const states = [...task.items.values()];
   const done = states.filter((state) => state === 'SUCCEEDED').length;
-  const filled = Math.round((done / states.length) * BAR_WIDTH);
-  return `${paint.green('█'.repeat(filled))}${paint.dim('░'.repeat(BAR_WIDTH - filled))} ${done}/${states.length}`;
+  const total = Math.max(task.total ?? 0, states.length);
+  const filled = Math.round((done / total) * BAR_WIDTH);
+  return `${paint.green('█'.repeat(filled))}${paint.dim('░'.repeat(BAR_WIDTH - filled))} ${done}/${total}`;
 }
 
 function duration(task: TaskProgress, now: number): string {

@@ -27,6 +27,19 @@ export class RunProgress {
     this.byId = new Map(this.tasks.map((task) => [task.id, task]));
   }
 
+  /** Whether items of a forEach were seen whose number is not known yet. */
+  get lacksTotals(): boolean {
+    return this.tasks.some(({ items, total }) => items.size > 0 && total === undefined);
+  }
+
+  /** Takes the number of items from the run as it stands now: events are about single items. */
+  learnTotals(run: RunView): void {
+    for (const { id, items } of run.tasks ?? []) {
+      const task = this.byId.get(id);
+      if (task && items) task.total = items.total;
+    }
+  }
+
   apply(event: RunEvent): void {
     if (event.runState) this.state = event.runState;
     const task = event.taskId ? this.byId.get(event.taskId) : undefined;

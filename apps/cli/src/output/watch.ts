@@ -19,7 +19,10 @@ async function redraw(client: CogmeshClient, run: RunView): Promise<void> {
   const draw = () => update(drawDag(progress, Date.now()));
   const ticker = setInterval(draw, REDRAW_MS);
   try {
-    for await (const event of client.watchRun(run.id)) progress.apply(event);
+    for await (const event of client.watchRun(run.id)) {
+      progress.apply(event);
+      if (progress.lacksTotals) progress.learnTotals(await client.getRun(run.id));
+    }
   } finally {
     clearInterval(ticker);
     draw();

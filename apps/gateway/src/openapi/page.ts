@@ -19,7 +19,7 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 0 auto; p
 h1 { margin-bottom: 0 } h2 { margin-top: 2.5rem; border-bottom: 1px solid var(--line) } a { color: var(--accent) }
 code, pre { font: 0.9em/1.45 ui-monospace, monospace } pre { background: var(--soft); padding: 0.75rem; overflow: auto; border-radius: 6px }
 details { border: 1px solid var(--line); border-radius: 6px; margin: 0.5rem 0; padding: 0 0.9rem } details > * { max-width: 100% }
-summary { cursor: pointer; padding: 0.6rem 0 } .verb { display: inline-block; min-width: 4rem; font-weight: 700; color: var(--accent); text-transform: uppercase }
+summary { cursor: pointer; padding: 0.6rem 0 } .verb { display: inline-block; min-width: 4.8rem; font-weight: 700; color: var(--accent); text-transform: uppercase }
 table { border-collapse: collapse; width: 100%; margin: 0.5rem 0 1rem } td, th { text-align: left; vertical-align: top; padding: 0.3rem 0.6rem; border-top: 1px solid var(--line) }
 nav a { margin-right: 1rem }`;
 
