@@ -6,6 +6,7 @@ import { schedulerV1 } from '@cogmesh/contracts';
 import { afterEach, describe, expect, it } from 'vitest';
 import { sql } from '@cogmesh/database';
 import { FakeAgent, output, failure, type Behaviour } from '../test/fake-agent.js';
+import { startBlobs } from '../test/neighbours.js';
 import { SchedulerFixture, until, type FixtureOptions } from '../test/scheduler-fixture.js';
 
 const { RunState } = schedulerV1;
@@ -623,6 +624,47 @@ export function schedulerContract(name: string, where: () => FixtureOptions): vo
         await agent.start();
         await fixture.finished(id);
         expect(await fixture.output(id)).toBe(claimed[0]?.id);
+      });
+    });
+
+    describe('trouble of one run', () => {
+      it('with a stored output that is gone fails that run and no other', async () => {
+        const gone = { $blob: 'blob_gone', mediaType: 'application/json', bytes: 9 };
+        await begin({}, ({ work, input }) => output(work.taskId === 'a' ? gone : input));
+        const bad = await fixture.submit({ tasks: [script('a'), script('b', { input: '${{ tasks.a.output.x }}' })] });
+        const good = await fixture.submit({ tasks: [script('c', { input: 1 })] }, { organisation: 'initech' });
+        const run = await fixture.finished(bad.id);
+        expect(run.error).toMatchObject({ code: 'not_found' });
+        await until('the other run', async () => (await fixture.run(good.id, 'initech')).state === RunState.SUCCEEDED);
+      });
+
+      it('waits for a gateway that does not answer, while others go on', async () => {
+        await begin({}, ({ input }) => output(input));
+        const { address } = fixture.blobs;
+        await fixture.blobs.server.stop();
+        const long = 'x'.repeat(40_000);
+        const each = script('each', { forEach: '${{ [1, 2] }}', input: '${{ input }}' });
+        const waiting = await fixture.submit({ input: long, tasks: [each], output: '${{ size(tasks.each.output) }}' });
+        await until('the items', async () => (await fixture.run(waiting.id)).tasks[0]?.items?.succeeded === 2);
+        const other = await fixture.submit({ tasks: [script('a')] });
+        expect(RunState[(await fixture.finished(other.id)).state]).toBe('SUCCEEDED');
+        expect(fixture.taskState(await fixture.run(waiting.id), 'each')).toBe('RUNNING');
+        fixture.blobs = await startBlobs(address);
+        await fixture.finished(waiting.id);
+        expect(await fixture.output(waiting.id)).toBe(2);
+      });
+
+      it('that agents keep handing back does not spin', async () => {
+        const full: Behaviour = () => ({ case: 'returned', value: { code: 'overloaded', reason: 'full' } });
+        const agent = await begin({}, full);
+        agent.reportStarted = () => Promise.resolve();
+        const { id } = await fixture.submit({ tasks: [script('a')], output: '${{ tasks.a.output }}' });
+        await until('four hand-overs', () => agent.received.length >= 4);
+        agent.behaviour = ({ work }) => output(work.attempt);
+        await fixture.finished(id);
+        // 50 + 100 + 200 ms and more lie between them.
+        expect(agent.received.length).toBeLessThanOrEqual(6);
+        expect(await fixture.output(id)).toBe(1);
       });
     });
 

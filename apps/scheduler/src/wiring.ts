@@ -22,6 +22,7 @@ import { Claims } from './engine/claims.js';
 import { Controls } from './engine/controls.js';
 import { Counters } from './engine/counters.js';
 import { Credits } from './engine/credits.js';
+import { Deferrals } from './engine/deferrals.js';
 import { Dispatcher } from './engine/dispatcher.js';
 import { Engine } from './engine/engine.js';
 import { Intake } from './engine/intake.js';
@@ -134,9 +135,21 @@ function buildEngine({ host, config, identity, neighbours, stores }: EngineParts
   const onUnblocked = (): void => dispatcher.wake();
   const declareShared = shared.declare;
   const publisher = new Publisher({ bus, minter: identity, engine, credits, logger, declareShared, onUnblocked });
-  const claims = new Claims({ engine, scopes, targets, credits, publisher, order, settings });
+  const deferrals = new Deferrals();
+  const claims = new Claims({
+    engine,
+    scopes,
+    targets,
+    credits,
+    publisher,
+    order,
+    settings,
+    deferrals,
+    onAgain: onUnblocked,
+  });
+  const later = (key: string, again: () => void): void => deferrals.defer(key, () => (again(), onUnblocked()));
   const toOrder = (entry: ReadyEntry): void => order.add(entry);
-  const controls = new Controls({ engine, scopes, sql, payloads, settings, toOrder }, logger);
+  const controls = new Controls({ engine, scopes, sql, payloads, settings, toOrder, later }, logger);
   const busIsDurable = bus.durable;
   const recovery = new Recovery({ engine, queue, credits, controls, claims, publisher, busIsDurable, leaseMs });
   const dispatcher = new Dispatcher({
@@ -147,6 +160,7 @@ function buildEngine({ host, config, identity, neighbours, stores }: EngineParts
     credits,
     publisher,
     recovery,
+    deferrals,
     claimBatch,
     logger,
   });

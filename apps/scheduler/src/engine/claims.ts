@@ -7,10 +7,12 @@ import { randomBytes } from 'node:crypto';
 import { referencesIn, type FairOrder, type TaskPlan } from '@cogmesh/scheduling-core';
 import type { ReadyEntry, TaskRow } from '../model/rows.js';
 import { beginDispatch, isTraced, unsampled, type DispatchSpan } from './attempt-spans.js';
+import { breather } from './breath.js';
 import type { Credits } from './credits.js';
+import type { Deferrals } from './deferrals.js';
 import type { Engine } from './engine.js';
 import type { PlanOf } from './plan-cache.js';
-import { prepareInput, type Prepared } from './prepare-input.js';
+import { failureOfThrown, prepareInput, type Prepared } from './prepare-input.js';
 import type { Publication, Publisher } from './publisher.js';
 import { mergedReferences, type BuiltScope, type Scopes } from './scopes.js';
 import { expiryGraceMs, type EngineSettings } from './settings.js';
@@ -24,6 +26,9 @@ export interface ClaimsOptions {
   readonly publisher: Publisher;
   readonly order: FairOrder<ReadyEntry>;
   readonly settings: EngineSettings;
+  readonly deferrals: Deferrals;
+  /** A deferred task is back in order. */
+  readonly onAgain: () => void;
 }
 
 interface Reservation {
@@ -81,11 +86,14 @@ export class Claims {
 
   /** Answers how many tasks left READY. When it rejects, everything taken is back in order. */
   async commit({ reservations }: Taken): Promise<number> {
-    const { credits, order } = this.#options;
+    const { credits, deferrals, order } = this.#options;
     try {
       const ready = await this.prepare(reservations.map(({ entry }) => entry));
       const claimed = await this.#claim(reservations, ready);
-      for (const { attemptId } of reservations) if (!claimed.has(attemptId)) credits.release(attemptId);
+      for (const { entry, attemptId } of reservations) {
+        if (!claimed.has(attemptId)) credits.release(attemptId);
+        if (ready.built.get(entry.key)?.error?.retryable) deferrals.defer(entry.key, () => this.#again(entry));
+      }
       this.#publish(reservations, ready, claimed);
       return reservations.length;
     } catch (error) {
@@ -97,6 +105,11 @@ export class Claims {
     }
   }
 
+  #again(entry: ReadyEntry): void {
+    this.#options.order.add(entry);
+    this.#options.onAgain();
+  }
+
   /** Plans, scopes and inputs; the same for the same rows, so that a claim can be published again after a restart. */
   async prepare(entries: readonly Pick<ReadyEntry, 'key' | 'runId' | 'taskId' | 'itemIndex'>[]): Promise<Ready> {
     const { engine, scopes, settings } = this.#options;
@@ -104,9 +117,14 @@ export class Claims {
     const requests = entries.map((entry) => ({ ...entry, references: inputReferences(planOf(entry)) }));
     const built = await scopes.build(requests);
     const inputs = new Map<string, Prepared>();
+    const breathe = breather();
     for (const entry of entries) {
-      const scope = built.get(entry.key)?.scope;
-      if (scope) inputs.set(entry.key, prepareInput(planOf(entry), scope, settings.limits.maxExpressionSteps));
+      const found = built.get(entry.key);
+      if (found?.scope)
+        inputs.set(entry.key, prepareInput(planOf(entry), found.scope, settings.limits.maxExpressionSteps));
+      else if (found?.error && !found.error.retryable)
+        inputs.set(entry.key, { ok: false, failure: failureOfThrown(found.error) });
+      await breathe();
     }
     return { planOf, built, inputs };
   }

@@ -16,7 +16,7 @@ import { precedeClaims } from './precede-claim.js';
 import type { Scopes } from './scopes.js';
 import type { EngineSettings } from './settings.js';
 
-export interface ControlContext {
+export interface ControlParts {
   readonly engine: Engine;
   readonly scopes: Scopes;
   readonly sql: SqlScopes;
@@ -24,6 +24,15 @@ export interface ControlContext {
   readonly settings: EngineSettings;
   /** A task whose `when` is true and that is work for an agent. */
   readonly toOrder: (entry: ReadyEntry) => void;
+  /** Tries a step again after a wait of its own. */
+  readonly later: (key: string, again: () => void) => void;
+}
+
+/** What the steps themselves see. */
+export interface ControlContext extends ControlParts {
+  readonly precede: (entry: ReadyEntry) => void;
+  readonly join: (ref: TaskRef) => void;
+  readonly finish: (runId: string) => void;
 }
 
 /** Steps of one kind taken at once. */
@@ -36,8 +45,13 @@ export class Controls {
   readonly #join = new Map<string, TaskRef>();
   readonly #finish = new Set<string>();
 
-  constructor(context: ControlContext, logger: Logger) {
-    this.#context = context;
+  constructor(parts: ControlParts, logger: Logger) {
+    this.#context = {
+      ...parts,
+      precede: (entry) => this.precede(entry),
+      join: (ref) => this.join(ref),
+      finish: (runId) => this.finish(runId),
+    };
     this.#logger = logger;
   }
 

@@ -9,6 +9,7 @@ import type { ReadyEntry } from '../model/rows.js';
 import { Backoff } from './backoff.js';
 import type { Claims } from './claims.js';
 import type { Controls } from './controls.js';
+import type { Deferrals } from './deferrals.js';
 import type { Effects } from './effects.js';
 import type { Credits } from './credits.js';
 import type { Publisher } from './publisher.js';
@@ -24,6 +25,7 @@ export interface DispatcherOptions {
   readonly credits: Credits;
   readonly publisher: Publisher;
   readonly recovery: Recovery;
+  readonly deferrals: Deferrals;
   readonly claimBatch: number;
   readonly logger: Logger;
 }
@@ -47,6 +49,7 @@ export class Dispatcher {
   /** Stops claiming; what was claimed is published or stays in its row. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#options.deferrals.stop();
     this.#signal.set();
     await this.#loop;
     await this.#options.publisher.stop();
@@ -70,7 +73,10 @@ export class Dispatcher {
   accept(effects: Effects): void {
     const { order, controls, credits } = this.#options;
     for (const attemptId of effects.freed) credits.release(attemptId);
-    for (const entry of effects.ready) this.offer(entry);
+    for (const entry of effects.ready) {
+      if (effects.handedBack.has(entry.key)) this.#options.deferrals.defer(entry.key, () => this.offer(entry));
+      else this.offer(entry);
+    }
     // After the ready ones: a task may become ready and be cancelled by one transaction.
     for (const key of effects.unready) {
       order.remove(key);
@@ -84,6 +90,7 @@ export class Dispatcher {
   offer(entry: ReadyEntry): void {
     if (entry.control) this.#options.controls.precede(entry);
     else this.#options.order.add(entry);
+    this.#signal.set();
   }
 
   async #run(): Promise<void> {

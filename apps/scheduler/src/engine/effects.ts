@@ -5,6 +5,8 @@ import type { ReadyEntry } from '../model/rows.js';
 export interface Effects {
   /** Tasks that became READY. */
   readonly ready: ReadyEntry[];
+  /** Keys of ready tasks that were handed back and should rest a little. */
+  readonly handedBack: Set<string>;
   /** Keys of tasks that are READY no more although nobody claimed them. */
   readonly unready: string[];
   /** Attempts that no longer occupy a credit. */
@@ -26,6 +28,7 @@ export interface Effects {
 export function noEffects(): Effects {
   return {
     ready: [],
+    handedBack: new Set(),
     unready: [],
     freed: [],
     aggregate: [],

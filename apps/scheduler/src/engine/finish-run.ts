@@ -8,16 +8,20 @@ import { inlineOrStored } from './payloads.js';
 import { failureOfThrown } from './prepare-input.js';
 import { mergedReferences } from './scopes.js';
 
-type Ending = { readonly output: string } | { readonly failure: Failure | undefined };
+type Ending = { readonly output: string } | { readonly failure: Failure | undefined } | 'later';
 
 export async function finishRuns(context: ControlContext, runIds: readonly string[]): Promise<void> {
   if (runIds.length === 0) return;
   const endings = new Map<string, Ending>();
-  for (const run of await context.sql.runs(runIds)) endings.set(run.id, await endingOf(context, run));
+  for (const run of await context.sql.runs(runIds)) {
+    const ending = await endingOf(context, run);
+    endings.set(run.id, ending);
+    if (ending === 'later') context.later(`finish ${run.id}`, () => context.finish(run.id));
+  }
   await context.engine.transact(runIds, (unit) => {
     for (const run of unit.runs.values()) {
       const ending = endings.get(run.id);
-      if (!ending || run.openTasks > 0 || isTerminalRun(run.state)) continue;
+      if (!ending || ending === 'later' || run.openTasks > 0 || isTerminalRun(run.state)) continue;
       if ('output' in ending) run.output = ending.output;
       else if (ending.failure) run.error ??= JSON.stringify(ending.failure);
       run.finishedAt = unit.now;
@@ -36,7 +40,7 @@ async function endingOf(context: ControlContext, run: ScopeRun): Promise<Ending>
   try {
     return { output: await outputOf(context, run, JSON.parse(run.outputTemplate) as Json) };
   } catch (error) {
-    if (error instanceof CogmeshError && error.retryable) throw error;
+    if (error instanceof CogmeshError && error.retryable) return 'later';
     return { failure: failureOfThrown(error) };
   }
 }
@@ -55,6 +59,7 @@ async function outputOf(
   const [built] = (await scopes.build([request])).values();
   if (!built) throw new CogmeshError('data_loss', `run ${run.id} is gone`);
   const { limits, maxInlineBytes } = settings;
+  if (built.error) throw built.error;
   const output = evaluateTemplate(template, built.scope, { kind: 'task', maxSteps: limits.maxExpressionSteps });
   return inlineOrStored(JSON.stringify(output), { payloads, organisation: run.organisation, maxInlineBytes });
 }

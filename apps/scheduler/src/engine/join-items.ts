@@ -1,5 +1,7 @@
 /** A forEach whose items all succeeded: its output is the list of theirs, in order; a long one is stored as a blob. */
+import { CogmeshError } from '@cogmesh/errors';
 import type { TaskRef } from '../adapters/engine-tables.js';
+import { taskKey } from '../model/rows.js';
 import type { ControlContext } from './controls.js';
 import { inlineOrStored } from './payloads.js';
 
@@ -8,16 +10,13 @@ export async function joinItems(context: ControlContext, refs: readonly TaskRef[
   const runs = new Map((await context.sql.runs(refs.map((ref) => ref.runId))).map((run) => [run.id, run]));
   const outputs = new Map<TaskRef, string>();
   for (const ref of refs) {
-    const items = await context.sql.itemOutputs(ref.runId, ref.taskId);
-    const organisation = runs.get(ref.runId)?.organisation ?? '';
-    const { payloads, settings } = context;
-    const json = `[${items.join(',')}]`;
-    outputs.set(ref, await inlineOrStored(json, { payloads, organisation, maxInlineBytes: settings.maxInlineBytes }));
+    const json = await joined(context, ref, runs.get(ref.runId)?.organisation ?? '');
+    if (json !== undefined) outputs.set(ref, json);
   }
   await context.engine.transact(
-    refs.map((ref) => ref.runId),
+    [...outputs.keys()].map((ref) => ref.runId),
     async (unit, outcomes) => {
-      await unit.load(refs.map(({ runId, taskId, itemIndex }) => ({ runId, taskId, itemIndex })));
+      await unit.load([...outputs.keys()].map(({ runId, taskId, itemIndex }) => ({ runId, taskId, itemIndex })));
       for (const [ref, json] of outputs) {
         const parent = unit.task(ref);
         if (parent?.state === 'RUNNING' && parent.itemsSucceeded === parent.itemsTotal)
@@ -25,4 +24,17 @@ export async function joinItems(context: ControlContext, refs: readonly TaskRef[
       }
     },
   );
+}
+
+/** Undefined when the list is too long for a row and the gateway does not take it now. */
+async function joined(context: ControlContext, ref: TaskRef, organisation: string): Promise<string | undefined> {
+  const { payloads, settings, sql } = context;
+  const json = `[${(await sql.itemOutputs(ref.runId, ref.taskId)).join(',')}]`;
+  try {
+    return await inlineOrStored(json, { payloads, organisation, maxInlineBytes: settings.maxInlineBytes });
+  } catch (thrown) {
+    if (!(thrown instanceof CogmeshError)) throw thrown;
+    context.later(`join ${taskKey(ref)}`, () => context.join(ref));
+    return undefined;
+  }
 }

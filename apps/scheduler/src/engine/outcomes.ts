@@ -14,7 +14,7 @@ import {
   type TaskEvent,
 } from '@cogmesh/scheduling-core';
 import { blockedItems, edgesFrom } from '../adapters/engine-tables.js';
-import type { Failure, RunRow, TaskRow } from '../model/rows.js';
+import { taskKey, type Failure, type RunRow, type TaskRow } from '../model/rows.js';
 import { spreadFailure } from './failure.js';
 import type { PlanOf } from './plan-cache.js';
 import type { WorkUnit } from './work-unit.js';
@@ -80,7 +80,9 @@ export class Outcomes {
     if (this.#unit.run(task).error !== null) return this.#cancelInFailingRun(task);
     const { queueTimeoutMs } = planOf(task);
     const dueAt = queueTimeoutMs === undefined ? null : (task.readyAt ?? this.#unit.now) + queueTimeoutMs;
-    return this.#unit.move(task, event, { ...unclaimed, dueAt });
+    if (!this.#unit.move(task, event, { ...unclaimed, dueAt })) return false;
+    if (event === 'returned' || event === 'unroutable') this.#unit.effects.handedBack.add(taskKey(task));
+    return true;
   }
 
   /** The wait before a retry is over. */

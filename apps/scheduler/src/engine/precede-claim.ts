@@ -9,6 +9,7 @@ import {
   type TaskPlan,
 } from '@cogmesh/scheduling-core';
 import type { Failure, ReadyEntry, TaskRow } from '../model/rows.js';
+import { breather } from './breath.js';
 import type { ControlContext } from './controls.js';
 import { expand } from './expand.js';
 import type { Outcomes } from './outcomes.js';
@@ -21,12 +22,14 @@ type Step =
   | { readonly kind: 'skip' }
   | { readonly kind: 'sleep'; readonly durationMs: number }
   | { readonly kind: 'expand'; readonly list: Json; readonly plan: TaskPlan }
-  | { readonly kind: 'invalid'; readonly failure: Failure };
+  | { readonly kind: 'invalid'; readonly failure: Failure }
+  /** A neighbour does not answer; the task stays READY. */
+  | { readonly kind: 'later' };
 
 export async function precedeClaims(context: ControlContext, entries: readonly ReadyEntry[]): Promise<void> {
   if (entries.length === 0) return;
   const steps = await stepsOf(context, entries);
-  const changes = entries.filter((entry) => (steps.get(entry.key)?.kind ?? 'order') !== 'order');
+  const changes = entries.filter((entry) => !['order', 'later'].includes(steps.get(entry.key)?.kind ?? 'order'));
   if (changes.length > 0) {
     await context.engine.transact(
       changes.map((entry) => entry.runId),
@@ -39,7 +42,11 @@ export async function precedeClaims(context: ControlContext, entries: readonly R
       },
     );
   }
-  for (const entry of entries) if (steps.get(entry.key)?.kind === 'order') context.toOrder(entry);
+  for (const entry of entries) {
+    const kind = steps.get(entry.key)?.kind;
+    if (kind === 'order') context.toOrder(entry);
+    if (kind === 'later') context.later(entry.key, () => context.precede(entry));
+  }
 }
 
 async function stepsOf(context: ControlContext, entries: readonly ReadyEntry[]): Promise<Map<string, Step>> {
@@ -50,9 +57,11 @@ async function stepsOf(context: ControlContext, entries: readonly ReadyEntry[]):
   });
   const scopes = await context.scopes.build(requests);
   const steps = new Map<string, Step>();
+  const breathe = breather();
   for (const entry of entries) {
     const built = scopes.get(entry.key);
     if (built) steps.set(entry.key, await stepOf(context, planOf(entry), built));
+    await breathe();
   }
   return steps;
 }
@@ -63,9 +72,14 @@ function referencesBefore(plan: TaskPlan) {
   return [...referencesIn(plan.when, 'task'), ...list, ...duration];
 }
 
-async function stepOf(context: ControlContext, plan: TaskPlan, { scope, run }: BuiltScope): Promise<Step> {
+async function stepOf(
+  context: ControlContext,
+  plan: TaskPlan,
+  { scope, run, error: unloaded }: BuiltScope,
+): Promise<Step> {
   const options = { kind: 'task', maxSteps: context.settings.limits.maxExpressionSteps } as const;
   try {
+    if (unloaded) throw unloaded;
     if (plan.when !== undefined && !asBoolean(evaluateTemplate(plan.when, scope, options))) return { kind: 'skip' };
     if (plan.forEach !== undefined) {
       const value = evaluateTemplate(plan.forEach, scope, options);
@@ -74,7 +88,7 @@ async function stepOf(context: ControlContext, plan: TaskPlan, { scope, run }: B
     if (plan.uses !== 'sleep') return { kind: 'order' };
     return { kind: 'sleep', durationMs: asDuration(evaluateTemplate(plan.input, scope, options), context) };
   } catch (error) {
-    if (error instanceof CogmeshError && error.retryable) throw error;
+    if (error instanceof CogmeshError && error.retryable) return { kind: 'later' };
     return { kind: 'invalid', failure: failureOfThrown(error) };
   }
 }

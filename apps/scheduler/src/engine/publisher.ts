@@ -5,7 +5,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Bus } from '@cogmesh/bus';
-import { toCogmeshError } from '@cogmesh/errors';
+import { toCogmeshError, type ErrorCode } from '@cogmesh/errors';
 import type { Logger } from '@cogmesh/telemetry';
 import { Backoff } from './backoff.js';
 import type { Credits } from './credits.js';
@@ -93,8 +93,10 @@ export class Publisher {
         const failure = await this.#tryOnce(left);
         if (failure === undefined) return await this.#confirm(left);
         if (failure === 'not_found') return await this.#takeBack(left);
-        if (!isBlocking) this.#blocked += 1;
-        isBlocking = true;
+        if (failure === 'unavailable' && !isBlocking) {
+          this.#blocked += 1;
+          isBlocking = true;
+        }
         await delay(backoff.next());
       }
       for (const { span } of batch) span?.end();
@@ -107,7 +109,7 @@ export class Publisher {
     return batch.filter(({ row }) => this.#options.credits.has(row.attemptId));
   }
 
-  async #tryOnce(batch: Publication[]): Promise<'not_found' | 'later' | undefined> {
+  async #tryOnce(batch: Publication[]): Promise<ErrorCode | undefined> {
     const { bus, minter, logger } = this.#options;
     try {
       const [first] = batch;
@@ -118,7 +120,7 @@ export class Publisher {
       const error = toCogmeshError(thrown);
       const queue = batch[0] && queueNameOf(batch[0].target);
       logger.warn({ code: error.code, queue, attempts: batch.length }, `work was not published: ${error.message}`);
-      return error.code === 'not_found' ? 'not_found' : 'later';
+      return error.code;
     }
   }
 

@@ -10,6 +10,7 @@ import {
   type Scope,
   type TaskReference,
 } from '@cogmesh/scheduling-core';
+import { toCogmeshError, type CogmeshError } from '@cogmesh/errors';
 import type { TaskRef } from '../adapters/engine-tables.js';
 import type { ScopeRun, SqlScopes } from '../adapters/sql-scopes.js';
 import { taskKey } from '../model/rows.js';
@@ -19,14 +20,15 @@ export interface ScopeRequest extends TaskRef {
   readonly references: readonly TaskReference[];
 }
 
-export interface BuiltScope {
-  readonly run: ScopeRun;
-  readonly scope: Scope;
-}
+/** `error`: an output it looks inside could not be loaded; nobody else's scope suffers from that. */
+export type BuiltScope = { readonly run: ScopeRun } & (
+  { readonly scope: Scope; readonly error?: undefined } | { readonly scope?: undefined; readonly error: CogmeshError }
+);
 
 interface Loaded {
   readonly output: Json;
   readonly state: string;
+  readonly error?: CogmeshError;
 }
 
 export class Scopes {
@@ -38,7 +40,7 @@ export class Scopes {
     this.#payloads = payloads;
   }
 
-  /** One scope per request, by its key; a request whose run is gone has none. Rejects with `unavailable` of the gateway. */
+  /** One scope per request, by its key; a request whose run is gone has none. */
   async build(requests: readonly ScopeRequest[]): Promise<Map<string, BuiltScope>> {
     const runs = await this.#runs(requests);
     const outputs = await this.#outputs(requests, runs);
@@ -48,15 +50,14 @@ export class Scopes {
     for (const request of requests) {
       const [run, base] = [runs.get(request.runId), inputs.get(request.runId)];
       if (!run || !base) continue;
-      const item = items.get(taskKey(request));
-      const tasks = Object.fromEntries(
-        request.references.map((reference) => [
-          reference.task,
-          outputs.get(outputKey(request.runId, reference)) ?? absent,
-        ]),
+      const loaded = request.references.map(
+        (each) => [each.task, outputs.get(outputKey(request.runId, each)) ?? absent] as const,
       );
+      const error = loaded.find(([, { error: failed }]) => failed !== undefined)?.[1].error;
+      const item = items.get(taskKey(request));
       const own = item === undefined ? {} : { item, index: request.itemIndex };
-      built.set(taskKey(request), { run, scope: { ...base, tasks, ...own } });
+      const scope = { ...base, tasks: Object.fromEntries(loaded), ...own };
+      built.set(taskKey(request), error === undefined ? { run, scope } : { run, error });
     }
     return built;
   }
@@ -89,12 +90,18 @@ export class Scopes {
       const row = byTask.get(`${runId} ${taskId}`);
       const output = JSON.parse(row?.output ?? 'null') as Json;
       const organisation = runs.get(runId)?.organisation ?? '';
-      loaded.set(key, {
-        output: deep ? await this.inside(output, organisation) : output,
-        state: row?.state ?? 'BLOCKED',
-      });
+      const state = row?.state ?? 'BLOCKED';
+      loaded.set(key, deep ? await this.#insideOrError({ output, state }, organisation) : { output, state });
     }
     return loaded;
+  }
+
+  async #insideOrError({ output, state }: Loaded, organisation: string): Promise<Loaded> {
+    try {
+      return { output: await this.inside(output, organisation), state };
+    } catch (thrown) {
+      return { output: null, state, error: toCogmeshError(thrown) };
+    }
   }
 
   /** The value behind a reference to stored JSON; anything else is itself. */

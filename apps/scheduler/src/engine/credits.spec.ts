@@ -1,0 +1,46 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { Credits } from './credits.js';
+
+const step = fc.oneof(
+  fc.record({ hold: fc.integer({ min: 0, max: 5 }), agent: fc.constantFrom('a', 'b') }),
+  fc.record({ release: fc.integer({ min: 0, max: 5 }) }),
+);
+
+it('counts exactly the attempts that are held, whatever is held or released twice', () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const credits = new Credits();
+      const naive = new Map<string, string>();
+      for (const each of steps) {
+        if ('hold' in each) {
+          credits.hold(`x${each.hold}`, { agentId: each.agent, capability: 'script' });
+          naive.set(`x${each.hold}`, each.agent);
+        } else {
+          credits.release(`x${each.release}`);
+          naive.delete(`x${each.release}`);
+        }
+        for (const agent of ['a', 'b']) {
+          expect(credits.usedBy(agent, 'script')).toBe([...naive.values()].filter((held) => held === agent).length);
+        }
+      }
+    }),
+  );
+});
+
+it('is rebuilt from rows and keeps claims that are under way', () => {
+  const credits = new Credits();
+  credits.hold('leaked', { agentId: 'a', capability: 'script' });
+  credits.hold('publishing', { agentId: 'a', capability: 'script' });
+  const row = { runId: 'run_1', state: 'RUNNING', agentId: 'a', queue: null, capability: 'script' } as const;
+  credits.rebuild(
+    [
+      { ...row, attemptId: 'running' },
+      { ...row, attemptId: 'shared', queue: 'inference_tasks.script' },
+    ],
+    new Set(['publishing']),
+  );
+  expect(credits.has('leaked')).toBe(false);
+  expect(credits.usedBy('a', 'script')).toBe(2);
+  expect(credits.outstandingIn('inference_tasks.script')).toBe(1);
+});

@@ -1,0 +1,46 @@
+/**
+ * Things that have to be tried again a little later, each with a back-off of its own: a task whose agent handed it back, a
+ * step whose neighbour does not answer. One organisation's trouble delays nobody else. Forgotten on a crash, when the
+ * database is read anew anyway.
+ */
+interface Tried {
+  readonly times: number;
+  readonly atMs: number;
+}
+
+const firstMs = 50;
+const maxMs = 5_000;
+/** After this long without a new try the next one is the first again. */
+const forgetAfterMs = 30_000;
+const maxRemembered = 50_000;
+
+export class Deferrals {
+  readonly #tried = new Map<string, Tried>();
+  readonly #timers = new Set<NodeJS.Timeout>();
+
+  /** Runs `again` after a wait that doubles with each deferral of the same key. */
+  defer(key: string, again: () => void): void {
+    const now = Date.now();
+    const before = this.#tried.get(key);
+    const times = before && now - before.atMs < forgetAfterMs ? before.times + 1 : 0;
+    const waitMs = Math.min(maxMs, firstMs * 2 ** Math.min(times, 10));
+    this.#tried.delete(key);
+    this.#tried.set(key, { times, atMs: now + waitMs });
+    this.#trim();
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      again();
+    }, waitMs);
+    this.#timers.add(timer);
+  }
+
+  stop(): void {
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.clear();
+  }
+
+  #trim(): void {
+    const oldest = this.#tried.keys().next().value;
+    if (this.#tried.size > maxRemembered && oldest !== undefined) this.#tried.delete(oldest);
+  }
+}
