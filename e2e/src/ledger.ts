@@ -11,8 +11,6 @@ import type { World } from './world.js';
 export interface Ledger {
   /** One entry per call, in order. */
   read(): Promise<readonly { readonly run: string; readonly task: string; readonly attempt: number }[]>;
-  /** Calls that are running now. */
-  readonly running: () => number;
   close(): Promise<void>;
 }
 
@@ -28,7 +26,6 @@ export interface LedgerOptions {
 export async function startLedger({ world, registry, concurrency, workMs }: LedgerOptions): Promise<Ledger> {
   const path = join(world.directory.path, `ledger-${Date.now()}.jsonl`);
   const file = await open(path, 'a');
-  let running = 0;
   const agent = createAgent({
     registry,
     name: 'ledger',
@@ -39,19 +36,14 @@ export async function startLedger({ world, registry, concurrency, workMs }: Ledg
   agent.handle(
     'acme/ledger',
     async (_input, { runId, taskId, attempt }) => {
-      running += 1;
-      try {
-        await delay(workMs);
-        await append(file, { run: runId, task: taskId, attempt });
-        return { written: taskId };
-      } finally {
-        running -= 1;
-      }
+      await delay(workMs);
+      await append(file, { run: runId, task: taskId, attempt });
+      return { written: taskId };
     },
     { concurrency },
   );
   await agent.start();
-  return { read: () => entries(path), running: () => running, close: () => close(agent, file) };
+  return { read: () => entries(path), close: () => close(agent, file) };
 }
 
 async function append(file: FileHandle, entry: object): Promise<void> {

@@ -105,7 +105,8 @@ export function descendantsOf(pid: number): number[] {
 
 /** kill -9, at once, whatever of it is still there. */
 export function killHard(...pids: readonly number[]): void {
-  for (const pid of pids) {
+  // 0 would be the test's own process group.
+  for (const pid of pids.filter((each) => each > 1)) {
     try {
       process.kill(pid, 'SIGKILL');
     } catch {
