@@ -204,9 +204,9 @@ export function schedulerContract(name: string, where: () => FixtureOptions): vo
         expect(agent.received).toEqual([]);
       });
 
-      it('stores a long list as a blob, and looks inside it when an expression does', async () => {
+      it('stores a long list as a blob: expressions look inside, scripts get the value, models the reference', async () => {
         const long = 'x'.repeat(3_000);
-        await begin({}, ({ input }) => output(input));
+        await begin({}, ({ work, input }) => output(work.taskId === 'value' ? (input as unknown[]).length : input));
         const { id } = await fixture.submit({
           input: Array.from({ length: 40 }, (_, index) => ({ index, long })),
           tasks: [
@@ -214,15 +214,20 @@ export function schedulerContract(name: string, where: () => FixtureOptions): vo
             script('inside', {
               input: { last: '${{ tasks.each.output[39].index }}', size: '${{ size(tasks.each.output) }}' },
             }),
-            script('whole', { input: { list: '${{ tasks.each.output }}' } }),
+            script('value', { input: '${{ tasks.each.output }}' }),
+            { id: 'reference', uses: 'model:acme/read@^4', input: { list: '${{ tasks.each.output }}' } },
           ],
-          output: { inside: '${{ tasks.inside.output }}', whole: '${{ tasks.whole.output }}' },
+          output: {
+            inside: '${{ tasks.inside.output }}',
+            value: '${{ tasks.value.output }}',
+            reference: '${{ tasks.reference.output }}',
+          },
         });
         await fixture.finished(id);
         const [blobId] = [...fixture.blobs.stored.keys()];
         expect(fixture.blobs.stored.get(blobId ?? '')).toMatchObject({ organisation: 'globex' });
         const list = { $blob: blobId, mediaType: 'application/json', bytes: expect.any(Number) as number };
-        expect(await fixture.output(id)).toEqual({ inside: { last: 39, size: 40 }, whole: { list } });
+        expect(await fixture.output(id)).toEqual({ inside: { last: 39, size: 40 }, value: 40, reference: { list } });
       });
 
       it('refuses a blob reference that an expression spells together', async () => {

@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from './json.js';
+import type { Json } from './json.js';
 import type { RetryPolicy } from './limits.js';
 
 /** A validated run document: what the scheduler stores and works from. Templates are kept as written. */
@@ -41,5 +41,3 @@ export interface NeededAccess {
   readonly action: 'create' | 'infer' | 'read';
   readonly resource: string;
 }
-
-export type { Json, JsonObject };

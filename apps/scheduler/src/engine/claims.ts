@@ -4,7 +4,7 @@
  * gives its reservation back.
  */
 import { randomBytes } from 'node:crypto';
-import { referencesIn, type FairOrder, type TaskPlan } from '@cogmesh/scheduling-core';
+import { referencesIn, type FairOrder, type TaskPlan, type TaskReference } from '@cogmesh/scheduling-core';
 import type { ReadyEntry, TaskRow } from '../model/rows.js';
 import { beginDispatch, isTraced, unsampled, type DispatchSpan } from './attempt-spans.js';
 import { breather } from './breath.js';
@@ -200,5 +200,8 @@ const withParent = ({ runId, taskId, itemIndex }: ReadyEntry) => [
   ...(itemIndex < 0 ? [] : [{ runId, taskId, itemIndex: -1 }]),
 ];
 
-const inputReferences = (plan: TaskPlan) =>
-  mergedReferences(referencesIn(plan.input, plan.forEach === undefined ? 'task' : 'item'));
+/** Scripts and tools get stored outputs by value, since they cannot open a blob; models get the reference. */
+function inputReferences(plan: TaskPlan): TaskReference[] {
+  const references = mergedReferences(referencesIn(plan.input, plan.forEach === undefined ? 'task' : 'item'));
+  return plan.uses.startsWith('model:') ? references : references.map((reference) => ({ ...reference, deep: true }));
+}
