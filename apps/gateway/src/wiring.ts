@@ -89,7 +89,7 @@ export async function wire(host: ServiceHost, config: GatewayConfig): Promise<Wi
   return {
     http: { operations, admission, settings: config, readiness, streams, logger },
     rpc: {
-      public: gatewayRpc(operations, callers, streams.closing),
+      public: { ...gatewayRpc(operations, callers, streams.closing), edge: true },
       blobs: blobRpc(ports, identity),
       authenticate: callers.authenticate,
     },

@@ -19,7 +19,7 @@ export function gatewayRpc(operations: Operations, callers: GrpcCallers, closing
       ...(callerTraceparent === undefined ? {} : { callerTraceparent }),
     };
   };
-  const face = implement(gatewayV1.GatewayService, {
+  return implement(gatewayV1.GatewayService, {
     submitRun: ({ documentJson, idempotencyKey }, call) =>
       operations.submitRun(ask(call, { documentJson, idempotencyKey })).then(plain),
     getRun: ({ runId }, call) => operations.getRun(ask(call, { runId })).then(plain),
@@ -68,8 +68,6 @@ export function gatewayRpc(operations: Operations, callers: GrpcCallers, closing
       return { allowed, reason, code, rules: rules.map(ruleLine) };
     },
   });
-  // Callers are from outside: what they trace is linked, never continued.
-  return { ...face, edge: true };
 }
 
 /** The neighbours' messages are the face's messages, field by field; only their type differs. */
