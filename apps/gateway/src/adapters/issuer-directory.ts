@@ -9,6 +9,7 @@ import { CogmeshError } from '@cogmesh/errors';
 import type { IssuerRecord } from '@cogmesh/identity';
 import type { Logger } from '@cogmesh/telemetry';
 import type { PolicyClient } from '../operations/ports.js';
+import { untraced } from '@cogmesh/telemetry';
 
 export interface IssuerDirectoryOptions {
   readonly policy: PolicyClient;
@@ -74,7 +75,7 @@ export class IssuerDirectory {
 
   async #fetch(): Promise<void> {
     try {
-      const answer = await this.#options.policy.getIssuers({}, { deadlineMs: fetchDeadlineMs });
+      const answer = await untraced(() => this.#options.policy.getIssuers({}, { deadlineMs: fetchDeadlineMs }));
       if (answer.issuers.length > maxIssuers)
         throw new CogmeshError('failed_precondition', `more than ${maxIssuers} issuers`);
       const seen = JSON.stringify(toJson(policyV1.GetIssuersResponseSchema, answer));

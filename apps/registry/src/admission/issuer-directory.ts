@@ -8,6 +8,7 @@ import { CogmeshError } from '@cogmesh/errors';
 import { OutsideTokenVerifier, type VerifiedSubject } from '@cogmesh/identity';
 import type { Client } from '@cogmesh/rpc';
 import type { Clock } from '@cogmesh/registry-core';
+import { untraced } from '@cogmesh/telemetry';
 
 export interface IssuerDirectoryOptions {
   readonly policy: Pick<Client<typeof policyV1.PolicyService>, 'getIssuers'>;
@@ -52,7 +53,7 @@ export class IssuerDirectory {
   }
 
   async #fetch(): Promise<void> {
-    const { issuers } = await this.#options.policy.getIssuers({});
+    const { issuers } = await untraced(() => this.#options.policy.getIssuers({}));
     this.#verifier.replaceIssuers(issuers);
     this.#fetchedMs = this.#options.clock.monotonicMs();
   }

@@ -5,6 +5,7 @@ import type { Client } from '@cogmesh/rpc';
 import type { Logger } from '@cogmesh/telemetry';
 import type { RelayDesk } from '../relay/relay-desk.js';
 import type { AgentStreams } from './agent-streams.js';
+import { untraced } from '@cogmesh/telemetry';
 
 export interface LeaseForwarderOptions {
   readonly renewals: LeaseRenewals;
@@ -36,7 +37,9 @@ export class LeaseForwarder {
     const batch = renewals.take();
     try {
       const agents = batch.map(({ agentId, attemptIds }) => ({ agentId, attemptIds: [...attemptIds] }));
-      const { unknownAttemptIds } = await scheduler.renewLeases({ agents }, { deadlineMs: RENEW_DEADLINE_MS });
+      const { unknownAttemptIds } = await untraced(() =>
+        scheduler.renewLeases({ agents }, { deadlineMs: RENEW_DEADLINE_MS }),
+      );
       this.#cancel(batch, new Set(unknownAttemptIds));
     } catch (error) {
       renewals.putBack(batch);
