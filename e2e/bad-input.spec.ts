@@ -22,7 +22,8 @@ let admin: CogmeshClient;
 
 beforeAll(async () => {
   world = await createWorld();
-  mesh = await startUp(world, { COGMESH_BLOB_BYTES: String(MAX_BLOB_BYTES), COGMESH_SCRIPT_TIMEOUT_MS: '1500' });
+  const environment = { COGMESH_BLOB_BYTES: String(MAX_BLOB_BYTES), COGMESH_SCRIPT_TIMEOUT_MS: '1500' };
+  mesh = await startUp(world, { environment });
   operator = world.client(mesh.url, 'acme', 'operator');
   admin = world.client(mesh.url, 'acme', 'admin');
   await modelsReady(() => operator.models());

@@ -3,11 +3,12 @@
  * succeeds exactly once, and at most what was in flight at the kill is done again. One cluster serves all tests in turn.
  */
 import type { Cluster } from '@cogmesh/mesh';
-import type { CogmeshClient, RunDocument, TaskDocument } from '@cogmesh/sdk';
+import type { CogmeshClient } from '@cogmesh/sdk';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestCluster } from './src/cluster.js';
 import { History, repeated } from './src/history.js';
 import { type Ledger, startLedger } from './src/ledger.js';
+import { ledgerTasks, pairs } from './src/pairs.js';
 import { until } from './src/poll.js';
 import { descendantsOf, killHard } from './src/processes.js';
 import { createWorld, type World } from './src/world.js';
@@ -38,19 +39,6 @@ afterAll(async () => {
   await cluster?.stop();
   await world?.remove();
 });
-
-/** A script that is busy long enough to be in the middle of something when its worker dies. */
-const busy = 'const end = Date.now() + 15; while (Date.now() < end); return input.n * 2';
-
-/** `s000 … s099` double a number, `t000 … t099` write it into the ledger. */
-function pairs(): RunDocument {
-  const names = Array.from({ length: PAIRS }, (_, i) => String(i).padStart(3, '0'));
-  const tasks = names.flatMap((name, i): TaskDocument[] => [
-    { id: `s${name}`, uses: 'script', input: { n: i }, script: busy },
-    { id: `t${name}`, uses: 'tool:acme/ledger', input: { n: `\${{ tasks.s${name}.output }}` } },
-  ]);
-  return { name: 'pairs', tasks };
-}
 
 interface Victim {
   readonly name: string;
@@ -85,7 +73,7 @@ interface Killed {
 /** Starts a run, kills when the client has seen enough successes, and follows the run to its end. */
 async function killDuringRun(victim: Victim) {
   await until('everything is ready', allReady, { timeoutMs: RECOVER_WITHIN_MS });
-  const run = await client.submitRun(pairs());
+  const run = await client.submitRun(pairs(PAIRS));
   let killed: Killed | undefined;
   const history = History.follow(client, run.id, ({ succeeded }) => {
     if (killed || succeeded.length <= KILL_AFTER) return;
@@ -131,9 +119,7 @@ describe.each(victims)('kill -9 of $name', (victim) => {
 
   it('lost no call of the agent and repeated at most those in flight', () => {
     const tasks = outcome.calls.map(({ task }) => task);
-    expect([...new Set(tasks)].sort()).toEqual(
-      Array.from({ length: PAIRS }, (_, i) => `t${String(i).padStart(3, '0')}`),
-    );
+    expect([...new Set(tasks)].sort()).toEqual(ledgerTasks(PAIRS));
     expect(tasks.length - PAIRS, 'calls made again').toBeLessThanOrEqual(LEDGER_CONCURRENCY);
   });
 });

@@ -2,11 +2,8 @@
  * Every built service as a process of its own, each with its own main: it starts, says that it is ready, and SIGTERM makes it
  * leave in time with exit status 0 and no process behind. A wrong setting makes it refuse with a sentence that names it.
  */
-import { once } from 'node:events';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { type RabbitServer, startRabbitServer } from '@cogmesh/backends';
+import { freePorts, type RabbitServer, startRabbitServer } from '@cogmesh/backends';
 import type { Environment } from '@cogmesh/config';
 import { createSidecarSecretFile } from '@cogmesh/enforcement';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -45,15 +42,6 @@ afterAll(async () => {
   await world?.remove();
 });
 
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
-}
-
 const socketOf = (service: Service) => `unix:${join(world.directory.path, `${service}.sock`)}`;
 
 function environmentOf(service: Service, healthPort: number): Environment {
@@ -80,9 +68,9 @@ function environmentOf(service: Service, healthPort: number): Environment {
 
 describe('every built service', () => {
   it('starts and becomes ready', async () => {
-    const ports = new Map<Service, number>();
+    const free = await freePorts(services.length);
+    const ports = new Map(services.map((service, i) => [service, free[i] ?? 0]));
     for (const service of services) {
-      ports.set(service, await freePort());
       const environment = environmentOf(service, ports.get(service) ?? 0);
       running.set(service, startCommand(process.execPath, ['--no-warnings', mainOf(service)], { environment }));
     }

@@ -11,15 +11,32 @@ export interface AllInOne {
   readonly pid: number;
   /** SIGTERM; resolves with the exit code, having killed what was left after `timeoutMs` (then the code is null). */
   stop(timeoutMs?: number): Promise<number | null>;
+  /** kill -9 of the process and its engines; resolves when it is gone. */
+  crash(): Promise<void>;
   readonly stderr: () => string;
 }
 
 const STOP_TIMEOUT_MS = 20_000;
 
-export async function startUp(world: World, environment: Environment = {}): Promise<AllInOne> {
+export interface StartUpOptions {
+  readonly environment?: Environment;
+  /** Of the REST API. Default: a free one. */
+  readonly port?: number;
+}
+
+export async function startUp(world: World, { environment, port = 0 }: StartUpOptions = {}): Promise<AllInOne> {
   const command = startCommand(
     process.execPath,
-    ['--no-warnings', mainOf('cli'), 'up', '--json', '--listen', '127.0.0.1:0', '--data-dir', world.directory.path],
+    [
+      '--no-warnings',
+      mainOf('cli'),
+      'up',
+      '--json',
+      '--listen',
+      `127.0.0.1:${port}`,
+      '--data-dir',
+      world.directory.path,
+    ],
     { environment: { ...cleanEnvironment(), COGMESH_LOG_LEVEL: 'warn', ...environment } },
   );
   const kill = () => killHard(command.pid, ...descendantsOf(command.pid));
@@ -39,6 +56,10 @@ export async function startUp(world: World, environment: Environment = {}): Prom
         const { code } = await command.ended;
         clearTimeout(timer);
         return code;
+      },
+      crash: async () => {
+        kill();
+        await command.ended;
       },
     };
   } catch (error) {
