@@ -40,59 +40,54 @@ afterAll(async () => {
   await world?.remove();
 });
 
-interface Victim {
-  readonly name: string;
-  /** Name of the process whose return means that it recovered. */
-  readonly process: string;
-  readonly pids: () => readonly number[];
-}
-
-const victims: readonly Victim[] = [
-  { name: 'the scheduler', process: 'scheduler', pids: () => [cluster.pidOf('scheduler')] },
-  {
-    name: 'a worker and its engines',
-    process: 'worker',
-    pids: () => {
-      const engines = descendantsOf(cluster.pidOf('worker'));
-      expect(engines.length).toBeGreaterThan(0);
-      return [cluster.pidOf('worker'), ...engines];
-    },
-  },
-  { name: 'RabbitMQ', process: 'rabbitmq', pids: () => [cluster.pidOf('rabbitmq')] },
-  { name: 'PostgreSQL', process: 'postgres', pids: () => [cluster.pidOf('postgres')] },
-  { name: "the scheduler's sidecar", process: 'scheduler-sidecar', pids: () => [cluster.pidOf('scheduler-sidecar')] },
+const victims: readonly (readonly [string, readonly string[]])[] = [
+  ['the scheduler', ['scheduler']],
+  ['a worker and its engines', ['worker']],
+  ['RabbitMQ', ['rabbitmq']],
+  ['PostgreSQL', ['postgres']],
+  ['the sidecar of the scheduler', ['scheduler-sidecar']],
+  ['nearly everything at once', ['rabbitmq', 'postgres', 'scheduler', 'registry', 'worker', 'gateway']],
 ];
+
+/** A process, and for a worker its engines, which must not outlive it in this test. */
+function familyOf(name: string): readonly number[] {
+  const pid = cluster.pidOf(name);
+  if (name !== 'worker') return [pid];
+  const engines = descendantsOf(pid);
+  expect(engines.length).toBeGreaterThan(0);
+  return [pid, ...engines];
+}
 
 const allReady = async () => (await cluster.readiness()).ready && (await fetch(`${cluster.url}/readyz`)).ok;
 
 interface Killed {
   readonly atMs: number;
-  readonly pid: number;
+  readonly pids: readonly number[];
 }
 
 /** Starts a run, kills when the client has seen enough successes, and follows the run to its end. */
-async function killDuringRun(victim: Victim) {
+async function killDuringRun(names: readonly string[]) {
   await until('everything is ready', allReady, { timeoutMs: RECOVER_WITHIN_MS });
   const run = await client.submitRun(pairs(PAIRS));
   let killed: Killed | undefined;
   const history = History.follow(client, run.id, ({ succeeded }) => {
     if (killed || succeeded.length <= KILL_AFTER) return;
-    const [pid = 0, ...more] = victim.pids();
-    killHard(pid, ...more);
-    killed = { atMs: Date.now(), pid };
+    const pids = names.flatMap(familyOf);
+    killHard(...pids);
+    killed = { atMs: Date.now(), pids };
   });
-  const { atMs, pid } = await until('the kill', () => killed, { timeoutMs: 60_000 });
-  const back = async () => cluster.pidOf(victim.process) !== pid && (await allReady());
-  await until(`${victim.name} is back`, back, { timeoutMs: RECOVER_WITHIN_MS });
+  const { atMs, pids } = await until('the kill', () => killed, { timeoutMs: 60_000 });
+  const back = async () => !names.some((name) => pids.includes(cluster.pidOf(name))) && (await allReady());
+  await until('what was killed is back', back, { timeoutMs: RECOVER_WITHIN_MS });
   await history.whenDone(FINISH_WITHIN_MS);
   const calls = (await ledger.read()).filter((entry) => entry.run === run.id);
   return { run: await client.getRun(run.id), history, atMs, calls };
 }
 
-describe.each(victims)('kill -9 of $name', (victim) => {
+describe.each(victims)('kill -9 of %s', (_, names) => {
   let outcome: Awaited<ReturnType<typeof killDuringRun>>;
   beforeAll(async () => {
-    outcome = await killDuringRun(victim);
+    outcome = await killDuringRun(names);
   });
 
   it('came between the 50th and the 150th success', () => {
