@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cogmesh/scheduler/v1/scheduler.proto.
  */
 export const file_cogmesh_scheduler_v1_scheduler: GenFile = /*@__PURE__*/
-  fileDesc("CiRjb2dtZXNoL3NjaGVkdWxlci92MS9zY2hlZHVsZXIucHJvdG8SFGNvZ21lc2guc2NoZWR1bGVyLnYxIl4KEFN1Ym1pdFJ1blJlcXVlc3QSFQoNZG9jdW1lbnRfanNvbhgBIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYAiABKAkSGgoSY2FsbGVyX3RyYWNlcGFyZW50GAMgASgJIk0KEVN1Ym1pdFJ1blJlc3BvbnNlEiYKA3J1bhgBIAEoCzIZLmNvZ21lc2guc2NoZWR1bGVyLnYxLlJ1bhIQCghyZXBsYXllZBgCIAEoCCIfCg1HZXRSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCSI4Cg5HZXRSdW5SZXNwb25zZRImCgNydW4YASABKAsyGS5jb2dtZXNoLnNjaGVkdWxlci52MS5SdW4ibgoPTGlzdFJ1bnNSZXF1ZXN0EiwKBHBhZ2UYASABKAsyHi5jb2dtZXNoLmNvbW1vbi52MS5QYWdlUmVxdWVzdBItCgVzdGF0ZRgCIAEoDjIeLmNvZ21lc2guc2NoZWR1bGVyLnYxLlJ1blN0YXRlIlAKEExpc3RSdW5zUmVzcG9uc2USJwoEcnVucxgBIAMoCzIZLmNvZ21lc2guc2NoZWR1bGVyLnYxLlJ1bhITCgtuZXh0X2N1cnNvchgCIAEoCSIyChBDYW5jZWxSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkiOwoRQ2FuY2VsUnVuUmVzcG9uc2USJgoDcnVuGAEgASgLMhkuY29nbWVzaC5zY2hlZHVsZXIudjEuUnVuIlEKEEdldE91dHB1dFJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEg8KB3Rhc2tfaWQYAiABKAkSEgoFaW5kZXgYAyABKAVIAIgBAUIICgZfaW5kZXgiKAoRR2V0T3V0cHV0UmVzcG9uc2USEwoLb3V0cHV0X2pzb24YASABKAkiOQoPV2F0Y2hSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRIWCg5hZnRlcl9zZXF1ZW5jZRgCIAEoBCJBChBXYXRjaFJ1blJlc3BvbnNlEi0KBWV2ZW50GAEgASgLMh4uY29nbWVzaC5zY2hlZHVsZXIudjEuUnVuRXZlbnQiRwoSUmVuZXdMZWFzZXNSZXF1ZXN0EjEKBmFnZW50cxgBIAMoCzIhLmNvZ21lc2guc2NoZWR1bGVyLnYxLkFnZW50TGVhc2VzIjQKC0FnZW50TGVhc2VzEhAKCGFnZW50X2lkGAEgASgJEhMKC2F0dGVtcHRfaWRzGAIgAygJIjIKE1JlbmV3TGVhc2VzUmVzcG9uc2USGwoTdW5rbm93bl9hdHRlbXB0X2lkcxgBIAMoCSJGChZMaXN0RGVhZExldHRlcnNSZXF1ZXN0EiwKBHBhZ2UYASABKAsyHi5jb2dtZXNoLmNvbW1vbi52MS5QYWdlUmVxdWVzdCJmChdMaXN0RGVhZExldHRlcnNSZXNwb25zZRI2CgxkZWFkX2xldHRlcnMYASADKAsyIC5jb2dtZXNoLnNjaGVkdWxlci52MS5EZWFkTGV0dGVyEhMKC25leHRfY3Vyc29yGAIgASgJIowBCgpEZWFkTGV0dGVyEgoKAmlkGAEgASgJEg0KBXF1ZXVlGAIgASgJEg4KBnJlYXNvbhgDIAEoCRIUCgxtZXNzYWdlX3R5cGUYBCABKAkSLwoLcmVjZWl2ZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGJvZHkYBiABKAwilAQKA1J1bhIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEhQKDG9yZ2FuaXNhdGlvbhgDIAEoCRItCgVzdGF0ZRgEIAEoDjIeLmNvZ21lc2guc2NoZWR1bGVyLnYxLlJ1blN0YXRlEhAKCHByaW9yaXR5GAUgASgFEjUKBmxhYmVscxgGIAMoCzIlLmNvZ21lc2guc2NoZWR1bGVyLnYxLlJ1bi5MYWJlbHNFbnRyeRIuCgpjcmVhdGVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtmaW5pc2hlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIdHJhY2VfaWQYCiABKAkSKQoFdGFza3MYCyADKAsyGi5jb2dtZXNoLnNjaGVkdWxlci52MS5UYXNrEhMKC291dHB1dF9qc29uGAwgASgJEisKBWVycm9yGA0gASgLMhwuY29nbWVzaC5jb21tb24udjEuRXJyb3JJbmZvEhQKDHN1Ym1pdHRlZF9ieRgOIAEoCRIQCghzZXF1ZW5jZRgPIAEoBBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIrUCCgRUYXNrEgoKAmlkGAEgASgJEgwKBHVzZXMYAiABKAkSLgoFc3RhdGUYAyABKA4yHy5jb2dtZXNoLnNjaGVkdWxlci52MS5UYXNrU3RhdGUSDwoHYXR0ZW1wdBgEIAEoBRIQCghhZ2VudF9pZBgFIAEoCRIRCglxdWV1ZWRfbXMYBiABKAMSDgoGcnVuX21zGAcgASgDEi8KBWl0ZW1zGAggASgLMiAuY29nbWVzaC5zY2hlZHVsZXIudjEuSXRlbUNvdW50cxIrCgVlcnJvchgJIAEoCzIcLmNvZ21lc2guY29tbW9uLnYxLkVycm9ySW5mbxIuCgd3YWl0aW5nGAogASgLMh0uY29nbWVzaC5zY2hlZHVsZXIudjEuV2FpdGluZxIPCgdkZXBlbmRzGAsgAygJIj4KCkl0ZW1Db3VudHMSDQoFdG90YWwYASABKAUSEQoJc3VjY2VlZGVkGAIgASgFEg4KBmZhaWxlZBgDIAEoBSIoCgdXYWl0aW5nEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCSLOAgoIUnVuRXZlbnQSEAoIc2VxdWVuY2UYASABKAQSKAoEdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEdHlwZRgDIAEoCRIxCglydW5fc3RhdGUYBCABKA4yHi5jb2dtZXNoLnNjaGVkdWxlci52MS5SdW5TdGF0ZRIPCgd0YXNrX2lkGAUgASgJEjMKCnRhc2tfc3RhdGUYBiABKA4yHy5jb2dtZXNoLnNjaGVkdWxlci52MS5UYXNrU3RhdGUSEgoFaW5kZXgYByABKAVIAIgBARIPCgdhdHRlbXB0GAggASgFEhAKCGFnZW50X2lkGAkgASgJEisKBWVycm9yGAogASgLMhwuY29nbWVzaC5jb21tb24udjEuRXJyb3JJbmZvEhEKCWRhdGFfanNvbhgLIAEoCUIICgZfaW5kZXgqywEKCFJ1blN0YXRlEhkKFVJVTl9TVEFURV9VTlNQRUNJRklFRBAAEhUKEVJVTl9TVEFURV9QRU5ESU5HEAESFQoRUlVOX1NUQVRFX1JVTk5JTkcQAhIUChBSVU5fU1RBVEVfUEFVU0VEEAMSGAoUUlVOX1NUQVRFX0NBTkNFTExJTkcQBBIXChNSVU5fU1RBVEVfU1VDQ0VFREVEEAUSFAoQUlVOX1NUQVRFX0ZBSUxFRBAGEhcKE1JVTl9TVEFURV9DQU5DRUxMRUQQByq1AgoJVGFza1N0YXRlEhoKFlRBU0tfU1RBVEVfVU5TUEVDSUZJRUQQABIWChJUQVNLX1NUQVRFX0JMT0NLRUQQARIUChBUQVNLX1NUQVRFX1JFQURZEAISFgoSVEFTS19TVEFURV9DTEFJTUVEEAMSGAoUVEFTS19TVEFURV9QVUJMSVNIRUQQBBIWChJUQVNLX1NUQVRFX1JVTk5JTkcQBRIZChVUQVNLX1NUQVRFX1JFVFJZX1dBSVQQBhIWChJUQVNLX1NUQVRFX1dBSVRJTkcQBxIYChRUQVNLX1NUQVRFX1NVQ0NFRURFRBAIEhUKEVRBU0tfU1RBVEVfRkFJTEVEEAkSGAoUVEFTS19TVEFURV9DQU5DRUxMRUQQChIWChJUQVNLX1NUQVRFX1NLSVBQRUQQCzKNBgoQU2NoZWR1bGVyU2VydmljZRJcCglTdWJtaXRSdW4SJi5jb2dtZXNoLnNjaGVkdWxlci52MS5TdWJtaXRSdW5SZXF1ZXN0GicuY29nbWVzaC5zY2hlZHVsZXIudjEuU3VibWl0UnVuUmVzcG9uc2USUwoGR2V0UnVuEiMuY29nbWVzaC5zY2hlZHVsZXIudjEuR2V0UnVuUmVxdWVzdBokLmNvZ21lc2guc2NoZWR1bGVyLnYxLkdldFJ1blJlc3BvbnNlElkKCExpc3RSdW5zEiUuY29nbWVzaC5zY2hlZHVsZXIudjEuTGlzdFJ1bnNSZXF1ZXN0GiYuY29nbWVzaC5zY2hlZHVsZXIudjEuTGlzdFJ1bnNSZXNwb25zZRJcCglDYW5jZWxSdW4SJi5jb2dtZXNoLnNjaGVkdWxlci52MS5DYW5jZWxSdW5SZXF1ZXN0GicuY29nbWVzaC5zY2hlZHVsZXIudjEuQ2FuY2VsUnVuUmVzcG9uc2USXAoJR2V0T3V0cHV0EiYuY29nbWVzaC5zY2hlZHVsZXIudjEuR2V0T3V0cHV0UmVxdWVzdBonLmNvZ21lc2guc2NoZWR1bGVyLnYxLkdldE91dHB1dFJlc3BvbnNlElsKCFdhdGNoUnVuEiUuY29nbWVzaC5zY2hlZHVsZXIudjEuV2F0Y2hSdW5SZXF1ZXN0GiYuY29nbWVzaC5zY2hlZHVsZXIudjEuV2F0Y2hSdW5SZXNwb25zZTABEmIKC1JlbmV3TGVhc2VzEiguY29nbWVzaC5zY2hlZHVsZXIudjEuUmVuZXdMZWFzZXNSZXF1ZXN0GikuY29nbWVzaC5zY2hlZHVsZXIudjEuUmVuZXdMZWFzZXNSZXNwb25zZRJuCg9MaXN0RGVhZExldHRlcnMSLC5jb2dtZXNoLnNjaGVkdWxlci52MS5MaXN0RGVhZExldHRlcnNSZXF1ZXN0Gi0uY29nbWVzaC5zY2hlZHVsZXIudjEuTGlzdERlYWRMZXR0ZXJzUmVzcG9uc2ViBnByb3RvMw", [file_cogmesh_common_v1_common, file_google_protobuf_timestamp]);
+  fileDesc("CiRjb2dtZXNoL3NjaGVkdWxlci92MS9zY2hlZHVsZXIucHJvdG8SFGNvZ21lc2guc2NoZWR1bGVyLnYxIl4KEFN1Ym1pdFJ1blJlcXVlc3QSFQoNZG9jdW1lbnRfanNvbhgBIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYAiABKAkSGgoSY2FsbGVyX3RyYWNlcGFyZW50GAMgASgJIk0KEVN1Ym1pdFJ1blJlc3BvbnNlEiYKA3J1bhgBIAEoCzIZLmNvZ21lc2guc2NoZWR1bGVyLnYxLlJ1bhIQCghyZXBsYXllZBgCIAEoCCIfCg1HZXRSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCSI4Cg5HZXRSdW5SZXNwb25zZRImCgNydW4YASABKAsyGS5jb2dtZXNoLnNjaGVkdWxlci52MS5SdW4i3AIKD0xpc3RSdW5zUmVxdWVzdBIsCgRwYWdlGAEgASgLMh4uY29nbWVzaC5jb21tb24udjEuUGFnZVJlcXVlc3QSLQoFc3RhdGUYAiABKA4yHi5jb2dtZXNoLnNjaGVkdWxlci52MS5SdW5TdGF0ZRJBCgZsYWJlbHMYAyADKAsyMS5jb2dtZXNoLnNjaGVkdWxlci52MS5MaXN0UnVuc1JlcXVlc3QuTGFiZWxzRW50cnkSMQoNY3JlYXRlZF9hZnRlchgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoOY3JlYXRlZF9iZWZvcmUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC3NjaGVkdWxlX2lkGAYgASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiUAoQTGlzdFJ1bnNSZXNwb25zZRInCgRydW5zGAEgAygLMhkuY29nbWVzaC5zY2hlZHVsZXIudjEuUnVuEhMKC25leHRfY3Vyc29yGAIgASgJIjIKEENhbmNlbFJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCSI7ChFDYW5jZWxSdW5SZXNwb25zZRImCgNydW4YASABKAsyGS5jb2dtZXNoLnNjaGVkdWxlci52MS5SdW4iUQoQR2V0T3V0cHV0UmVxdWVzdBIOCgZydW5faWQYASABKAkSDwoHdGFza19pZBgCIAEoCRISCgVpbmRleBgDIAEoBUgAiAEBQggKBl9pbmRleCIoChFHZXRPdXRwdXRSZXNwb25zZRITCgtvdXRwdXRfanNvbhgBIAEoCSI5Cg9XYXRjaFJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEhYKDmFmdGVyX3NlcXVlbmNlGAIgASgEIkEKEFdhdGNoUnVuUmVzcG9uc2USLQoFZXZlbnQYASABKAsyHi5jb2dtZXNoLnNjaGVkdWxlci52MS5SdW5FdmVudCJHChJSZW5ld0xlYXNlc1JlcXVlc3QSMQoGYWdlbnRzGAEgAygLMiEuY29nbWVzaC5zY2hlZHVsZXIudjEuQWdlbnRMZWFzZXMiNAoLQWdlbnRMZWFzZXMSEAoIYWdlbnRfaWQYASABKAkSEwoLYXR0ZW1wdF9pZHMYAiADKAkiMgoTUmVuZXdMZWFzZXNSZXNwb25zZRIbChN1bmtub3duX2F0dGVtcHRfaWRzGAEgAygJIkYKFkxpc3REZWFkTGV0dGVyc1JlcXVlc3QSLAoEcGFnZRgBIAEoCzIeLmNvZ21lc2guY29tbW9uLnYxLlBhZ2VSZXF1ZXN0ImYKF0xpc3REZWFkTGV0dGVyc1Jlc3BvbnNlEjYKDGRlYWRfbGV0dGVycxgBIAMoCzIgLmNvZ21lc2guc2NoZWR1bGVyLnYxLkRlYWRMZXR0ZXISEwoLbmV4dF9jdXJzb3IYAiABKAkijAEKCkRlYWRMZXR0ZXISCgoCaWQYASABKAkSDQoFcXVldWUYAiABKAkSDgoGcmVhc29uGAMgASgJEhQKDG1lc3NhZ2VfdHlwZRgEIAEoCRIvCgtyZWNlaXZlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEYm9keRgGIAEoDCL/BAoDUnVuEgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSFAoMb3JnYW5pc2F0aW9uGAMgASgJEi0KBXN0YXRlGAQgASgOMh4uY29nbWVzaC5zY2hlZHVsZXIudjEuUnVuU3RhdGUSEAoIcHJpb3JpdHkYBSABKAUSNQoGbGFiZWxzGAYgAygLMiUuY29nbWVzaC5zY2hlZHVsZXIudjEuUnVuLkxhYmVsc0VudHJ5Ei4KCmNyZWF0ZWRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0ZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2ZpbmlzaGVkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCgh0cmFjZV9pZBgKIAEoCRIpCgV0YXNrcxgLIAMoCzIaLmNvZ21lc2guc2NoZWR1bGVyLnYxLlRhc2sSEwoLb3V0cHV0X2pzb24YDCABKAkSKwoFZXJyb3IYDSABKAsyHC5jb2dtZXNoLmNvbW1vbi52MS5FcnJvckluZm8SFAoMc3VibWl0dGVkX2J5GA4gASgJEhAKCHNlcXVlbmNlGA8gASgEEhUKDW9yaWdpbl9ydW5faWQYECABKAkSFQoNcGFyZW50X3J1bl9pZBgRIAEoCRIWCg5wYXJlbnRfdGFza19pZBgSIAEoCRITCgtzY2hlZHVsZV9pZBgTIAEoCRIOCgZwYXVzZWQYFCABKAgaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASK1AgoEVGFzaxIKCgJpZBgBIAEoCRIMCgR1c2VzGAIgASgJEi4KBXN0YXRlGAMgASgOMh8uY29nbWVzaC5zY2hlZHVsZXIudjEuVGFza1N0YXRlEg8KB2F0dGVtcHQYBCABKAUSEAoIYWdlbnRfaWQYBSABKAkSEQoJcXVldWVkX21zGAYgASgDEg4KBnJ1bl9tcxgHIAEoAxIvCgVpdGVtcxgIIAEoCzIgLmNvZ21lc2guc2NoZWR1bGVyLnYxLkl0ZW1Db3VudHMSKwoFZXJyb3IYCSABKAsyHC5jb2dtZXNoLmNvbW1vbi52MS5FcnJvckluZm8SLgoHd2FpdGluZxgKIAEoCzIdLmNvZ21lc2guc2NoZWR1bGVyLnYxLldhaXRpbmcSDwoHZGVwZW5kcxgLIAMoCSI+CgpJdGVtQ291bnRzEg0KBXRvdGFsGAEgASgFEhEKCXN1Y2NlZWRlZBgCIAEoBRIOCgZmYWlsZWQYAyABKAUiKAoHV2FpdGluZxIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkizgIKCFJ1bkV2ZW50EhAKCHNlcXVlbmNlGAEgASgEEigKBHRpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBHR5cGUYAyABKAkSMQoJcnVuX3N0YXRlGAQgASgOMh4uY29nbWVzaC5zY2hlZHVsZXIudjEuUnVuU3RhdGUSDwoHdGFza19pZBgFIAEoCRIzCgp0YXNrX3N0YXRlGAYgASgOMh8uY29nbWVzaC5zY2hlZHVsZXIudjEuVGFza1N0YXRlEhIKBWluZGV4GAcgASgFSACIAQESDwoHYXR0ZW1wdBgIIAEoBRIQCghhZ2VudF9pZBgJIAEoCRIrCgVlcnJvchgKIAEoCzIcLmNvZ21lc2guY29tbW9uLnYxLkVycm9ySW5mbxIRCglkYXRhX2pzb24YCyABKAlCCAoGX2luZGV4IiUKF1JlcGxheURlYWRMZXR0ZXJSZXF1ZXN0EgoKAmlkGAEgASgJIhoKGFJlcGxheURlYWRMZXR0ZXJSZXNwb25zZSJjCg9SZXRyeVJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEhMKC2Zyb21fZmFpbGVkGAIgASgIEhIKCmlucHV0X2pzb24YAyABKAkSFwoPaWRlbXBvdGVuY3lfa2V5GAQgASgJIjoKEFJldHJ5UnVuUmVzcG9uc2USJgoDcnVuGAEgASgLMhkuY29nbWVzaC5zY2hlZHVsZXIudjEuUnVuIjEKD1BhdXNlUnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkSDgoGcmVhc29uGAIgASgJIjoKEFBhdXNlUnVuUmVzcG9uc2USJgoDcnVuGAEgASgLMhkuY29nbWVzaC5zY2hlZHVsZXIudjEuUnVuIiIKEFJlc3VtZVJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJIjsKEVJlc3VtZVJ1blJlc3BvbnNlEiYKA3J1bhgBIAEoCzIZLmNvZ21lc2guc2NoZWR1bGVyLnYxLlJ1biJHChJTZXRQcmlvcml0eVJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEg8KB3Rhc2tfaWQYAiABKAkSEAoIcHJpb3JpdHkYAyABKAUiPQoTU2V0UHJpb3JpdHlSZXNwb25zZRImCgNydW4YASABKAsyGS5jb2dtZXNoLnNjaGVkdWxlci52MS5SdW4iagoRU2lnbmFsVGFza1JlcXVlc3QSDgoGcnVuX2lkGAEgASgJEg8KB3Rhc2tfaWQYAiABKAkSEAoIYXBwcm92ZWQYAyABKAgSDwoHY29tbWVudBgEIAEoCRIRCglkYXRhX2pzb24YBSABKAkiTQoSU2lnbmFsVGFza1Jlc3BvbnNlEiYKA3J1bhgBIAEoCzIZLmNvZ21lc2guc2NoZWR1bGVyLnYxLlJ1bhIPCgdtaXNzaW5nGAIgASgFIlYKFUV4cGxhaW5XYWl0aW5nUmVxdWVzdBIOCgZydW5faWQYASABKAkSDwoHdGFza19pZBgCIAEoCRISCgVpbmRleBgDIAEoBUgAiAEBQggKBl9pbmRleCJvChZFeHBsYWluV2FpdGluZ1Jlc3BvbnNlEi4KB3dhaXRpbmcYASABKAsyHS5jb2dtZXNoLnNjaGVkdWxlci52MS5XYWl0aW5nEhAKCHBvc2l0aW9uGAIgASgDEhMKC2VzdGltYXRlX21zGAMgASgDIp8CCgVTY29wZRIuCgRraW5kGAEgASgOMiAuY29nbWVzaC5zY2hlZHVsZXIudjEuU2NvcGUuS2luZBIMCgRuYW1lGAIgASgJEhQKDG9yZ2FuaXNhdGlvbhgDIAEoCRIsCgZsaW1pdHMYBCABKAsyHC5jb2dtZXNoLnNjaGVkdWxlci52MS5MaW1pdHMSDgoGcGF1c2VkGAUgASgIEioKBXVzYWdlGAYgASgLMhsuY29nbWVzaC5zY2hlZHVsZXIudjEuVXNhZ2UiWAoES2luZBIUChBLSU5EX1VOU1BFQ0lGSUVEEAASFQoRS0lORF9PUkdBTklTQVRJT04QARITCg9LSU5EX0NBUEFCSUxJVFkQAhIOCgpLSU5EX0dST1VQEAMiggEKBkxpbWl0cxIVCg1tYXhfaW5fZmxpZ2h0GAEgASgFEhcKD3JhdGVfcGVyX3NlY29uZBgCIAEoARINCgVidXJzdBgDIAEoBRISCgptYXhfcXVldWVkGAQgASgDEg4KBndlaWdodBgFIAEoBRIVCg1zZXJ2aWNlX2NsYXNzGAYgASgFIioKBVVzYWdlEhEKCWluX2ZsaWdodBgBIAEoAxIOCgZxdWV1ZWQYAiABKAMiEwoRTGlzdFNjb3Blc1JlcXVlc3QiQQoSTGlzdFNjb3Blc1Jlc3BvbnNlEisKBnNjb3BlcxgBIAMoCzIbLmNvZ21lc2guc2NoZWR1bGVyLnYxLlNjb3BlIj0KD1B1dFNjb3BlUmVxdWVzdBIqCgVzY29wZRgBIAEoCzIbLmNvZ21lc2guc2NoZWR1bGVyLnYxLlNjb3BlIj4KEFB1dFNjb3BlUmVzcG9uc2USKgoFc2NvcGUYASABKAsyGy5jb2dtZXNoLnNjaGVkdWxlci52MS5TY29wZSKIBQoIU2NoZWR1bGUSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIUCgxvcmdhbmlzYXRpb24YAyABKAkSDAoEY3JvbhgEIAEoCRIRCgl0aW1lX3pvbmUYBSABKAkSFQoNZG9jdW1lbnRfanNvbhgGIAEoCRI3CgdtaXNmaXJlGAcgASgOMiYuY29nbWVzaC5zY2hlZHVsZXIudjEuU2NoZWR1bGUuTWlzZmlyZRIUCgxtYXhfbWlzZmlyZXMYCCABKAUSNwoHb3ZlcmxhcBgJIAEoDjImLmNvZ21lc2guc2NoZWR1bGVyLnYxLlNjaGVkdWxlLk92ZXJsYXASDgoGcGF1c2VkGAogASgIEisKB25leHRfYXQYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKB2xhc3RfYXQYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC2xhc3RfcnVuX2lkGA0gASgJEjAKCmxhc3RfZXJyb3IYDiABKAsyHC5jb2dtZXNoLmNvbW1vbi52MS5FcnJvckluZm8SEgoKY3JlYXRlZF9ieRgPIAEoCSJXCgdNaXNmaXJlEhcKE01JU0ZJUkVfVU5TUEVDSUZJRUQQABIQCgxNSVNGSVJFX1NLSVAQARIQCgxNSVNGSVJFX09OQ0UQAhIPCgtNSVNGSVJFX0FMTBADIm4KB092ZXJsYXASFwoTT1ZFUkxBUF9VTlNQRUNJRklFRBAAEhAKDE9WRVJMQVBfU0tJUBABEhEKDU9WRVJMQVBfQUxMT1cQAhIRCg1PVkVSTEFQX1FVRVVFEAMSEgoOT1ZFUkxBUF9DQU5DRUwQBCJGChJQdXRTY2hlZHVsZVJlcXVlc3QSMAoIc2NoZWR1bGUYASABKAsyHi5jb2dtZXNoLnNjaGVkdWxlci52MS5TY2hlZHVsZSJHChNQdXRTY2hlZHVsZVJlc3BvbnNlEjAKCHNjaGVkdWxlGAEgASgLMh4uY29nbWVzaC5zY2hlZHVsZXIudjEuU2NoZWR1bGUiJgoSR2V0U2NoZWR1bGVSZXF1ZXN0EhAKCHNjaGVkdWxlGAEgASgJInUKE0dldFNjaGVkdWxlUmVzcG9uc2USMAoIc2NoZWR1bGUYASABKAsyHi5jb2dtZXNoLnNjaGVkdWxlci52MS5TY2hlZHVsZRIsCgh1cGNvbWluZxgCIAMoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiRAoUTGlzdFNjaGVkdWxlc1JlcXVlc3QSLAoEcGFnZRgBIAEoCzIeLmNvZ21lc2guY29tbW9uLnYxLlBhZ2VSZXF1ZXN0Il8KFUxpc3RTY2hlZHVsZXNSZXNwb25zZRIxCglzY2hlZHVsZXMYASADKAsyHi5jb2dtZXNoLnNjaGVkdWxlci52MS5TY2hlZHVsZRITCgtuZXh0X2N1cnNvchgCIAEoCSIpChVEZWxldGVTY2hlZHVsZVJlcXVlc3QSEAoIc2NoZWR1bGUYASABKAkiGAoWRGVsZXRlU2NoZWR1bGVSZXNwb25zZSIqChZUcmlnZ2VyU2NoZWR1bGVSZXF1ZXN0EhAKCHNjaGVkdWxlGAEgASgJIikKF1RyaWdnZXJTY2hlZHVsZVJlc3BvbnNlEg4KBnJ1bl9pZBgBIAEoCSKMAQoXQmFja2ZpbGxTY2hlZHVsZVJlcXVlc3QSEAoIc2NoZWR1bGUYASABKAkSKAoEZnJvbRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJgoCdG8YAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBWxpbWl0GAQgASgFIisKGEJhY2tmaWxsU2NoZWR1bGVSZXNwb25zZRIPCgdydW5faWRzGAEgAygJIvIBCgdXZWJob29rEgoKAmlkGAEgASgJEhQKDG9yZ2FuaXNhdGlvbhgCIAEoCRILCgN1cmwYAyABKAkSLgoGc3RhdGVzGAQgAygOMh4uY29nbWVzaC5zY2hlZHVsZXIudjEuUnVuU3RhdGUSOQoGbGFiZWxzGAUgAygLMikuY29nbWVzaC5zY2hlZHVsZXIudjEuV2ViaG9vay5MYWJlbHNFbnRyeRIOCgZzZWNyZXQYBiABKAkSDgoGcGF1c2VkGAcgASgIGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiQwoRUHV0V2ViaG9va1JlcXVlc3QSLgoHd2ViaG9vaxgBIAEoCzIdLmNvZ21lc2guc2NoZWR1bGVyLnYxLldlYmhvb2siRAoSUHV0V2ViaG9va1Jlc3BvbnNlEi4KB3dlYmhvb2sYASABKAsyHS5jb2dtZXNoLnNjaGVkdWxlci52MS5XZWJob29rIhUKE0xpc3RXZWJob29rc1JlcXVlc3QiRwoUTGlzdFdlYmhvb2tzUmVzcG9uc2USLwoId2ViaG9va3MYASADKAsyHS5jb2dtZXNoLnNjaGVkdWxlci52MS5XZWJob29rIioKFERlbGV0ZVdlYmhvb2tSZXF1ZXN0EhIKCndlYmhvb2tfaWQYASABKAkiFwoVRGVsZXRlV2ViaG9va1Jlc3BvbnNlIqoBCghEZWxpdmVyeRIKCgJpZBgBIAEoCRISCgp3ZWJob29rX2lkGAIgASgJEg4KBnJ1bl9pZBgDIAEoCRIPCgdhdHRlbXB0GAQgASgFEg4KBnN0YXR1cxgFIAEoBRINCgVlcnJvchgGIAEoCRIRCglkZWxpdmVyZWQYByABKAgSKwoHbmV4dF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiWQoVTGlzdERlbGl2ZXJpZXNSZXF1ZXN0EhIKCndlYmhvb2tfaWQYASABKAkSLAoEcGFnZRgCIAEoCzIeLmNvZ21lc2guY29tbW9uLnYxLlBhZ2VSZXF1ZXN0ImEKFkxpc3REZWxpdmVyaWVzUmVzcG9uc2USMgoKZGVsaXZlcmllcxgBIAMoCzIeLmNvZ21lc2guc2NoZWR1bGVyLnYxLkRlbGl2ZXJ5EhMKC25leHRfY3Vyc29yGAIgASgJKssBCghSdW5TdGF0ZRIZChVSVU5fU1RBVEVfVU5TUEVDSUZJRUQQABIVChFSVU5fU1RBVEVfUEVORElORxABEhUKEVJVTl9TVEFURV9SVU5OSU5HEAISFAoQUlVOX1NUQVRFX1BBVVNFRBADEhgKFFJVTl9TVEFURV9DQU5DRUxMSU5HEAQSFwoTUlVOX1NUQVRFX1NVQ0NFRURFRBAFEhQKEFJVTl9TVEFURV9GQUlMRUQQBhIXChNSVU5fU1RBVEVfQ0FOQ0VMTEVEEAcqtQIKCVRhc2tTdGF0ZRIaChZUQVNLX1NUQVRFX1VOU1BFQ0lGSUVEEAASFgoSVEFTS19TVEFURV9CTE9DS0VEEAESFAoQVEFTS19TVEFURV9SRUFEWRACEhYKElRBU0tfU1RBVEVfQ0xBSU1FRBADEhgKFFRBU0tfU1RBVEVfUFVCTElTSEVEEAQSFgoSVEFTS19TVEFURV9SVU5OSU5HEAUSGQoVVEFTS19TVEFURV9SRVRSWV9XQUlUEAYSFgoSVEFTS19TVEFURV9XQUlUSU5HEAcSGAoUVEFTS19TVEFURV9TVUNDRUVERUQQCBIVChFUQVNLX1NUQVRFX0ZBSUxFRBAJEhgKFFRBU0tfU1RBVEVfQ0FOQ0VMTEVEEAoSFgoSVEFTS19TVEFURV9TS0lQUEVEEAsyoxUKEFNjaGVkdWxlclNlcnZpY2USXAoJU3VibWl0UnVuEiYuY29nbWVzaC5zY2hlZHVsZXIudjEuU3VibWl0UnVuUmVxdWVzdBonLmNvZ21lc2guc2NoZWR1bGVyLnYxLlN1Ym1pdFJ1blJlc3BvbnNlElMKBkdldFJ1bhIjLmNvZ21lc2guc2NoZWR1bGVyLnYxLkdldFJ1blJlcXVlc3QaJC5jb2dtZXNoLnNjaGVkdWxlci52MS5HZXRSdW5SZXNwb25zZRJZCghMaXN0UnVucxIlLmNvZ21lc2guc2NoZWR1bGVyLnYxLkxpc3RSdW5zUmVxdWVzdBomLmNvZ21lc2guc2NoZWR1bGVyLnYxLkxpc3RSdW5zUmVzcG9uc2USXAoJQ2FuY2VsUnVuEiYuY29nbWVzaC5zY2hlZHVsZXIudjEuQ2FuY2VsUnVuUmVxdWVzdBonLmNvZ21lc2guc2NoZWR1bGVyLnYxLkNhbmNlbFJ1blJlc3BvbnNlElwKCUdldE91dHB1dBImLmNvZ21lc2guc2NoZWR1bGVyLnYxLkdldE91dHB1dFJlcXVlc3QaJy5jb2dtZXNoLnNjaGVkdWxlci52MS5HZXRPdXRwdXRSZXNwb25zZRJbCghXYXRjaFJ1bhIlLmNvZ21lc2guc2NoZWR1bGVyLnYxLldhdGNoUnVuUmVxdWVzdBomLmNvZ21lc2guc2NoZWR1bGVyLnYxLldhdGNoUnVuUmVzcG9uc2UwARJiCgtSZW5ld0xlYXNlcxIoLmNvZ21lc2guc2NoZWR1bGVyLnYxLlJlbmV3TGVhc2VzUmVxdWVzdBopLmNvZ21lc2guc2NoZWR1bGVyLnYxLlJlbmV3TGVhc2VzUmVzcG9uc2USbgoPTGlzdERlYWRMZXR0ZXJzEiwuY29nbWVzaC5zY2hlZHVsZXIudjEuTGlzdERlYWRMZXR0ZXJzUmVxdWVzdBotLmNvZ21lc2guc2NoZWR1bGVyLnYxLkxpc3REZWFkTGV0dGVyc1Jlc3BvbnNlEnEKEFJlcGxheURlYWRMZXR0ZXISLS5jb2dtZXNoLnNjaGVkdWxlci52MS5SZXBsYXlEZWFkTGV0dGVyUmVxdWVzdBouLmNvZ21lc2guc2NoZWR1bGVyLnYxLlJlcGxheURlYWRMZXR0ZXJSZXNwb25zZRJZCghSZXRyeVJ1bhIlLmNvZ21lc2guc2NoZWR1bGVyLnYxLlJldHJ5UnVuUmVxdWVzdBomLmNvZ21lc2guc2NoZWR1bGVyLnYxLlJldHJ5UnVuUmVzcG9uc2USWQoIUGF1c2VSdW4SJS5jb2dtZXNoLnNjaGVkdWxlci52MS5QYXVzZVJ1blJlcXVlc3QaJi5jb2dtZXNoLnNjaGVkdWxlci52MS5QYXVzZVJ1blJlc3BvbnNlElwKCVJlc3VtZVJ1bhImLmNvZ21lc2guc2NoZWR1bGVyLnYxLlJlc3VtZVJ1blJlcXVlc3QaJy5jb2dtZXNoLnNjaGVkdWxlci52MS5SZXN1bWVSdW5SZXNwb25zZRJiCgtTZXRQcmlvcml0eRIoLmNvZ21lc2guc2NoZWR1bGVyLnYxLlNldFByaW9yaXR5UmVxdWVzdBopLmNvZ21lc2guc2NoZWR1bGVyLnYxLlNldFByaW9yaXR5UmVzcG9uc2USXwoKU2lnbmFsVGFzaxInLmNvZ21lc2guc2NoZWR1bGVyLnYxLlNpZ25hbFRhc2tSZXF1ZXN0GiguY29nbWVzaC5zY2hlZHVsZXIudjEuU2lnbmFsVGFza1Jlc3BvbnNlEmsKDkV4cGxhaW5XYWl0aW5nEisuY29nbWVzaC5zY2hlZHVsZXIudjEuRXhwbGFpbldhaXRpbmdSZXF1ZXN0GiwuY29nbWVzaC5zY2hlZHVsZXIudjEuRXhwbGFpbldhaXRpbmdSZXNwb25zZRJfCgpMaXN0U2NvcGVzEicuY29nbWVzaC5zY2hlZHVsZXIudjEuTGlzdFNjb3Blc1JlcXVlc3QaKC5jb2dtZXNoLnNjaGVkdWxlci52MS5MaXN0U2NvcGVzUmVzcG9uc2USWQoIUHV0U2NvcGUSJS5jb2dtZXNoLnNjaGVkdWxlci52MS5QdXRTY29wZVJlcXVlc3QaJi5jb2dtZXNoLnNjaGVkdWxlci52MS5QdXRTY29wZVJlc3BvbnNlEmIKC1B1dFNjaGVkdWxlEiguY29nbWVzaC5zY2hlZHVsZXIudjEuUHV0U2NoZWR1bGVSZXF1ZXN0GikuY29nbWVzaC5zY2hlZHVsZXIudjEuUHV0U2NoZWR1bGVSZXNwb25zZRJiCgtHZXRTY2hlZHVsZRIoLmNvZ21lc2guc2NoZWR1bGVyLnYxLkdldFNjaGVkdWxlUmVxdWVzdBopLmNvZ21lc2guc2NoZWR1bGVyLnYxLkdldFNjaGVkdWxlUmVzcG9uc2USaAoNTGlzdFNjaGVkdWxlcxIqLmNvZ21lc2guc2NoZWR1bGVyLnYxLkxpc3RTY2hlZHVsZXNSZXF1ZXN0GisuY29nbWVzaC5zY2hlZHVsZXIudjEuTGlzdFNjaGVkdWxlc1Jlc3BvbnNlEmsKDkRlbGV0ZVNjaGVkdWxlEisuY29nbWVzaC5zY2hlZHVsZXIudjEuRGVsZXRlU2NoZWR1bGVSZXF1ZXN0GiwuY29nbWVzaC5zY2hlZHVsZXIudjEuRGVsZXRlU2NoZWR1bGVSZXNwb25zZRJuCg9UcmlnZ2VyU2NoZWR1bGUSLC5jb2dtZXNoLnNjaGVkdWxlci52MS5UcmlnZ2VyU2NoZWR1bGVSZXF1ZXN0Gi0uY29nbWVzaC5zY2hlZHVsZXIudjEuVHJpZ2dlclNjaGVkdWxlUmVzcG9uc2UScQoQQmFja2ZpbGxTY2hlZHVsZRItLmNvZ21lc2guc2NoZWR1bGVyLnYxLkJhY2tmaWxsU2NoZWR1bGVSZXF1ZXN0Gi4uY29nbWVzaC5zY2hlZHVsZXIudjEuQmFja2ZpbGxTY2hlZHVsZVJlc3BvbnNlEl8KClB1dFdlYmhvb2sSJy5jb2dtZXNoLnNjaGVkdWxlci52MS5QdXRXZWJob29rUmVxdWVzdBooLmNvZ21lc2guc2NoZWR1bGVyLnYxLlB1dFdlYmhvb2tSZXNwb25zZRJlCgxMaXN0V2ViaG9va3MSKS5jb2dtZXNoLnNjaGVkdWxlci52MS5MaXN0V2ViaG9va3NSZXF1ZXN0GiouY29nbWVzaC5zY2hlZHVsZXIudjEuTGlzdFdlYmhvb2tzUmVzcG9uc2USaAoNRGVsZXRlV2ViaG9vaxIqLmNvZ21lc2guc2NoZWR1bGVyLnYxLkRlbGV0ZVdlYmhvb2tSZXF1ZXN0GisuY29nbWVzaC5zY2hlZHVsZXIudjEuRGVsZXRlV2ViaG9va1Jlc3BvbnNlEmsKDkxpc3REZWxpdmVyaWVzEisuY29nbWVzaC5zY2hlZHVsZXIudjEuTGlzdERlbGl2ZXJpZXNSZXF1ZXN0GiwuY29nbWVzaC5zY2hlZHVsZXIudjEuTGlzdERlbGl2ZXJpZXNSZXNwb25zZWIGcHJvdG8z", [file_cogmesh_common_v1_common, file_google_protobuf_timestamp]);
 
 /**
  * The caller's identity is in the call's permit, never in a message.
@@ -126,6 +126,32 @@ export type ListRunsRequest = Message<"cogmesh.scheduler.v1.ListRunsRequest"> & 
    * @generated from field: cogmesh.scheduler.v1.RunState state = 2;
    */
   state: RunState;
+
+  /**
+   * Every label must match exactly; at most 8.
+   *
+   * @generated from field: map<string, string> labels = 3;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * Created at or after, and before.
+   *
+   * @generated from field: google.protobuf.Timestamp created_after = 4;
+   */
+  createdAfter?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp created_before = 5;
+   */
+  createdBefore?: Timestamp | undefined;
+
+  /**
+   * Runs that this schedule fired.
+   *
+   * @generated from field: string schedule_id = 6;
+   */
+  scheduleId: string;
 };
 
 /**
@@ -522,6 +548,39 @@ export type Run = Message<"cogmesh.scheduler.v1.Run"> & {
    * @generated from field: uint64 sequence = 15;
    */
   sequence: bigint;
+
+  /**
+   * Run that this one retries or repeats; empty for none.
+   *
+   * @generated from field: string origin_run_id = 16;
+   */
+  originRunId: string;
+
+  /**
+   * Run and task that started this one as a nested run; empty for none.
+   *
+   * @generated from field: string parent_run_id = 17;
+   */
+  parentRunId: string;
+
+  /**
+   * @generated from field: string parent_task_id = 18;
+   */
+  parentTaskId: string;
+
+  /**
+   * Schedule that fired it; empty for none.
+   *
+   * @generated from field: string schedule_id = 19;
+   */
+  scheduleId: string;
+
+  /**
+   * Nothing new starts while it is paused.
+   *
+   * @generated from field: bool paused = 20;
+   */
+  paused: boolean;
 };
 
 /**
@@ -642,7 +701,7 @@ export const ItemCountsSchema: GenMessage<ItemCounts> = /*@__PURE__*/
  */
 export type Waiting = Message<"cogmesh.scheduler.v1.Waiting"> & {
   /**
-   * dependencies, capacity, no_agent, concurrency, timer, paused.
+   * dependencies, quota, no_agent, busy, concurrency, paused, timer, approval.
    *
    * @generated from field: string code = 1;
    */
@@ -737,6 +796,1226 @@ export type RunEvent = Message<"cogmesh.scheduler.v1.RunEvent"> & {
  */
 export const RunEventSchema: GenMessage<RunEvent> = /*@__PURE__*/
   messageDesc(file_cogmesh_scheduler_v1_scheduler, 22);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.ReplayDeadLetterRequest
+ */
+export type ReplayDeadLetterRequest = Message<"cogmesh.scheduler.v1.ReplayDeadLetterRequest"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.ReplayDeadLetterRequest.
+ * Use `create(ReplayDeadLetterRequestSchema)` to create a new message.
+ */
+export const ReplayDeadLetterRequestSchema: GenMessage<ReplayDeadLetterRequest> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 23);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.ReplayDeadLetterResponse
+ */
+export type ReplayDeadLetterResponse = Message<"cogmesh.scheduler.v1.ReplayDeadLetterResponse"> & {
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.ReplayDeadLetterResponse.
+ * Use `create(ReplayDeadLetterResponseSchema)` to create a new message.
+ */
+export const ReplayDeadLetterResponseSchema: GenMessage<ReplayDeadLetterResponse> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 24);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.RetryRunRequest
+ */
+export type RetryRunRequest = Message<"cogmesh.scheduler.v1.RetryRunRequest"> & {
+  /**
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * True: only tasks that did not succeed run again. False: everything does.
+   *
+   * @generated from field: bool from_failed = 2;
+   */
+  fromFailed: boolean;
+
+  /**
+   * JSON; replaces the run's input. Only when `from_failed` is false. Empty keeps it.
+   *
+   * @generated from field: string input_json = 3;
+   */
+  inputJson: string;
+
+  /**
+   * @generated from field: string idempotency_key = 4;
+   */
+  idempotencyKey: string;
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.RetryRunRequest.
+ * Use `create(RetryRunRequestSchema)` to create a new message.
+ */
+export const RetryRunRequestSchema: GenMessage<RetryRunRequest> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 25);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.RetryRunResponse
+ */
+export type RetryRunResponse = Message<"cogmesh.scheduler.v1.RetryRunResponse"> & {
+  /**
+   * @generated from field: cogmesh.scheduler.v1.Run run = 1;
+   */
+  run?: Run | undefined;
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.RetryRunResponse.
+ * Use `create(RetryRunResponseSchema)` to create a new message.
+ */
+export const RetryRunResponseSchema: GenMessage<RetryRunResponse> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 26);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.PauseRunRequest
+ */
+export type PauseRunRequest = Message<"cogmesh.scheduler.v1.PauseRunRequest"> & {
+  /**
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.PauseRunRequest.
+ * Use `create(PauseRunRequestSchema)` to create a new message.
+ */
+export const PauseRunRequestSchema: GenMessage<PauseRunRequest> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 27);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.PauseRunResponse
+ */
+export type PauseRunResponse = Message<"cogmesh.scheduler.v1.PauseRunResponse"> & {
+  /**
+   * @generated from field: cogmesh.scheduler.v1.Run run = 1;
+   */
+  run?: Run | undefined;
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.PauseRunResponse.
+ * Use `create(PauseRunResponseSchema)` to create a new message.
+ */
+export const PauseRunResponseSchema: GenMessage<PauseRunResponse> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 28);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.ResumeRunRequest
+ */
+export type ResumeRunRequest = Message<"cogmesh.scheduler.v1.ResumeRunRequest"> & {
+  /**
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.ResumeRunRequest.
+ * Use `create(ResumeRunRequestSchema)` to create a new message.
+ */
+export const ResumeRunRequestSchema: GenMessage<ResumeRunRequest> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 29);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.ResumeRunResponse
+ */
+export type ResumeRunResponse = Message<"cogmesh.scheduler.v1.ResumeRunResponse"> & {
+  /**
+   * @generated from field: cogmesh.scheduler.v1.Run run = 1;
+   */
+  run?: Run | undefined;
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.ResumeRunResponse.
+ * Use `create(ResumeRunResponseSchema)` to create a new message.
+ */
+export const ResumeRunResponseSchema: GenMessage<ResumeRunResponse> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 30);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.SetPriorityRequest
+ */
+export type SetPriorityRequest = Message<"cogmesh.scheduler.v1.SetPriorityRequest"> & {
+  /**
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * Empty: the run and every task of it that named none of its own.
+   *
+   * @generated from field: string task_id = 2;
+   */
+  taskId: string;
+
+  /**
+   * 0-9, higher first.
+   *
+   * @generated from field: int32 priority = 3;
+   */
+  priority: number;
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.SetPriorityRequest.
+ * Use `create(SetPriorityRequestSchema)` to create a new message.
+ */
+export const SetPriorityRequestSchema: GenMessage<SetPriorityRequest> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 31);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.SetPriorityResponse
+ */
+export type SetPriorityResponse = Message<"cogmesh.scheduler.v1.SetPriorityResponse"> & {
+  /**
+   * @generated from field: cogmesh.scheduler.v1.Run run = 1;
+   */
+  run?: Run | undefined;
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.SetPriorityResponse.
+ * Use `create(SetPriorityResponseSchema)` to create a new message.
+ */
+export const SetPriorityResponseSchema: GenMessage<SetPriorityResponse> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 32);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.SignalTaskRequest
+ */
+export type SignalTaskRequest = Message<"cogmesh.scheduler.v1.SignalTaskRequest"> & {
+  /**
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * @generated from field: string task_id = 2;
+   */
+  taskId: string;
+
+  /**
+   * True approves, false refuses: the task fails with `refused`.
+   *
+   * @generated from field: bool approved = 3;
+   */
+  approved: boolean;
+
+  /**
+   * At most 2,000 characters.
+   *
+   * @generated from field: string comment = 4;
+   */
+  comment: string;
+
+  /**
+   * JSON of at most 64 KiB; part of the task's output.
+   *
+   * @generated from field: string data_json = 5;
+   */
+  dataJson: string;
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.SignalTaskRequest.
+ * Use `create(SignalTaskRequestSchema)` to create a new message.
+ */
+export const SignalTaskRequestSchema: GenMessage<SignalTaskRequest> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 33);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.SignalTaskResponse
+ */
+export type SignalTaskResponse = Message<"cogmesh.scheduler.v1.SignalTaskResponse"> & {
+  /**
+   * @generated from field: cogmesh.scheduler.v1.Run run = 1;
+   */
+  run?: Run | undefined;
+
+  /**
+   * Approvals that are still missing (two-person rule).
+   *
+   * @generated from field: int32 missing = 2;
+   */
+  missing: number;
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.SignalTaskResponse.
+ * Use `create(SignalTaskResponseSchema)` to create a new message.
+ */
+export const SignalTaskResponseSchema: GenMessage<SignalTaskResponse> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 34);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.ExplainWaitingRequest
+ */
+export type ExplainWaitingRequest = Message<"cogmesh.scheduler.v1.ExplainWaitingRequest"> & {
+  /**
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * @generated from field: string task_id = 2;
+   */
+  taskId: string;
+
+  /**
+   * @generated from field: optional int32 index = 3;
+   */
+  index?: number | undefined;
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.ExplainWaitingRequest.
+ * Use `create(ExplainWaitingRequestSchema)` to create a new message.
+ */
+export const ExplainWaitingRequestSchema: GenMessage<ExplainWaitingRequest> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 35);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.ExplainWaitingResponse
+ */
+export type ExplainWaitingResponse = Message<"cogmesh.scheduler.v1.ExplainWaitingResponse"> & {
+  /**
+   * Absent when it does not wait.
+   *
+   * @generated from field: cogmesh.scheduler.v1.Waiting waiting = 1;
+   */
+  waiting?: Waiting | undefined;
+
+  /**
+   * Place in the ready order of its organisation, from 1; 0 when it is not in it.
+   *
+   * @generated from field: int64 position = 2;
+   */
+  position: bigint;
+
+  /**
+   * Until it starts, milliseconds, from recent throughput; 0 when nobody knows.
+   *
+   * @generated from field: int64 estimate_ms = 3;
+   */
+  estimateMs: bigint;
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.ExplainWaitingResponse.
+ * Use `create(ExplainWaitingResponseSchema)` to create a new message.
+ */
+export const ExplainWaitingResponseSchema: GenMessage<ExplainWaitingResponse> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 36);
+
+/**
+ * What limits apply to: an organisation, a capability, or a concurrency group that users name.
+ *
+ * @generated from message cogmesh.scheduler.v1.Scope
+ */
+export type Scope = Message<"cogmesh.scheduler.v1.Scope"> & {
+  /**
+   * @generated from field: cogmesh.scheduler.v1.Scope.Kind kind = 1;
+   */
+  kind: Scope_Kind;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * Owner of a group; the organisation itself.
+   *
+   * @generated from field: string organisation = 3;
+   */
+  organisation: string;
+
+  /**
+   * @generated from field: cogmesh.scheduler.v1.Limits limits = 4;
+   */
+  limits?: Limits | undefined;
+
+  /**
+   * Nothing of it starts.
+   *
+   * @generated from field: bool paused = 5;
+   */
+  paused: boolean;
+
+  /**
+   * @generated from field: cogmesh.scheduler.v1.Usage usage = 6;
+   */
+  usage?: Usage | undefined;
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.Scope.
+ * Use `create(ScopeSchema)` to create a new message.
+ */
+export const ScopeSchema: GenMessage<Scope> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 37);
+
+/**
+ * @generated from enum cogmesh.scheduler.v1.Scope.Kind
+ */
+export enum Scope_Kind {
+  /**
+   * @generated from enum value: KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: KIND_ORGANISATION = 1;
+   */
+  ORGANISATION = 1,
+
+  /**
+   * `model:acme/ppocr-detect`, without version; host administrators only.
+   *
+   * @generated from enum value: KIND_CAPABILITY = 2;
+   */
+  CAPABILITY = 2,
+
+  /**
+   * Of the organisation; tasks name it with `concurrencyGroup`.
+   *
+   * @generated from enum value: KIND_GROUP = 3;
+   */
+  GROUP = 3,
+}
+
+/**
+ * Describes the enum cogmesh.scheduler.v1.Scope.Kind.
+ */
+export const Scope_KindSchema: GenEnum<Scope_Kind> = /*@__PURE__*/
+  enumDesc(file_cogmesh_scheduler_v1_scheduler, 37, 0);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.Limits
+ */
+export type Limits = Message<"cogmesh.scheduler.v1.Limits"> & {
+  /**
+   * Attempts at once; 0 means no limit.
+   *
+   * @generated from field: int32 max_in_flight = 1;
+   */
+  maxInFlight: number;
+
+  /**
+   * Token bucket: starts per second and how many may come at once; 0 means no limit.
+   *
+   * @generated from field: double rate_per_second = 2;
+   */
+  ratePerSecond: number;
+
+  /**
+   * @generated from field: int32 burst = 3;
+   */
+  burst: number;
+
+  /**
+   * Unfinished tasks; a submit beyond is refused with 429. Organisations only; 0 means no limit.
+   *
+   * @generated from field: int64 max_queued = 4;
+   */
+  maxQueued: bigint;
+
+  /**
+   * Share between organisations, 1-1,000; 0 means 1. Set by administrators of the host only.
+   *
+   * @generated from field: int32 weight = 5;
+   */
+  weight: number;
+
+  /**
+   * Service class, higher first, across organisations; granted by administrators of the host only.
+   *
+   * @generated from field: int32 service_class = 6;
+   */
+  serviceClass: number;
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.Limits.
+ * Use `create(LimitsSchema)` to create a new message.
+ */
+export const LimitsSchema: GenMessage<Limits> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 38);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.Usage
+ */
+export type Usage = Message<"cogmesh.scheduler.v1.Usage"> & {
+  /**
+   * @generated from field: int64 in_flight = 1;
+   */
+  inFlight: bigint;
+
+  /**
+   * @generated from field: int64 queued = 2;
+   */
+  queued: bigint;
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.Usage.
+ * Use `create(UsageSchema)` to create a new message.
+ */
+export const UsageSchema: GenMessage<Usage> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 39);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.ListScopesRequest
+ */
+export type ListScopesRequest = Message<"cogmesh.scheduler.v1.ListScopesRequest"> & {
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.ListScopesRequest.
+ * Use `create(ListScopesRequestSchema)` to create a new message.
+ */
+export const ListScopesRequestSchema: GenMessage<ListScopesRequest> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 40);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.ListScopesResponse
+ */
+export type ListScopesResponse = Message<"cogmesh.scheduler.v1.ListScopesResponse"> & {
+  /**
+   * @generated from field: repeated cogmesh.scheduler.v1.Scope scopes = 1;
+   */
+  scopes: Scope[];
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.ListScopesResponse.
+ * Use `create(ListScopesResponseSchema)` to create a new message.
+ */
+export const ListScopesResponseSchema: GenMessage<ListScopesResponse> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 41);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.PutScopeRequest
+ */
+export type PutScopeRequest = Message<"cogmesh.scheduler.v1.PutScopeRequest"> & {
+  /**
+   * `usage` is ignored.
+   *
+   * @generated from field: cogmesh.scheduler.v1.Scope scope = 1;
+   */
+  scope?: Scope | undefined;
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.PutScopeRequest.
+ * Use `create(PutScopeRequestSchema)` to create a new message.
+ */
+export const PutScopeRequestSchema: GenMessage<PutScopeRequest> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 42);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.PutScopeResponse
+ */
+export type PutScopeResponse = Message<"cogmesh.scheduler.v1.PutScopeResponse"> & {
+  /**
+   * @generated from field: cogmesh.scheduler.v1.Scope scope = 1;
+   */
+  scope?: Scope | undefined;
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.PutScopeResponse.
+ * Use `create(PutScopeResponseSchema)` to create a new message.
+ */
+export const PutScopeResponseSchema: GenMessage<PutScopeResponse> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 43);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.Schedule
+ */
+export type Schedule = Message<"cogmesh.scheduler.v1.Schedule"> & {
+  /**
+   * `schedule_` followed by a ULID.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Unique in the organisation.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * @generated from field: string organisation = 3;
+   */
+  organisation: string;
+
+  /**
+   * Five or six fields, as croner reads them.
+   *
+   * @generated from field: string cron = 4;
+   */
+  cron: string;
+
+  /**
+   * IANA name; UTC when empty.
+   *
+   * @generated from field: string time_zone = 5;
+   */
+  timeZone: string;
+
+  /**
+   * Run document; `${{ schedule.time }}` is the time it fires for, ISO 8601.
+   *
+   * @generated from field: string document_json = 6;
+   */
+  documentJson: string;
+
+  /**
+   * @generated from field: cogmesh.scheduler.v1.Schedule.Misfire misfire = 7;
+   */
+  misfire: Schedule_Misfire;
+
+  /**
+   * 1 to 1,000; 0 means 10.
+   *
+   * @generated from field: int32 max_misfires = 8;
+   */
+  maxMisfires: number;
+
+  /**
+   * @generated from field: cogmesh.scheduler.v1.Schedule.Overlap overlap = 9;
+   */
+  overlap: Schedule_Overlap;
+
+  /**
+   * @generated from field: bool paused = 10;
+   */
+  paused: boolean;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp next_at = 11;
+   */
+  nextAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp last_at = 12;
+   */
+  lastAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: string last_run_id = 13;
+   */
+  lastRunId: string;
+
+  /**
+   * Why the last firing made no run; absent when it did.
+   *
+   * @generated from field: cogmesh.common.v1.ErrorInfo last_error = 14;
+   */
+  lastError?: ErrorInfo | undefined;
+
+  /**
+   * Whose rights its runs have.
+   *
+   * @generated from field: string created_by = 15;
+   */
+  createdBy: string;
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.Schedule.
+ * Use `create(ScheduleSchema)` to create a new message.
+ */
+export const ScheduleSchema: GenMessage<Schedule> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 44);
+
+/**
+ * @generated from enum cogmesh.scheduler.v1.Schedule.Misfire
+ */
+export enum Schedule_Misfire {
+  /**
+   * @generated from enum value: MISFIRE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Times that passed while nobody was there are dropped.
+   *
+   * @generated from enum value: MISFIRE_SKIP = 1;
+   */
+  SKIP = 1,
+
+  /**
+   * One run for all of them. The default.
+   *
+   * @generated from enum value: MISFIRE_ONCE = 2;
+   */
+  ONCE = 2,
+
+  /**
+   * One run for each, at most `max_misfires`.
+   *
+   * @generated from enum value: MISFIRE_ALL = 3;
+   */
+  ALL = 3,
+}
+
+/**
+ * Describes the enum cogmesh.scheduler.v1.Schedule.Misfire.
+ */
+export const Schedule_MisfireSchema: GenEnum<Schedule_Misfire> = /*@__PURE__*/
+  enumDesc(file_cogmesh_scheduler_v1_scheduler, 44, 0);
+
+/**
+ * @generated from enum cogmesh.scheduler.v1.Schedule.Overlap
+ */
+export enum Schedule_Overlap {
+  /**
+   * @generated from enum value: OVERLAP_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * A time is dropped while the last run is unfinished. The default.
+   *
+   * @generated from enum value: OVERLAP_SKIP = 1;
+   */
+  SKIP = 1,
+
+  /**
+   * @generated from enum value: OVERLAP_ALLOW = 2;
+   */
+  ALLOW = 2,
+
+  /**
+   * One waits for the last to end.
+   *
+   * @generated from enum value: OVERLAP_QUEUE = 3;
+   */
+  QUEUE = 3,
+
+  /**
+   * The last one is cancelled.
+   *
+   * @generated from enum value: OVERLAP_CANCEL = 4;
+   */
+  CANCEL = 4,
+}
+
+/**
+ * Describes the enum cogmesh.scheduler.v1.Schedule.Overlap.
+ */
+export const Schedule_OverlapSchema: GenEnum<Schedule_Overlap> = /*@__PURE__*/
+  enumDesc(file_cogmesh_scheduler_v1_scheduler, 44, 1);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.PutScheduleRequest
+ */
+export type PutScheduleRequest = Message<"cogmesh.scheduler.v1.PutScheduleRequest"> & {
+  /**
+   * By name: makes it or replaces it.
+   *
+   * @generated from field: cogmesh.scheduler.v1.Schedule schedule = 1;
+   */
+  schedule?: Schedule | undefined;
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.PutScheduleRequest.
+ * Use `create(PutScheduleRequestSchema)` to create a new message.
+ */
+export const PutScheduleRequestSchema: GenMessage<PutScheduleRequest> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 45);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.PutScheduleResponse
+ */
+export type PutScheduleResponse = Message<"cogmesh.scheduler.v1.PutScheduleResponse"> & {
+  /**
+   * @generated from field: cogmesh.scheduler.v1.Schedule schedule = 1;
+   */
+  schedule?: Schedule | undefined;
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.PutScheduleResponse.
+ * Use `create(PutScheduleResponseSchema)` to create a new message.
+ */
+export const PutScheduleResponseSchema: GenMessage<PutScheduleResponse> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 46);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.GetScheduleRequest
+ */
+export type GetScheduleRequest = Message<"cogmesh.scheduler.v1.GetScheduleRequest"> & {
+  /**
+   * Id or name.
+   *
+   * @generated from field: string schedule = 1;
+   */
+  schedule: string;
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.GetScheduleRequest.
+ * Use `create(GetScheduleRequestSchema)` to create a new message.
+ */
+export const GetScheduleRequestSchema: GenMessage<GetScheduleRequest> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 47);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.GetScheduleResponse
+ */
+export type GetScheduleResponse = Message<"cogmesh.scheduler.v1.GetScheduleResponse"> & {
+  /**
+   * @generated from field: cogmesh.scheduler.v1.Schedule schedule = 1;
+   */
+  schedule?: Schedule | undefined;
+
+  /**
+   * The next times, at most 10.
+   *
+   * @generated from field: repeated google.protobuf.Timestamp upcoming = 2;
+   */
+  upcoming: Timestamp[];
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.GetScheduleResponse.
+ * Use `create(GetScheduleResponseSchema)` to create a new message.
+ */
+export const GetScheduleResponseSchema: GenMessage<GetScheduleResponse> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 48);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.ListSchedulesRequest
+ */
+export type ListSchedulesRequest = Message<"cogmesh.scheduler.v1.ListSchedulesRequest"> & {
+  /**
+   * @generated from field: cogmesh.common.v1.PageRequest page = 1;
+   */
+  page?: PageRequest | undefined;
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.ListSchedulesRequest.
+ * Use `create(ListSchedulesRequestSchema)` to create a new message.
+ */
+export const ListSchedulesRequestSchema: GenMessage<ListSchedulesRequest> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 49);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.ListSchedulesResponse
+ */
+export type ListSchedulesResponse = Message<"cogmesh.scheduler.v1.ListSchedulesResponse"> & {
+  /**
+   * @generated from field: repeated cogmesh.scheduler.v1.Schedule schedules = 1;
+   */
+  schedules: Schedule[];
+
+  /**
+   * @generated from field: string next_cursor = 2;
+   */
+  nextCursor: string;
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.ListSchedulesResponse.
+ * Use `create(ListSchedulesResponseSchema)` to create a new message.
+ */
+export const ListSchedulesResponseSchema: GenMessage<ListSchedulesResponse> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 50);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.DeleteScheduleRequest
+ */
+export type DeleteScheduleRequest = Message<"cogmesh.scheduler.v1.DeleteScheduleRequest"> & {
+  /**
+   * @generated from field: string schedule = 1;
+   */
+  schedule: string;
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.DeleteScheduleRequest.
+ * Use `create(DeleteScheduleRequestSchema)` to create a new message.
+ */
+export const DeleteScheduleRequestSchema: GenMessage<DeleteScheduleRequest> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 51);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.DeleteScheduleResponse
+ */
+export type DeleteScheduleResponse = Message<"cogmesh.scheduler.v1.DeleteScheduleResponse"> & {
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.DeleteScheduleResponse.
+ * Use `create(DeleteScheduleResponseSchema)` to create a new message.
+ */
+export const DeleteScheduleResponseSchema: GenMessage<DeleteScheduleResponse> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 52);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.TriggerScheduleRequest
+ */
+export type TriggerScheduleRequest = Message<"cogmesh.scheduler.v1.TriggerScheduleRequest"> & {
+  /**
+   * @generated from field: string schedule = 1;
+   */
+  schedule: string;
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.TriggerScheduleRequest.
+ * Use `create(TriggerScheduleRequestSchema)` to create a new message.
+ */
+export const TriggerScheduleRequestSchema: GenMessage<TriggerScheduleRequest> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 53);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.TriggerScheduleResponse
+ */
+export type TriggerScheduleResponse = Message<"cogmesh.scheduler.v1.TriggerScheduleResponse"> & {
+  /**
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.TriggerScheduleResponse.
+ * Use `create(TriggerScheduleResponseSchema)` to create a new message.
+ */
+export const TriggerScheduleResponseSchema: GenMessage<TriggerScheduleResponse> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 54);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.BackfillScheduleRequest
+ */
+export type BackfillScheduleRequest = Message<"cogmesh.scheduler.v1.BackfillScheduleRequest"> & {
+  /**
+   * @generated from field: string schedule = 1;
+   */
+  schedule: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp from = 2;
+   */
+  from?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp to = 3;
+   */
+  to?: Timestamp | undefined;
+
+  /**
+   * Most runs it may make, 1 to 1,000; 0 means 100. A longer range is refused.
+   *
+   * @generated from field: int32 limit = 4;
+   */
+  limit: number;
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.BackfillScheduleRequest.
+ * Use `create(BackfillScheduleRequestSchema)` to create a new message.
+ */
+export const BackfillScheduleRequestSchema: GenMessage<BackfillScheduleRequest> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 55);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.BackfillScheduleResponse
+ */
+export type BackfillScheduleResponse = Message<"cogmesh.scheduler.v1.BackfillScheduleResponse"> & {
+  /**
+   * @generated from field: repeated string run_ids = 1;
+   */
+  runIds: string[];
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.BackfillScheduleResponse.
+ * Use `create(BackfillScheduleResponseSchema)` to create a new message.
+ */
+export const BackfillScheduleResponseSchema: GenMessage<BackfillScheduleResponse> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 56);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.Webhook
+ */
+export type Webhook = Message<"cogmesh.scheduler.v1.Webhook"> & {
+  /**
+   * `webhook_` followed by a ULID.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: string organisation = 2;
+   */
+  organisation: string;
+
+  /**
+   * https, or http where private addresses are allowed.
+   *
+   * @generated from field: string url = 3;
+   */
+  url: string;
+
+  /**
+   * Run states that are told; empty means every terminal one.
+   *
+   * @generated from field: repeated cogmesh.scheduler.v1.RunState states = 4;
+   */
+  states: RunState[];
+
+  /**
+   * Only runs that carry all of these.
+   *
+   * @generated from field: map<string, string> labels = 5;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * Base64 of 32 random bytes; only in the answer that makes it.
+   *
+   * @generated from field: string secret = 6;
+   */
+  secret: string;
+
+  /**
+   * @generated from field: bool paused = 7;
+   */
+  paused: boolean;
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.Webhook.
+ * Use `create(WebhookSchema)` to create a new message.
+ */
+export const WebhookSchema: GenMessage<Webhook> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 57);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.PutWebhookRequest
+ */
+export type PutWebhookRequest = Message<"cogmesh.scheduler.v1.PutWebhookRequest"> & {
+  /**
+   * Without id: a new one.
+   *
+   * @generated from field: cogmesh.scheduler.v1.Webhook webhook = 1;
+   */
+  webhook?: Webhook | undefined;
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.PutWebhookRequest.
+ * Use `create(PutWebhookRequestSchema)` to create a new message.
+ */
+export const PutWebhookRequestSchema: GenMessage<PutWebhookRequest> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 58);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.PutWebhookResponse
+ */
+export type PutWebhookResponse = Message<"cogmesh.scheduler.v1.PutWebhookResponse"> & {
+  /**
+   * @generated from field: cogmesh.scheduler.v1.Webhook webhook = 1;
+   */
+  webhook?: Webhook | undefined;
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.PutWebhookResponse.
+ * Use `create(PutWebhookResponseSchema)` to create a new message.
+ */
+export const PutWebhookResponseSchema: GenMessage<PutWebhookResponse> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 59);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.ListWebhooksRequest
+ */
+export type ListWebhooksRequest = Message<"cogmesh.scheduler.v1.ListWebhooksRequest"> & {
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.ListWebhooksRequest.
+ * Use `create(ListWebhooksRequestSchema)` to create a new message.
+ */
+export const ListWebhooksRequestSchema: GenMessage<ListWebhooksRequest> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 60);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.ListWebhooksResponse
+ */
+export type ListWebhooksResponse = Message<"cogmesh.scheduler.v1.ListWebhooksResponse"> & {
+  /**
+   * @generated from field: repeated cogmesh.scheduler.v1.Webhook webhooks = 1;
+   */
+  webhooks: Webhook[];
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.ListWebhooksResponse.
+ * Use `create(ListWebhooksResponseSchema)` to create a new message.
+ */
+export const ListWebhooksResponseSchema: GenMessage<ListWebhooksResponse> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 61);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.DeleteWebhookRequest
+ */
+export type DeleteWebhookRequest = Message<"cogmesh.scheduler.v1.DeleteWebhookRequest"> & {
+  /**
+   * @generated from field: string webhook_id = 1;
+   */
+  webhookId: string;
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.DeleteWebhookRequest.
+ * Use `create(DeleteWebhookRequestSchema)` to create a new message.
+ */
+export const DeleteWebhookRequestSchema: GenMessage<DeleteWebhookRequest> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 62);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.DeleteWebhookResponse
+ */
+export type DeleteWebhookResponse = Message<"cogmesh.scheduler.v1.DeleteWebhookResponse"> & {
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.DeleteWebhookResponse.
+ * Use `create(DeleteWebhookResponseSchema)` to create a new message.
+ */
+export const DeleteWebhookResponseSchema: GenMessage<DeleteWebhookResponse> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 63);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.Delivery
+ */
+export type Delivery = Message<"cogmesh.scheduler.v1.Delivery"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: string webhook_id = 2;
+   */
+  webhookId: string;
+
+  /**
+   * @generated from field: string run_id = 3;
+   */
+  runId: string;
+
+  /**
+   * @generated from field: int32 attempt = 4;
+   */
+  attempt: number;
+
+  /**
+   * 0 when there was no answer.
+   *
+   * @generated from field: int32 status = 5;
+   */
+  status: number;
+
+  /**
+   * @generated from field: string error = 6;
+   */
+  error: string;
+
+  /**
+   * @generated from field: bool delivered = 7;
+   */
+  delivered: boolean;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp next_at = 8;
+   */
+  nextAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.Delivery.
+ * Use `create(DeliverySchema)` to create a new message.
+ */
+export const DeliverySchema: GenMessage<Delivery> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 64);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.ListDeliveriesRequest
+ */
+export type ListDeliveriesRequest = Message<"cogmesh.scheduler.v1.ListDeliveriesRequest"> & {
+  /**
+   * @generated from field: string webhook_id = 1;
+   */
+  webhookId: string;
+
+  /**
+   * @generated from field: cogmesh.common.v1.PageRequest page = 2;
+   */
+  page?: PageRequest | undefined;
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.ListDeliveriesRequest.
+ * Use `create(ListDeliveriesRequestSchema)` to create a new message.
+ */
+export const ListDeliveriesRequestSchema: GenMessage<ListDeliveriesRequest> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 65);
+
+/**
+ * @generated from message cogmesh.scheduler.v1.ListDeliveriesResponse
+ */
+export type ListDeliveriesResponse = Message<"cogmesh.scheduler.v1.ListDeliveriesResponse"> & {
+  /**
+   * @generated from field: repeated cogmesh.scheduler.v1.Delivery deliveries = 1;
+   */
+  deliveries: Delivery[];
+
+  /**
+   * @generated from field: string next_cursor = 2;
+   */
+  nextCursor: string;
+};
+
+/**
+ * Describes the message cogmesh.scheduler.v1.ListDeliveriesResponse.
+ * Use `create(ListDeliveriesResponseSchema)` to create a new message.
+ */
+export const ListDeliveriesResponseSchema: GenMessage<ListDeliveriesResponse> = /*@__PURE__*/
+  messageDesc(file_cogmesh_scheduler_v1_scheduler, 66);
 
 /**
  * @generated from enum cogmesh.scheduler.v1.RunState
@@ -939,6 +2218,180 @@ export const SchedulerService: GenService<{
     methodKind: "unary";
     input: typeof ListDeadLettersRequestSchema;
     output: typeof ListDeadLettersResponseSchema;
+  },
+  /**
+   * Publishes a dead letter to its queue again and removes it from the list. Administrators only.
+   *
+   * @generated from rpc cogmesh.scheduler.v1.SchedulerService.ReplayDeadLetter
+   */
+  replayDeadLetter: {
+    methodKind: "unary";
+    input: typeof ReplayDeadLetterRequestSchema;
+    output: typeof ReplayDeadLetterResponseSchema;
+  },
+  /**
+   * A new run of the same document: from the failed tasks on (succeeded outputs are adopted), or from the start.
+   *
+   * @generated from rpc cogmesh.scheduler.v1.SchedulerService.RetryRun
+   */
+  retryRun: {
+    methodKind: "unary";
+    input: typeof RetryRunRequestSchema;
+    output: typeof RetryRunResponseSchema;
+  },
+  /**
+   * Nothing new of the run starts until it is resumed; what runs goes on. Idempotent.
+   *
+   * @generated from rpc cogmesh.scheduler.v1.SchedulerService.PauseRun
+   */
+  pauseRun: {
+    methodKind: "unary";
+    input: typeof PauseRunRequestSchema;
+    output: typeof PauseRunResponseSchema;
+  },
+  /**
+   * @generated from rpc cogmesh.scheduler.v1.SchedulerService.ResumeRun
+   */
+  resumeRun: {
+    methodKind: "unary";
+    input: typeof ResumeRunRequestSchema;
+    output: typeof ResumeRunResponseSchema;
+  },
+  /**
+   * Of a run, or of one task that waits.
+   *
+   * @generated from rpc cogmesh.scheduler.v1.SchedulerService.SetPriority
+   */
+  setPriority: {
+    methodKind: "unary";
+    input: typeof SetPriorityRequestSchema;
+    output: typeof SetPriorityResponseSchema;
+  },
+  /**
+   * Answers an `approval` task.
+   *
+   * @generated from rpc cogmesh.scheduler.v1.SchedulerService.SignalTask
+   */
+  signalTask: {
+    methodKind: "unary";
+    input: typeof SignalTaskRequestSchema;
+    output: typeof SignalTaskResponseSchema;
+  },
+  /**
+   * Why a task is not running: a code and one sentence. From memory, no scan.
+   *
+   * @generated from rpc cogmesh.scheduler.v1.SchedulerService.ExplainWaiting
+   */
+  explainWaiting: {
+    methodKind: "unary";
+    input: typeof ExplainWaitingRequestSchema;
+    output: typeof ExplainWaitingResponseSchema;
+  },
+  /**
+   * Limits, weights and pauses of the caller's organisation; of capabilities and the whole mesh for administrators of the host.
+   *
+   * @generated from rpc cogmesh.scheduler.v1.SchedulerService.ListScopes
+   */
+  listScopes: {
+    methodKind: "unary";
+    input: typeof ListScopesRequestSchema;
+    output: typeof ListScopesResponseSchema;
+  },
+  /**
+   * Replaces the limits of one scope.
+   *
+   * @generated from rpc cogmesh.scheduler.v1.SchedulerService.PutScope
+   */
+  putScope: {
+    methodKind: "unary";
+    input: typeof PutScopeRequestSchema;
+    output: typeof PutScopeResponseSchema;
+  },
+  /**
+   * @generated from rpc cogmesh.scheduler.v1.SchedulerService.PutSchedule
+   */
+  putSchedule: {
+    methodKind: "unary";
+    input: typeof PutScheduleRequestSchema;
+    output: typeof PutScheduleResponseSchema;
+  },
+  /**
+   * @generated from rpc cogmesh.scheduler.v1.SchedulerService.GetSchedule
+   */
+  getSchedule: {
+    methodKind: "unary";
+    input: typeof GetScheduleRequestSchema;
+    output: typeof GetScheduleResponseSchema;
+  },
+  /**
+   * @generated from rpc cogmesh.scheduler.v1.SchedulerService.ListSchedules
+   */
+  listSchedules: {
+    methodKind: "unary";
+    input: typeof ListSchedulesRequestSchema;
+    output: typeof ListSchedulesResponseSchema;
+  },
+  /**
+   * @generated from rpc cogmesh.scheduler.v1.SchedulerService.DeleteSchedule
+   */
+  deleteSchedule: {
+    methodKind: "unary";
+    input: typeof DeleteScheduleRequestSchema;
+    output: typeof DeleteScheduleResponseSchema;
+  },
+  /**
+   * Fires now, beside its times.
+   *
+   * @generated from rpc cogmesh.scheduler.v1.SchedulerService.TriggerSchedule
+   */
+  triggerSchedule: {
+    methodKind: "unary";
+    input: typeof TriggerScheduleRequestSchema;
+    output: typeof TriggerScheduleResponseSchema;
+  },
+  /**
+   * Fires once for each time of a past range, in order.
+   *
+   * @generated from rpc cogmesh.scheduler.v1.SchedulerService.BackfillSchedule
+   */
+  backfillSchedule: {
+    methodKind: "unary";
+    input: typeof BackfillScheduleRequestSchema;
+    output: typeof BackfillScheduleResponseSchema;
+  },
+  /**
+   * @generated from rpc cogmesh.scheduler.v1.SchedulerService.PutWebhook
+   */
+  putWebhook: {
+    methodKind: "unary";
+    input: typeof PutWebhookRequestSchema;
+    output: typeof PutWebhookResponseSchema;
+  },
+  /**
+   * @generated from rpc cogmesh.scheduler.v1.SchedulerService.ListWebhooks
+   */
+  listWebhooks: {
+    methodKind: "unary";
+    input: typeof ListWebhooksRequestSchema;
+    output: typeof ListWebhooksResponseSchema;
+  },
+  /**
+   * @generated from rpc cogmesh.scheduler.v1.SchedulerService.DeleteWebhook
+   */
+  deleteWebhook: {
+    methodKind: "unary";
+    input: typeof DeleteWebhookRequestSchema;
+    output: typeof DeleteWebhookResponseSchema;
+  },
+  /**
+   * Newest first.
+   *
+   * @generated from rpc cogmesh.scheduler.v1.SchedulerService.ListDeliveries
+   */
+  listDeliveries: {
+    methodKind: "unary";
+    input: typeof ListDeliveriesRequestSchema;
+    output: typeof ListDeliveriesResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_cogmesh_scheduler_v1_scheduler, 0);
