@@ -15,8 +15,12 @@ import { submitRun, type SubmitContext } from '../engine/submit-run.js';
 import { watchRun } from '../engine/watch-run.js';
 import type { RunRow } from '../model/rows.js';
 import { requireAccess, requireAdministrator, serviceOf, subjectOf } from './caller.js';
+import { controlRpc } from './control.rpc.js';
 import type { DescribeRun } from './describe-run.js';
 import { cursorAfter, pageOf } from './page.js';
+import { schedulesRpc } from './schedules.rpc.js';
+import { scopesRpc } from './scopes.rpc.js';
+import { webhooksRpc } from './webhooks.rpc.js';
 import { historyMessage, runMessage, runStateOf } from './to-proto.js';
 
 export interface SchedulerRpcContext {
@@ -34,6 +38,10 @@ const maxReasonLength = 500;
 
 export function schedulerRpc(context: SchedulerRpcContext): ServiceBinding {
   return implement(schedulerV1.SchedulerService, {
+    ...controlRpc(),
+    ...scopesRpc(),
+    ...schedulesRpc(),
+    ...webhooksRpc(),
     submitRun: (request, call) => submit(context, request, call),
     getRun: async ({ runId }, call) => ({ run: await context.describe(await find(context, runId, call)) }),
     listRuns: async (request, call) => {
