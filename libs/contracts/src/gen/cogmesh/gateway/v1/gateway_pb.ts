@@ -10,15 +10,17 @@ import type { BlobRef, Entity, PageRequest, Subject } from "../../common/v1/comm
 import { file_cogmesh_common_v1_common } from "../../common/v1/common_pb.js";
 import type { Agent } from "../../registry/v1/registry_pb.js";
 import { file_cogmesh_registry_v1_registry } from "../../registry/v1/registry_pb.js";
-import type { Run, RunEvent, RunState } from "../../scheduler/v1/scheduler_pb.js";
+import type { DeadLetter, Delivery, Run, RunEvent, RunState, Schedule, Scope, Waiting, Webhook } from "../../scheduler/v1/scheduler_pb.js";
 import { file_cogmesh_scheduler_v1_scheduler } from "../../scheduler/v1/scheduler_pb.js";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file cogmesh/gateway/v1/gateway.proto.
  */
 export const file_cogmesh_gateway_v1_gateway: GenFile = /*@__PURE__*/
-  fileDesc("CiBjb2dtZXNoL2dhdGV3YXkvdjEvZ2F0ZXdheS5wcm90bxISY29nbWVzaC5nYXRld2F5LnYxIkIKEFN1Ym1pdFJ1blJlcXVlc3QSFQoNZG9jdW1lbnRfanNvbhgBIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYAiABKAkiTQoRU3VibWl0UnVuUmVzcG9uc2USJgoDcnVuGAEgASgLMhkuY29nbWVzaC5zY2hlZHVsZXIudjEuUnVuEhAKCHJlcGxheWVkGAIgASgIIh8KDUdldFJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJIjgKDkdldFJ1blJlc3BvbnNlEiYKA3J1bhgBIAEoCzIZLmNvZ21lc2guc2NoZWR1bGVyLnYxLlJ1biJuCg9MaXN0UnVuc1JlcXVlc3QSLAoEcGFnZRgBIAEoCzIeLmNvZ21lc2guY29tbW9uLnYxLlBhZ2VSZXF1ZXN0Ei0KBXN0YXRlGAIgASgOMh4uY29nbWVzaC5zY2hlZHVsZXIudjEuUnVuU3RhdGUiUAoQTGlzdFJ1bnNSZXNwb25zZRInCgRydW5zGAEgAygLMhkuY29nbWVzaC5zY2hlZHVsZXIudjEuUnVuEhMKC25leHRfY3Vyc29yGAIgASgJIjIKEENhbmNlbFJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCSI7ChFDYW5jZWxSdW5SZXNwb25zZRImCgNydW4YASABKAsyGS5jb2dtZXNoLnNjaGVkdWxlci52MS5SdW4iUQoQR2V0T3V0cHV0UmVxdWVzdBIOCgZydW5faWQYASABKAkSDwoHdGFza19pZBgCIAEoCRISCgVpbmRleBgDIAEoBUgAiAEBQggKBl9pbmRleCIoChFHZXRPdXRwdXRSZXNwb25zZRITCgtvdXRwdXRfanNvbhgBIAEoCSI5Cg9XYXRjaFJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEhYKDmFmdGVyX3NlcXVlbmNlGAIgASgEIkEKEFdhdGNoUnVuUmVzcG9uc2USLQoFZXZlbnQYASABKAsyHi5jb2dtZXNoLnNjaGVkdWxlci52MS5SdW5FdmVudCI/Cg5QdXRCbG9iUmVxdWVzdBIUCgptZWRpYV90eXBlGAEgASgJSAASDwoFY2h1bmsYAiABKAxIAEIGCgRwYXJ0IjsKD1B1dEJsb2JSZXNwb25zZRIoCgRibG9iGAEgASgLMhouY29nbWVzaC5jb21tb24udjEuQmxvYlJlZiIhCg5HZXRCbG9iUmVxdWVzdBIPCgdibG9iX2lkGAEgASgJIlYKD0dldEJsb2JSZXNwb25zZRIqCgRibG9iGAEgASgLMhouY29nbWVzaC5jb21tb24udjEuQmxvYlJlZkgAEg8KBWNodW5rGAIgASgMSABCBgoEcGFydCITChFMaXN0TW9kZWxzUmVxdWVzdCI/ChJMaXN0TW9kZWxzUmVzcG9uc2USKQoGbW9kZWxzGAEgAygLMhkuY29nbWVzaC5nYXRld2F5LnYxLk1vZGVsIlwKBU1vZGVsEgwKBG5hbWUYASABKAkSDwoHdmVyc2lvbhgCIAEoCRINCgVyZWFkeRgDIAEoCBIOCgZhZ2VudHMYBCABKAUSFQoNbWV0YWRhdGFfanNvbhgFIAEoCSITChFMaXN0QWdlbnRzUmVxdWVzdCJAChJMaXN0QWdlbnRzUmVzcG9uc2USKgoGYWdlbnRzGAEgAygLMhouY29nbWVzaC5yZWdpc3RyeS52MS5BZ2VudCIPCg1XaG9BbUlSZXF1ZXN0Ij0KDldob0FtSVJlc3BvbnNlEisKB3N1YmplY3QYASABKAsyGi5jb2dtZXNoLmNvbW1vbi52MS5TdWJqZWN0IlMKFEV4cGxhaW5Qb2xpY3lSZXF1ZXN0Eg4KBmFjdGlvbhgBIAEoCRIrCghyZXNvdXJjZRgCIAEoCzIZLmNvZ21lc2guY29tbW9uLnYxLkVudGl0eSJVChVFeHBsYWluUG9saWN5UmVzcG9uc2USDwoHYWxsb3dlZBgBIAEoCBIOCgZyZWFzb24YAiABKAkSDAoEY29kZRgDIAEoCRINCgVydWxlcxgEIAMoCSJNCgxGZXRjaFJlcXVlc3QSDwoHYmxvYl9pZBgBIAEoCRIWCg50YXNrX2dyYW50X2p3cxgCIAEoCRIUCgxvcmdhbmlzYXRpb24YAyABKAkiVAoNRmV0Y2hSZXNwb25zZRIqCgRibG9iGAEgASgLMhouY29nbWVzaC5jb21tb24udjEuQmxvYlJlZkgAEg8KBWNodW5rGAIgASgMSABCBgoEcGFydCJaCgxTdG9yZVJlcXVlc3QSMQoGaGVhZGVyGAEgASgLMh8uY29nbWVzaC5nYXRld2F5LnYxLlN0b3JlSGVhZGVySAASDwoFY2h1bmsYAiABKAxIAEIGCgRwYXJ0Ik8KC1N0b3JlSGVhZGVyEhQKDG9yZ2FuaXNhdGlvbhgBIAEoCRISCgptZWRpYV90eXBlGAIgASgJEhYKDnRhc2tfZ3JhbnRfandzGAMgASgJIjkKDVN0b3JlUmVzcG9uc2USKAoEYmxvYhgBIAEoCzIaLmNvZ21lc2guY29tbW9uLnYxLkJsb2JSZWYyvAgKDkdhdGV3YXlTZXJ2aWNlElgKCVN1Ym1pdFJ1bhIkLmNvZ21lc2guZ2F0ZXdheS52MS5TdWJtaXRSdW5SZXF1ZXN0GiUuY29nbWVzaC5nYXRld2F5LnYxLlN1Ym1pdFJ1blJlc3BvbnNlEk8KBkdldFJ1bhIhLmNvZ21lc2guZ2F0ZXdheS52MS5HZXRSdW5SZXF1ZXN0GiIuY29nbWVzaC5nYXRld2F5LnYxLkdldFJ1blJlc3BvbnNlElUKCExpc3RSdW5zEiMuY29nbWVzaC5nYXRld2F5LnYxLkxpc3RSdW5zUmVxdWVzdBokLmNvZ21lc2guZ2F0ZXdheS52MS5MaXN0UnVuc1Jlc3BvbnNlElgKCUNhbmNlbFJ1bhIkLmNvZ21lc2guZ2F0ZXdheS52MS5DYW5jZWxSdW5SZXF1ZXN0GiUuY29nbWVzaC5nYXRld2F5LnYxLkNhbmNlbFJ1blJlc3BvbnNlElgKCUdldE91dHB1dBIkLmNvZ21lc2guZ2F0ZXdheS52MS5HZXRPdXRwdXRSZXF1ZXN0GiUuY29nbWVzaC5nYXRld2F5LnYxLkdldE91dHB1dFJlc3BvbnNlElcKCFdhdGNoUnVuEiMuY29nbWVzaC5nYXRld2F5LnYxLldhdGNoUnVuUmVxdWVzdBokLmNvZ21lc2guZ2F0ZXdheS52MS5XYXRjaFJ1blJlc3BvbnNlMAESVAoHUHV0QmxvYhIiLmNvZ21lc2guZ2F0ZXdheS52MS5QdXRCbG9iUmVxdWVzdBojLmNvZ21lc2guZ2F0ZXdheS52MS5QdXRCbG9iUmVzcG9uc2UoARJUCgdHZXRCbG9iEiIuY29nbWVzaC5nYXRld2F5LnYxLkdldEJsb2JSZXF1ZXN0GiMuY29nbWVzaC5nYXRld2F5LnYxLkdldEJsb2JSZXNwb25zZTABElsKCkxpc3RNb2RlbHMSJS5jb2dtZXNoLmdhdGV3YXkudjEuTGlzdE1vZGVsc1JlcXVlc3QaJi5jb2dtZXNoLmdhdGV3YXkudjEuTGlzdE1vZGVsc1Jlc3BvbnNlElsKCkxpc3RBZ2VudHMSJS5jb2dtZXNoLmdhdGV3YXkudjEuTGlzdEFnZW50c1JlcXVlc3QaJi5jb2dtZXNoLmdhdGV3YXkudjEuTGlzdEFnZW50c1Jlc3BvbnNlEk8KBldob0FtSRIhLmNvZ21lc2guZ2F0ZXdheS52MS5XaG9BbUlSZXF1ZXN0GiIuY29nbWVzaC5nYXRld2F5LnYxLldob0FtSVJlc3BvbnNlEmQKDUV4cGxhaW5Qb2xpY3kSKC5jb2dtZXNoLmdhdGV3YXkudjEuRXhwbGFpblBvbGljeVJlcXVlc3QaKS5jb2dtZXNoLmdhdGV3YXkudjEuRXhwbGFpblBvbGljeVJlc3BvbnNlMq0BCgtCbG9iU2VydmljZRJOCgVGZXRjaBIgLmNvZ21lc2guZ2F0ZXdheS52MS5GZXRjaFJlcXVlc3QaIS5jb2dtZXNoLmdhdGV3YXkudjEuRmV0Y2hSZXNwb25zZTABEk4KBVN0b3JlEiAuY29nbWVzaC5nYXRld2F5LnYxLlN0b3JlUmVxdWVzdBohLmNvZ21lc2guZ2F0ZXdheS52MS5TdG9yZVJlc3BvbnNlKAFiBnByb3RvMw", [file_cogmesh_common_v1_common, file_cogmesh_registry_v1_registry, file_cogmesh_scheduler_v1_scheduler]);
+  fileDesc("CiBjb2dtZXNoL2dhdGV3YXkvdjEvZ2F0ZXdheS5wcm90bxISY29nbWVzaC5nYXRld2F5LnYxIkIKEFN1Ym1pdFJ1blJlcXVlc3QSFQoNZG9jdW1lbnRfanNvbhgBIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYAiABKAkiTQoRU3VibWl0UnVuUmVzcG9uc2USJgoDcnVuGAEgASgLMhkuY29nbWVzaC5zY2hlZHVsZXIudjEuUnVuEhAKCHJlcGxheWVkGAIgASgIIh8KDUdldFJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJIjgKDkdldFJ1blJlc3BvbnNlEiYKA3J1bhgBIAEoCzIZLmNvZ21lc2guc2NoZWR1bGVyLnYxLlJ1biLaAgoPTGlzdFJ1bnNSZXF1ZXN0EiwKBHBhZ2UYASABKAsyHi5jb2dtZXNoLmNvbW1vbi52MS5QYWdlUmVxdWVzdBItCgVzdGF0ZRgCIAEoDjIeLmNvZ21lc2guc2NoZWR1bGVyLnYxLlJ1blN0YXRlEj8KBmxhYmVscxgDIAMoCzIvLmNvZ21lc2guZ2F0ZXdheS52MS5MaXN0UnVuc1JlcXVlc3QuTGFiZWxzRW50cnkSMQoNY3JlYXRlZF9hZnRlchgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoOY3JlYXRlZF9iZWZvcmUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC3NjaGVkdWxlX2lkGAYgASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiUAoQTGlzdFJ1bnNSZXNwb25zZRInCgRydW5zGAEgAygLMhkuY29nbWVzaC5zY2hlZHVsZXIudjEuUnVuEhMKC25leHRfY3Vyc29yGAIgASgJIjIKEENhbmNlbFJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCSI7ChFDYW5jZWxSdW5SZXNwb25zZRImCgNydW4YASABKAsyGS5jb2dtZXNoLnNjaGVkdWxlci52MS5SdW4iUQoQR2V0T3V0cHV0UmVxdWVzdBIOCgZydW5faWQYASABKAkSDwoHdGFza19pZBgCIAEoCRISCgVpbmRleBgDIAEoBUgAiAEBQggKBl9pbmRleCIoChFHZXRPdXRwdXRSZXNwb25zZRITCgtvdXRwdXRfanNvbhgBIAEoCSI5Cg9XYXRjaFJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEhYKDmFmdGVyX3NlcXVlbmNlGAIgASgEIkEKEFdhdGNoUnVuUmVzcG9uc2USLQoFZXZlbnQYASABKAsyHi5jb2dtZXNoLnNjaGVkdWxlci52MS5SdW5FdmVudCI/Cg5QdXRCbG9iUmVxdWVzdBIUCgptZWRpYV90eXBlGAEgASgJSAASDwoFY2h1bmsYAiABKAxIAEIGCgRwYXJ0IjsKD1B1dEJsb2JSZXNwb25zZRIoCgRibG9iGAEgASgLMhouY29nbWVzaC5jb21tb24udjEuQmxvYlJlZiIhCg5HZXRCbG9iUmVxdWVzdBIPCgdibG9iX2lkGAEgASgJIlYKD0dldEJsb2JSZXNwb25zZRIqCgRibG9iGAEgASgLMhouY29nbWVzaC5jb21tb24udjEuQmxvYlJlZkgAEg8KBWNodW5rGAIgASgMSABCBgoEcGFydCITChFMaXN0TW9kZWxzUmVxdWVzdCI/ChJMaXN0TW9kZWxzUmVzcG9uc2USKQoGbW9kZWxzGAEgAygLMhkuY29nbWVzaC5nYXRld2F5LnYxLk1vZGVsIlwKBU1vZGVsEgwKBG5hbWUYASABKAkSDwoHdmVyc2lvbhgCIAEoCRINCgVyZWFkeRgDIAEoCBIOCgZhZ2VudHMYBCABKAUSFQoNbWV0YWRhdGFfanNvbhgFIAEoCSITChFMaXN0QWdlbnRzUmVxdWVzdCJAChJMaXN0QWdlbnRzUmVzcG9uc2USKgoGYWdlbnRzGAEgAygLMhouY29nbWVzaC5yZWdpc3RyeS52MS5BZ2VudCIPCg1XaG9BbUlSZXF1ZXN0Ij0KDldob0FtSVJlc3BvbnNlEisKB3N1YmplY3QYASABKAsyGi5jb2dtZXNoLmNvbW1vbi52MS5TdWJqZWN0IlMKFEV4cGxhaW5Qb2xpY3lSZXF1ZXN0Eg4KBmFjdGlvbhgBIAEoCRIrCghyZXNvdXJjZRgCIAEoCzIZLmNvZ21lc2guY29tbW9uLnYxLkVudGl0eSJVChVFeHBsYWluUG9saWN5UmVzcG9uc2USDwoHYWxsb3dlZBgBIAEoCBIOCgZyZWFzb24YAiABKAkSDAoEY29kZRgDIAEoCRINCgVydWxlcxgEIAMoCSJNCgxGZXRjaFJlcXVlc3QSDwoHYmxvYl9pZBgBIAEoCRIWCg50YXNrX2dyYW50X2p3cxgCIAEoCRIUCgxvcmdhbmlzYXRpb24YAyABKAkiVAoNRmV0Y2hSZXNwb25zZRIqCgRibG9iGAEgASgLMhouY29nbWVzaC5jb21tb24udjEuQmxvYlJlZkgAEg8KBWNodW5rGAIgASgMSABCBgoEcGFydCJaCgxTdG9yZVJlcXVlc3QSMQoGaGVhZGVyGAEgASgLMh8uY29nbWVzaC5nYXRld2F5LnYxLlN0b3JlSGVhZGVySAASDwoFY2h1bmsYAiABKAxIAEIGCgRwYXJ0Ik8KC1N0b3JlSGVhZGVyEhQKDG9yZ2FuaXNhdGlvbhgBIAEoCRISCgptZWRpYV90eXBlGAIgASgJEhYKDnRhc2tfZ3JhbnRfandzGAMgASgJIjkKDVN0b3JlUmVzcG9uc2USKAoEYmxvYhgBIAEoCzIaLmNvZ21lc2guY29tbW9uLnYxLkJsb2JSZWYiYwoPUmV0cnlSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRITCgtmcm9tX2ZhaWxlZBgCIAEoCBISCgppbnB1dF9qc29uGAMgASgJEhcKD2lkZW1wb3RlbmN5X2tleRgEIAEoCSI6ChBSZXRyeVJ1blJlc3BvbnNlEiYKA3J1bhgBIAEoCzIZLmNvZ21lc2guc2NoZWR1bGVyLnYxLlJ1biIxCg9QYXVzZVJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCSI6ChBQYXVzZVJ1blJlc3BvbnNlEiYKA3J1bhgBIAEoCzIZLmNvZ21lc2guc2NoZWR1bGVyLnYxLlJ1biIiChBSZXN1bWVSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCSI7ChFSZXN1bWVSdW5SZXNwb25zZRImCgNydW4YASABKAsyGS5jb2dtZXNoLnNjaGVkdWxlci52MS5SdW4iRwoSU2V0UHJpb3JpdHlSZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRIPCgd0YXNrX2lkGAIgASgJEhAKCHByaW9yaXR5GAMgASgFIj0KE1NldFByaW9yaXR5UmVzcG9uc2USJgoDcnVuGAEgASgLMhkuY29nbWVzaC5zY2hlZHVsZXIudjEuUnVuImoKEVNpZ25hbFRhc2tSZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRIPCgd0YXNrX2lkGAIgASgJEhAKCGFwcHJvdmVkGAMgASgIEg8KB2NvbW1lbnQYBCABKAkSEQoJZGF0YV9qc29uGAUgASgJIk0KElNpZ25hbFRhc2tSZXNwb25zZRImCgNydW4YASABKAsyGS5jb2dtZXNoLnNjaGVkdWxlci52MS5SdW4SDwoHbWlzc2luZxgCIAEoBSJWChVFeHBsYWluV2FpdGluZ1JlcXVlc3QSDgoGcnVuX2lkGAEgASgJEg8KB3Rhc2tfaWQYAiABKAkSEgoFaW5kZXgYAyABKAVIAIgBAUIICgZfaW5kZXgibwoWRXhwbGFpbldhaXRpbmdSZXNwb25zZRIuCgd3YWl0aW5nGAEgASgLMh0uY29nbWVzaC5zY2hlZHVsZXIudjEuV2FpdGluZxIQCghwb3NpdGlvbhgCIAEoAxITCgtlc3RpbWF0ZV9tcxgDIAEoAyITChFMaXN0U2NvcGVzUmVxdWVzdCJBChJMaXN0U2NvcGVzUmVzcG9uc2USKwoGc2NvcGVzGAEgAygLMhsuY29nbWVzaC5zY2hlZHVsZXIudjEuU2NvcGUiPQoPUHV0U2NvcGVSZXF1ZXN0EioKBXNjb3BlGAEgASgLMhsuY29nbWVzaC5zY2hlZHVsZXIudjEuU2NvcGUiPgoQUHV0U2NvcGVSZXNwb25zZRIqCgVzY29wZRgBIAEoCzIbLmNvZ21lc2guc2NoZWR1bGVyLnYxLlNjb3BlIkYKElB1dFNjaGVkdWxlUmVxdWVzdBIwCghzY2hlZHVsZRgBIAEoCzIeLmNvZ21lc2guc2NoZWR1bGVyLnYxLlNjaGVkdWxlIkcKE1B1dFNjaGVkdWxlUmVzcG9uc2USMAoIc2NoZWR1bGUYASABKAsyHi5jb2dtZXNoLnNjaGVkdWxlci52MS5TY2hlZHVsZSImChJHZXRTY2hlZHVsZVJlcXVlc3QSEAoIc2NoZWR1bGUYASABKAkidQoTR2V0U2NoZWR1bGVSZXNwb25zZRIwCghzY2hlZHVsZRgBIAEoCzIeLmNvZ21lc2guc2NoZWR1bGVyLnYxLlNjaGVkdWxlEiwKCHVwY29taW5nGAIgAygLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJEChRMaXN0U2NoZWR1bGVzUmVxdWVzdBIsCgRwYWdlGAEgASgLMh4uY29nbWVzaC5jb21tb24udjEuUGFnZVJlcXVlc3QiXwoVTGlzdFNjaGVkdWxlc1Jlc3BvbnNlEjEKCXNjaGVkdWxlcxgBIAMoCzIeLmNvZ21lc2guc2NoZWR1bGVyLnYxLlNjaGVkdWxlEhMKC25leHRfY3Vyc29yGAIgASgJIikKFURlbGV0ZVNjaGVkdWxlUmVxdWVzdBIQCghzY2hlZHVsZRgBIAEoCSIYChZEZWxldGVTY2hlZHVsZVJlc3BvbnNlIioKFlRyaWdnZXJTY2hlZHVsZVJlcXVlc3QSEAoIc2NoZWR1bGUYASABKAkiKQoXVHJpZ2dlclNjaGVkdWxlUmVzcG9uc2USDgoGcnVuX2lkGAEgASgJIowBChdCYWNrZmlsbFNjaGVkdWxlUmVxdWVzdBIQCghzY2hlZHVsZRgBIAEoCRIoCgRmcm9tGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBImCgJ0bxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFbGltaXQYBCABKAUiKwoYQmFja2ZpbGxTY2hlZHVsZVJlc3BvbnNlEg8KB3J1bl9pZHMYASADKAkiQwoRUHV0V2ViaG9va1JlcXVlc3QSLgoHd2ViaG9vaxgBIAEoCzIdLmNvZ21lc2guc2NoZWR1bGVyLnYxLldlYmhvb2siRAoSUHV0V2ViaG9va1Jlc3BvbnNlEi4KB3dlYmhvb2sYASABKAsyHS5jb2dtZXNoLnNjaGVkdWxlci52MS5XZWJob29rIhUKE0xpc3RXZWJob29rc1JlcXVlc3QiRwoUTGlzdFdlYmhvb2tzUmVzcG9uc2USLwoId2ViaG9va3MYASADKAsyHS5jb2dtZXNoLnNjaGVkdWxlci52MS5XZWJob29rIioKFERlbGV0ZVdlYmhvb2tSZXF1ZXN0EhIKCndlYmhvb2tfaWQYASABKAkiFwoVRGVsZXRlV2ViaG9va1Jlc3BvbnNlIlkKFUxpc3REZWxpdmVyaWVzUmVxdWVzdBISCgp3ZWJob29rX2lkGAEgASgJEiwKBHBhZ2UYAiABKAsyHi5jb2dtZXNoLmNvbW1vbi52MS5QYWdlUmVxdWVzdCJhChZMaXN0RGVsaXZlcmllc1Jlc3BvbnNlEjIKCmRlbGl2ZXJpZXMYASADKAsyHi5jb2dtZXNoLnNjaGVkdWxlci52MS5EZWxpdmVyeRITCgtuZXh0X2N1cnNvchgCIAEoCSJGChZMaXN0RGVhZExldHRlcnNSZXF1ZXN0EiwKBHBhZ2UYASABKAsyHi5jb2dtZXNoLmNvbW1vbi52MS5QYWdlUmVxdWVzdCJmChdMaXN0RGVhZExldHRlcnNSZXNwb25zZRI2CgxkZWFkX2xldHRlcnMYASADKAsyIC5jb2dtZXNoLnNjaGVkdWxlci52MS5EZWFkTGV0dGVyEhMKC25leHRfY3Vyc29yGAIgASgJIiUKF1JlcGxheURlYWRMZXR0ZXJSZXF1ZXN0EgoKAmlkGAEgASgJIhoKGFJlcGxheURlYWRMZXR0ZXJSZXNwb25zZTLyFwoOR2F0ZXdheVNlcnZpY2USWAoJU3VibWl0UnVuEiQuY29nbWVzaC5nYXRld2F5LnYxLlN1Ym1pdFJ1blJlcXVlc3QaJS5jb2dtZXNoLmdhdGV3YXkudjEuU3VibWl0UnVuUmVzcG9uc2USTwoGR2V0UnVuEiEuY29nbWVzaC5nYXRld2F5LnYxLkdldFJ1blJlcXVlc3QaIi5jb2dtZXNoLmdhdGV3YXkudjEuR2V0UnVuUmVzcG9uc2USVQoITGlzdFJ1bnMSIy5jb2dtZXNoLmdhdGV3YXkudjEuTGlzdFJ1bnNSZXF1ZXN0GiQuY29nbWVzaC5nYXRld2F5LnYxLkxpc3RSdW5zUmVzcG9uc2USWAoJQ2FuY2VsUnVuEiQuY29nbWVzaC5nYXRld2F5LnYxLkNhbmNlbFJ1blJlcXVlc3QaJS5jb2dtZXNoLmdhdGV3YXkudjEuQ2FuY2VsUnVuUmVzcG9uc2USWAoJR2V0T3V0cHV0EiQuY29nbWVzaC5nYXRld2F5LnYxLkdldE91dHB1dFJlcXVlc3QaJS5jb2dtZXNoLmdhdGV3YXkudjEuR2V0T3V0cHV0UmVzcG9uc2USVwoIV2F0Y2hSdW4SIy5jb2dtZXNoLmdhdGV3YXkudjEuV2F0Y2hSdW5SZXF1ZXN0GiQuY29nbWVzaC5nYXRld2F5LnYxLldhdGNoUnVuUmVzcG9uc2UwARJUCgdQdXRCbG9iEiIuY29nbWVzaC5nYXRld2F5LnYxLlB1dEJsb2JSZXF1ZXN0GiMuY29nbWVzaC5nYXRld2F5LnYxLlB1dEJsb2JSZXNwb25zZSgBElQKB0dldEJsb2ISIi5jb2dtZXNoLmdhdGV3YXkudjEuR2V0QmxvYlJlcXVlc3QaIy5jb2dtZXNoLmdhdGV3YXkudjEuR2V0QmxvYlJlc3BvbnNlMAESWwoKTGlzdE1vZGVscxIlLmNvZ21lc2guZ2F0ZXdheS52MS5MaXN0TW9kZWxzUmVxdWVzdBomLmNvZ21lc2guZ2F0ZXdheS52MS5MaXN0TW9kZWxzUmVzcG9uc2USWwoKTGlzdEFnZW50cxIlLmNvZ21lc2guZ2F0ZXdheS52MS5MaXN0QWdlbnRzUmVxdWVzdBomLmNvZ21lc2guZ2F0ZXdheS52MS5MaXN0QWdlbnRzUmVzcG9uc2USTwoGV2hvQW1JEiEuY29nbWVzaC5nYXRld2F5LnYxLldob0FtSVJlcXVlc3QaIi5jb2dtZXNoLmdhdGV3YXkudjEuV2hvQW1JUmVzcG9uc2USZAoNRXhwbGFpblBvbGljeRIoLmNvZ21lc2guZ2F0ZXdheS52MS5FeHBsYWluUG9saWN5UmVxdWVzdBopLmNvZ21lc2guZ2F0ZXdheS52MS5FeHBsYWluUG9saWN5UmVzcG9uc2USVQoIUmV0cnlSdW4SIy5jb2dtZXNoLmdhdGV3YXkudjEuUmV0cnlSdW5SZXF1ZXN0GiQuY29nbWVzaC5nYXRld2F5LnYxLlJldHJ5UnVuUmVzcG9uc2USVQoIUGF1c2VSdW4SIy5jb2dtZXNoLmdhdGV3YXkudjEuUGF1c2VSdW5SZXF1ZXN0GiQuY29nbWVzaC5nYXRld2F5LnYxLlBhdXNlUnVuUmVzcG9uc2USWAoJUmVzdW1lUnVuEiQuY29nbWVzaC5nYXRld2F5LnYxLlJlc3VtZVJ1blJlcXVlc3QaJS5jb2dtZXNoLmdhdGV3YXkudjEuUmVzdW1lUnVuUmVzcG9uc2USXgoLU2V0UHJpb3JpdHkSJi5jb2dtZXNoLmdhdGV3YXkudjEuU2V0UHJpb3JpdHlSZXF1ZXN0GicuY29nbWVzaC5nYXRld2F5LnYxLlNldFByaW9yaXR5UmVzcG9uc2USWwoKU2lnbmFsVGFzaxIlLmNvZ21lc2guZ2F0ZXdheS52MS5TaWduYWxUYXNrUmVxdWVzdBomLmNvZ21lc2guZ2F0ZXdheS52MS5TaWduYWxUYXNrUmVzcG9uc2USZwoORXhwbGFpbldhaXRpbmcSKS5jb2dtZXNoLmdhdGV3YXkudjEuRXhwbGFpbldhaXRpbmdSZXF1ZXN0GiouY29nbWVzaC5nYXRld2F5LnYxLkV4cGxhaW5XYWl0aW5nUmVzcG9uc2USWwoKTGlzdFNjb3BlcxIlLmNvZ21lc2guZ2F0ZXdheS52MS5MaXN0U2NvcGVzUmVxdWVzdBomLmNvZ21lc2guZ2F0ZXdheS52MS5MaXN0U2NvcGVzUmVzcG9uc2USVQoIUHV0U2NvcGUSIy5jb2dtZXNoLmdhdGV3YXkudjEuUHV0U2NvcGVSZXF1ZXN0GiQuY29nbWVzaC5nYXRld2F5LnYxLlB1dFNjb3BlUmVzcG9uc2USXgoLUHV0U2NoZWR1bGUSJi5jb2dtZXNoLmdhdGV3YXkudjEuUHV0U2NoZWR1bGVSZXF1ZXN0GicuY29nbWVzaC5nYXRld2F5LnYxLlB1dFNjaGVkdWxlUmVzcG9uc2USXgoLR2V0U2NoZWR1bGUSJi5jb2dtZXNoLmdhdGV3YXkudjEuR2V0U2NoZWR1bGVSZXF1ZXN0GicuY29nbWVzaC5nYXRld2F5LnYxLkdldFNjaGVkdWxlUmVzcG9uc2USZAoNTGlzdFNjaGVkdWxlcxIoLmNvZ21lc2guZ2F0ZXdheS52MS5MaXN0U2NoZWR1bGVzUmVxdWVzdBopLmNvZ21lc2guZ2F0ZXdheS52MS5MaXN0U2NoZWR1bGVzUmVzcG9uc2USZwoORGVsZXRlU2NoZWR1bGUSKS5jb2dtZXNoLmdhdGV3YXkudjEuRGVsZXRlU2NoZWR1bGVSZXF1ZXN0GiouY29nbWVzaC5nYXRld2F5LnYxLkRlbGV0ZVNjaGVkdWxlUmVzcG9uc2USagoPVHJpZ2dlclNjaGVkdWxlEiouY29nbWVzaC5nYXRld2F5LnYxLlRyaWdnZXJTY2hlZHVsZVJlcXVlc3QaKy5jb2dtZXNoLmdhdGV3YXkudjEuVHJpZ2dlclNjaGVkdWxlUmVzcG9uc2USbQoQQmFja2ZpbGxTY2hlZHVsZRIrLmNvZ21lc2guZ2F0ZXdheS52MS5CYWNrZmlsbFNjaGVkdWxlUmVxdWVzdBosLmNvZ21lc2guZ2F0ZXdheS52MS5CYWNrZmlsbFNjaGVkdWxlUmVzcG9uc2USWwoKUHV0V2ViaG9vaxIlLmNvZ21lc2guZ2F0ZXdheS52MS5QdXRXZWJob29rUmVxdWVzdBomLmNvZ21lc2guZ2F0ZXdheS52MS5QdXRXZWJob29rUmVzcG9uc2USYQoMTGlzdFdlYmhvb2tzEicuY29nbWVzaC5nYXRld2F5LnYxLkxpc3RXZWJob29rc1JlcXVlc3QaKC5jb2dtZXNoLmdhdGV3YXkudjEuTGlzdFdlYmhvb2tzUmVzcG9uc2USZAoNRGVsZXRlV2ViaG9vaxIoLmNvZ21lc2guZ2F0ZXdheS52MS5EZWxldGVXZWJob29rUmVxdWVzdBopLmNvZ21lc2guZ2F0ZXdheS52MS5EZWxldGVXZWJob29rUmVzcG9uc2USZwoOTGlzdERlbGl2ZXJpZXMSKS5jb2dtZXNoLmdhdGV3YXkudjEuTGlzdERlbGl2ZXJpZXNSZXF1ZXN0GiouY29nbWVzaC5nYXRld2F5LnYxLkxpc3REZWxpdmVyaWVzUmVzcG9uc2USagoPTGlzdERlYWRMZXR0ZXJzEiouY29nbWVzaC5nYXRld2F5LnYxLkxpc3REZWFkTGV0dGVyc1JlcXVlc3QaKy5jb2dtZXNoLmdhdGV3YXkudjEuTGlzdERlYWRMZXR0ZXJzUmVzcG9uc2USbQoQUmVwbGF5RGVhZExldHRlchIrLmNvZ21lc2guZ2F0ZXdheS52MS5SZXBsYXlEZWFkTGV0dGVyUmVxdWVzdBosLmNvZ21lc2guZ2F0ZXdheS52MS5SZXBsYXlEZWFkTGV0dGVyUmVzcG9uc2UyrQEKC0Jsb2JTZXJ2aWNlEk4KBUZldGNoEiAuY29nbWVzaC5nYXRld2F5LnYxLkZldGNoUmVxdWVzdBohLmNvZ21lc2guZ2F0ZXdheS52MS5GZXRjaFJlc3BvbnNlMAESTgoFU3RvcmUSIC5jb2dtZXNoLmdhdGV3YXkudjEuU3RvcmVSZXF1ZXN0GiEuY29nbWVzaC5nYXRld2F5LnYxLlN0b3JlUmVzcG9uc2UoAWIGcHJvdG8z", [file_cogmesh_common_v1_common, file_cogmesh_registry_v1_registry, file_cogmesh_scheduler_v1_scheduler, file_google_protobuf_timestamp]);
 
 /**
  * @generated from message cogmesh.gateway.v1.SubmitRunRequest
@@ -113,6 +115,30 @@ export type ListRunsRequest = Message<"cogmesh.gateway.v1.ListRunsRequest"> & {
    * @generated from field: cogmesh.scheduler.v1.RunState state = 2;
    */
   state: RunState;
+
+  /**
+   * Every label must match exactly; at most 8.
+   *
+   * @generated from field: map<string, string> labels = 3;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * @generated from field: google.protobuf.Timestamp created_after = 4;
+   */
+  createdAfter?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp created_before = 5;
+   */
+  createdBefore?: Timestamp | undefined;
+
+  /**
+   * Runs that this schedule fired.
+   *
+   * @generated from field: string schedule_id = 6;
+   */
+  scheduleId: string;
 };
 
 /**
@@ -691,6 +717,815 @@ export const StoreResponseSchema: GenMessage<StoreResponse> = /*@__PURE__*/
   messageDesc(file_cogmesh_gateway_v1_gateway, 29);
 
 /**
+ * @generated from message cogmesh.gateway.v1.RetryRunRequest
+ */
+export type RetryRunRequest = Message<"cogmesh.gateway.v1.RetryRunRequest"> & {
+  /**
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * True: only tasks that did not succeed run again. False: everything does.
+   *
+   * @generated from field: bool from_failed = 2;
+   */
+  fromFailed: boolean;
+
+  /**
+   * JSON; replaces the run's input. Only when `from_failed` is false. Empty keeps it.
+   *
+   * @generated from field: string input_json = 3;
+   */
+  inputJson: string;
+
+  /**
+   * @generated from field: string idempotency_key = 4;
+   */
+  idempotencyKey: string;
+};
+
+/**
+ * Describes the message cogmesh.gateway.v1.RetryRunRequest.
+ * Use `create(RetryRunRequestSchema)` to create a new message.
+ */
+export const RetryRunRequestSchema: GenMessage<RetryRunRequest> = /*@__PURE__*/
+  messageDesc(file_cogmesh_gateway_v1_gateway, 30);
+
+/**
+ * @generated from message cogmesh.gateway.v1.RetryRunResponse
+ */
+export type RetryRunResponse = Message<"cogmesh.gateway.v1.RetryRunResponse"> & {
+  /**
+   * @generated from field: cogmesh.scheduler.v1.Run run = 1;
+   */
+  run?: Run | undefined;
+};
+
+/**
+ * Describes the message cogmesh.gateway.v1.RetryRunResponse.
+ * Use `create(RetryRunResponseSchema)` to create a new message.
+ */
+export const RetryRunResponseSchema: GenMessage<RetryRunResponse> = /*@__PURE__*/
+  messageDesc(file_cogmesh_gateway_v1_gateway, 31);
+
+/**
+ * @generated from message cogmesh.gateway.v1.PauseRunRequest
+ */
+export type PauseRunRequest = Message<"cogmesh.gateway.v1.PauseRunRequest"> & {
+  /**
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message cogmesh.gateway.v1.PauseRunRequest.
+ * Use `create(PauseRunRequestSchema)` to create a new message.
+ */
+export const PauseRunRequestSchema: GenMessage<PauseRunRequest> = /*@__PURE__*/
+  messageDesc(file_cogmesh_gateway_v1_gateway, 32);
+
+/**
+ * @generated from message cogmesh.gateway.v1.PauseRunResponse
+ */
+export type PauseRunResponse = Message<"cogmesh.gateway.v1.PauseRunResponse"> & {
+  /**
+   * @generated from field: cogmesh.scheduler.v1.Run run = 1;
+   */
+  run?: Run | undefined;
+};
+
+/**
+ * Describes the message cogmesh.gateway.v1.PauseRunResponse.
+ * Use `create(PauseRunResponseSchema)` to create a new message.
+ */
+export const PauseRunResponseSchema: GenMessage<PauseRunResponse> = /*@__PURE__*/
+  messageDesc(file_cogmesh_gateway_v1_gateway, 33);
+
+/**
+ * @generated from message cogmesh.gateway.v1.ResumeRunRequest
+ */
+export type ResumeRunRequest = Message<"cogmesh.gateway.v1.ResumeRunRequest"> & {
+  /**
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+};
+
+/**
+ * Describes the message cogmesh.gateway.v1.ResumeRunRequest.
+ * Use `create(ResumeRunRequestSchema)` to create a new message.
+ */
+export const ResumeRunRequestSchema: GenMessage<ResumeRunRequest> = /*@__PURE__*/
+  messageDesc(file_cogmesh_gateway_v1_gateway, 34);
+
+/**
+ * @generated from message cogmesh.gateway.v1.ResumeRunResponse
+ */
+export type ResumeRunResponse = Message<"cogmesh.gateway.v1.ResumeRunResponse"> & {
+  /**
+   * @generated from field: cogmesh.scheduler.v1.Run run = 1;
+   */
+  run?: Run | undefined;
+};
+
+/**
+ * Describes the message cogmesh.gateway.v1.ResumeRunResponse.
+ * Use `create(ResumeRunResponseSchema)` to create a new message.
+ */
+export const ResumeRunResponseSchema: GenMessage<ResumeRunResponse> = /*@__PURE__*/
+  messageDesc(file_cogmesh_gateway_v1_gateway, 35);
+
+/**
+ * @generated from message cogmesh.gateway.v1.SetPriorityRequest
+ */
+export type SetPriorityRequest = Message<"cogmesh.gateway.v1.SetPriorityRequest"> & {
+  /**
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * Empty: the run and every task of it that named none of its own.
+   *
+   * @generated from field: string task_id = 2;
+   */
+  taskId: string;
+
+  /**
+   * 0-9, higher first.
+   *
+   * @generated from field: int32 priority = 3;
+   */
+  priority: number;
+};
+
+/**
+ * Describes the message cogmesh.gateway.v1.SetPriorityRequest.
+ * Use `create(SetPriorityRequestSchema)` to create a new message.
+ */
+export const SetPriorityRequestSchema: GenMessage<SetPriorityRequest> = /*@__PURE__*/
+  messageDesc(file_cogmesh_gateway_v1_gateway, 36);
+
+/**
+ * @generated from message cogmesh.gateway.v1.SetPriorityResponse
+ */
+export type SetPriorityResponse = Message<"cogmesh.gateway.v1.SetPriorityResponse"> & {
+  /**
+   * @generated from field: cogmesh.scheduler.v1.Run run = 1;
+   */
+  run?: Run | undefined;
+};
+
+/**
+ * Describes the message cogmesh.gateway.v1.SetPriorityResponse.
+ * Use `create(SetPriorityResponseSchema)` to create a new message.
+ */
+export const SetPriorityResponseSchema: GenMessage<SetPriorityResponse> = /*@__PURE__*/
+  messageDesc(file_cogmesh_gateway_v1_gateway, 37);
+
+/**
+ * @generated from message cogmesh.gateway.v1.SignalTaskRequest
+ */
+export type SignalTaskRequest = Message<"cogmesh.gateway.v1.SignalTaskRequest"> & {
+  /**
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * @generated from field: string task_id = 2;
+   */
+  taskId: string;
+
+  /**
+   * True approves, false refuses: the task fails with `refused`.
+   *
+   * @generated from field: bool approved = 3;
+   */
+  approved: boolean;
+
+  /**
+   * At most 2,000 characters.
+   *
+   * @generated from field: string comment = 4;
+   */
+  comment: string;
+
+  /**
+   * JSON of at most 64 KiB; part of the task's output.
+   *
+   * @generated from field: string data_json = 5;
+   */
+  dataJson: string;
+};
+
+/**
+ * Describes the message cogmesh.gateway.v1.SignalTaskRequest.
+ * Use `create(SignalTaskRequestSchema)` to create a new message.
+ */
+export const SignalTaskRequestSchema: GenMessage<SignalTaskRequest> = /*@__PURE__*/
+  messageDesc(file_cogmesh_gateway_v1_gateway, 38);
+
+/**
+ * @generated from message cogmesh.gateway.v1.SignalTaskResponse
+ */
+export type SignalTaskResponse = Message<"cogmesh.gateway.v1.SignalTaskResponse"> & {
+  /**
+   * @generated from field: cogmesh.scheduler.v1.Run run = 1;
+   */
+  run?: Run | undefined;
+
+  /**
+   * Approvals that are still missing (two-person rule).
+   *
+   * @generated from field: int32 missing = 2;
+   */
+  missing: number;
+};
+
+/**
+ * Describes the message cogmesh.gateway.v1.SignalTaskResponse.
+ * Use `create(SignalTaskResponseSchema)` to create a new message.
+ */
+export const SignalTaskResponseSchema: GenMessage<SignalTaskResponse> = /*@__PURE__*/
+  messageDesc(file_cogmesh_gateway_v1_gateway, 39);
+
+/**
+ * @generated from message cogmesh.gateway.v1.ExplainWaitingRequest
+ */
+export type ExplainWaitingRequest = Message<"cogmesh.gateway.v1.ExplainWaitingRequest"> & {
+  /**
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * @generated from field: string task_id = 2;
+   */
+  taskId: string;
+
+  /**
+   * @generated from field: optional int32 index = 3;
+   */
+  index?: number | undefined;
+};
+
+/**
+ * Describes the message cogmesh.gateway.v1.ExplainWaitingRequest.
+ * Use `create(ExplainWaitingRequestSchema)` to create a new message.
+ */
+export const ExplainWaitingRequestSchema: GenMessage<ExplainWaitingRequest> = /*@__PURE__*/
+  messageDesc(file_cogmesh_gateway_v1_gateway, 40);
+
+/**
+ * @generated from message cogmesh.gateway.v1.ExplainWaitingResponse
+ */
+export type ExplainWaitingResponse = Message<"cogmesh.gateway.v1.ExplainWaitingResponse"> & {
+  /**
+   * Absent when it does not wait.
+   *
+   * @generated from field: cogmesh.scheduler.v1.Waiting waiting = 1;
+   */
+  waiting?: Waiting | undefined;
+
+  /**
+   * Place in the ready order of its organisation, from 1; 0 when it is not in it.
+   *
+   * @generated from field: int64 position = 2;
+   */
+  position: bigint;
+
+  /**
+   * Until it starts, milliseconds, from recent throughput; 0 when nobody knows.
+   *
+   * @generated from field: int64 estimate_ms = 3;
+   */
+  estimateMs: bigint;
+};
+
+/**
+ * Describes the message cogmesh.gateway.v1.ExplainWaitingResponse.
+ * Use `create(ExplainWaitingResponseSchema)` to create a new message.
+ */
+export const ExplainWaitingResponseSchema: GenMessage<ExplainWaitingResponse> = /*@__PURE__*/
+  messageDesc(file_cogmesh_gateway_v1_gateway, 41);
+
+/**
+ * @generated from message cogmesh.gateway.v1.ListScopesRequest
+ */
+export type ListScopesRequest = Message<"cogmesh.gateway.v1.ListScopesRequest"> & {
+};
+
+/**
+ * Describes the message cogmesh.gateway.v1.ListScopesRequest.
+ * Use `create(ListScopesRequestSchema)` to create a new message.
+ */
+export const ListScopesRequestSchema: GenMessage<ListScopesRequest> = /*@__PURE__*/
+  messageDesc(file_cogmesh_gateway_v1_gateway, 42);
+
+/**
+ * @generated from message cogmesh.gateway.v1.ListScopesResponse
+ */
+export type ListScopesResponse = Message<"cogmesh.gateway.v1.ListScopesResponse"> & {
+  /**
+   * @generated from field: repeated cogmesh.scheduler.v1.Scope scopes = 1;
+   */
+  scopes: Scope[];
+};
+
+/**
+ * Describes the message cogmesh.gateway.v1.ListScopesResponse.
+ * Use `create(ListScopesResponseSchema)` to create a new message.
+ */
+export const ListScopesResponseSchema: GenMessage<ListScopesResponse> = /*@__PURE__*/
+  messageDesc(file_cogmesh_gateway_v1_gateway, 43);
+
+/**
+ * @generated from message cogmesh.gateway.v1.PutScopeRequest
+ */
+export type PutScopeRequest = Message<"cogmesh.gateway.v1.PutScopeRequest"> & {
+  /**
+   * `usage` is ignored.
+   *
+   * @generated from field: cogmesh.scheduler.v1.Scope scope = 1;
+   */
+  scope?: Scope | undefined;
+};
+
+/**
+ * Describes the message cogmesh.gateway.v1.PutScopeRequest.
+ * Use `create(PutScopeRequestSchema)` to create a new message.
+ */
+export const PutScopeRequestSchema: GenMessage<PutScopeRequest> = /*@__PURE__*/
+  messageDesc(file_cogmesh_gateway_v1_gateway, 44);
+
+/**
+ * @generated from message cogmesh.gateway.v1.PutScopeResponse
+ */
+export type PutScopeResponse = Message<"cogmesh.gateway.v1.PutScopeResponse"> & {
+  /**
+   * @generated from field: cogmesh.scheduler.v1.Scope scope = 1;
+   */
+  scope?: Scope | undefined;
+};
+
+/**
+ * Describes the message cogmesh.gateway.v1.PutScopeResponse.
+ * Use `create(PutScopeResponseSchema)` to create a new message.
+ */
+export const PutScopeResponseSchema: GenMessage<PutScopeResponse> = /*@__PURE__*/
+  messageDesc(file_cogmesh_gateway_v1_gateway, 45);
+
+/**
+ * @generated from message cogmesh.gateway.v1.PutScheduleRequest
+ */
+export type PutScheduleRequest = Message<"cogmesh.gateway.v1.PutScheduleRequest"> & {
+  /**
+   * By name: makes it or replaces it.
+   *
+   * @generated from field: cogmesh.scheduler.v1.Schedule schedule = 1;
+   */
+  schedule?: Schedule | undefined;
+};
+
+/**
+ * Describes the message cogmesh.gateway.v1.PutScheduleRequest.
+ * Use `create(PutScheduleRequestSchema)` to create a new message.
+ */
+export const PutScheduleRequestSchema: GenMessage<PutScheduleRequest> = /*@__PURE__*/
+  messageDesc(file_cogmesh_gateway_v1_gateway, 46);
+
+/**
+ * @generated from message cogmesh.gateway.v1.PutScheduleResponse
+ */
+export type PutScheduleResponse = Message<"cogmesh.gateway.v1.PutScheduleResponse"> & {
+  /**
+   * @generated from field: cogmesh.scheduler.v1.Schedule schedule = 1;
+   */
+  schedule?: Schedule | undefined;
+};
+
+/**
+ * Describes the message cogmesh.gateway.v1.PutScheduleResponse.
+ * Use `create(PutScheduleResponseSchema)` to create a new message.
+ */
+export const PutScheduleResponseSchema: GenMessage<PutScheduleResponse> = /*@__PURE__*/
+  messageDesc(file_cogmesh_gateway_v1_gateway, 47);
+
+/**
+ * @generated from message cogmesh.gateway.v1.GetScheduleRequest
+ */
+export type GetScheduleRequest = Message<"cogmesh.gateway.v1.GetScheduleRequest"> & {
+  /**
+   * Id or name.
+   *
+   * @generated from field: string schedule = 1;
+   */
+  schedule: string;
+};
+
+/**
+ * Describes the message cogmesh.gateway.v1.GetScheduleRequest.
+ * Use `create(GetScheduleRequestSchema)` to create a new message.
+ */
+export const GetScheduleRequestSchema: GenMessage<GetScheduleRequest> = /*@__PURE__*/
+  messageDesc(file_cogmesh_gateway_v1_gateway, 48);
+
+/**
+ * @generated from message cogmesh.gateway.v1.GetScheduleResponse
+ */
+export type GetScheduleResponse = Message<"cogmesh.gateway.v1.GetScheduleResponse"> & {
+  /**
+   * @generated from field: cogmesh.scheduler.v1.Schedule schedule = 1;
+   */
+  schedule?: Schedule | undefined;
+
+  /**
+   * The next times, at most 10.
+   *
+   * @generated from field: repeated google.protobuf.Timestamp upcoming = 2;
+   */
+  upcoming: Timestamp[];
+};
+
+/**
+ * Describes the message cogmesh.gateway.v1.GetScheduleResponse.
+ * Use `create(GetScheduleResponseSchema)` to create a new message.
+ */
+export const GetScheduleResponseSchema: GenMessage<GetScheduleResponse> = /*@__PURE__*/
+  messageDesc(file_cogmesh_gateway_v1_gateway, 49);
+
+/**
+ * @generated from message cogmesh.gateway.v1.ListSchedulesRequest
+ */
+export type ListSchedulesRequest = Message<"cogmesh.gateway.v1.ListSchedulesRequest"> & {
+  /**
+   * @generated from field: cogmesh.common.v1.PageRequest page = 1;
+   */
+  page?: PageRequest | undefined;
+};
+
+/**
+ * Describes the message cogmesh.gateway.v1.ListSchedulesRequest.
+ * Use `create(ListSchedulesRequestSchema)` to create a new message.
+ */
+export const ListSchedulesRequestSchema: GenMessage<ListSchedulesRequest> = /*@__PURE__*/
+  messageDesc(file_cogmesh_gateway_v1_gateway, 50);
+
+/**
+ * @generated from message cogmesh.gateway.v1.ListSchedulesResponse
+ */
+export type ListSchedulesResponse = Message<"cogmesh.gateway.v1.ListSchedulesResponse"> & {
+  /**
+   * @generated from field: repeated cogmesh.scheduler.v1.Schedule schedules = 1;
+   */
+  schedules: Schedule[];
+
+  /**
+   * @generated from field: string next_cursor = 2;
+   */
+  nextCursor: string;
+};
+
+/**
+ * Describes the message cogmesh.gateway.v1.ListSchedulesResponse.
+ * Use `create(ListSchedulesResponseSchema)` to create a new message.
+ */
+export const ListSchedulesResponseSchema: GenMessage<ListSchedulesResponse> = /*@__PURE__*/
+  messageDesc(file_cogmesh_gateway_v1_gateway, 51);
+
+/**
+ * @generated from message cogmesh.gateway.v1.DeleteScheduleRequest
+ */
+export type DeleteScheduleRequest = Message<"cogmesh.gateway.v1.DeleteScheduleRequest"> & {
+  /**
+   * @generated from field: string schedule = 1;
+   */
+  schedule: string;
+};
+
+/**
+ * Describes the message cogmesh.gateway.v1.DeleteScheduleRequest.
+ * Use `create(DeleteScheduleRequestSchema)` to create a new message.
+ */
+export const DeleteScheduleRequestSchema: GenMessage<DeleteScheduleRequest> = /*@__PURE__*/
+  messageDesc(file_cogmesh_gateway_v1_gateway, 52);
+
+/**
+ * @generated from message cogmesh.gateway.v1.DeleteScheduleResponse
+ */
+export type DeleteScheduleResponse = Message<"cogmesh.gateway.v1.DeleteScheduleResponse"> & {
+};
+
+/**
+ * Describes the message cogmesh.gateway.v1.DeleteScheduleResponse.
+ * Use `create(DeleteScheduleResponseSchema)` to create a new message.
+ */
+export const DeleteScheduleResponseSchema: GenMessage<DeleteScheduleResponse> = /*@__PURE__*/
+  messageDesc(file_cogmesh_gateway_v1_gateway, 53);
+
+/**
+ * @generated from message cogmesh.gateway.v1.TriggerScheduleRequest
+ */
+export type TriggerScheduleRequest = Message<"cogmesh.gateway.v1.TriggerScheduleRequest"> & {
+  /**
+   * @generated from field: string schedule = 1;
+   */
+  schedule: string;
+};
+
+/**
+ * Describes the message cogmesh.gateway.v1.TriggerScheduleRequest.
+ * Use `create(TriggerScheduleRequestSchema)` to create a new message.
+ */
+export const TriggerScheduleRequestSchema: GenMessage<TriggerScheduleRequest> = /*@__PURE__*/
+  messageDesc(file_cogmesh_gateway_v1_gateway, 54);
+
+/**
+ * @generated from message cogmesh.gateway.v1.TriggerScheduleResponse
+ */
+export type TriggerScheduleResponse = Message<"cogmesh.gateway.v1.TriggerScheduleResponse"> & {
+  /**
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+};
+
+/**
+ * Describes the message cogmesh.gateway.v1.TriggerScheduleResponse.
+ * Use `create(TriggerScheduleResponseSchema)` to create a new message.
+ */
+export const TriggerScheduleResponseSchema: GenMessage<TriggerScheduleResponse> = /*@__PURE__*/
+  messageDesc(file_cogmesh_gateway_v1_gateway, 55);
+
+/**
+ * @generated from message cogmesh.gateway.v1.BackfillScheduleRequest
+ */
+export type BackfillScheduleRequest = Message<"cogmesh.gateway.v1.BackfillScheduleRequest"> & {
+  /**
+   * @generated from field: string schedule = 1;
+   */
+  schedule: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp from = 2;
+   */
+  from?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp to = 3;
+   */
+  to?: Timestamp | undefined;
+
+  /**
+   * Most runs it may make, 1 to 1,000; 0 means 100. A longer range is refused.
+   *
+   * @generated from field: int32 limit = 4;
+   */
+  limit: number;
+};
+
+/**
+ * Describes the message cogmesh.gateway.v1.BackfillScheduleRequest.
+ * Use `create(BackfillScheduleRequestSchema)` to create a new message.
+ */
+export const BackfillScheduleRequestSchema: GenMessage<BackfillScheduleRequest> = /*@__PURE__*/
+  messageDesc(file_cogmesh_gateway_v1_gateway, 56);
+
+/**
+ * @generated from message cogmesh.gateway.v1.BackfillScheduleResponse
+ */
+export type BackfillScheduleResponse = Message<"cogmesh.gateway.v1.BackfillScheduleResponse"> & {
+  /**
+   * @generated from field: repeated string run_ids = 1;
+   */
+  runIds: string[];
+};
+
+/**
+ * Describes the message cogmesh.gateway.v1.BackfillScheduleResponse.
+ * Use `create(BackfillScheduleResponseSchema)` to create a new message.
+ */
+export const BackfillScheduleResponseSchema: GenMessage<BackfillScheduleResponse> = /*@__PURE__*/
+  messageDesc(file_cogmesh_gateway_v1_gateway, 57);
+
+/**
+ * @generated from message cogmesh.gateway.v1.PutWebhookRequest
+ */
+export type PutWebhookRequest = Message<"cogmesh.gateway.v1.PutWebhookRequest"> & {
+  /**
+   * Without id: a new one.
+   *
+   * @generated from field: cogmesh.scheduler.v1.Webhook webhook = 1;
+   */
+  webhook?: Webhook | undefined;
+};
+
+/**
+ * Describes the message cogmesh.gateway.v1.PutWebhookRequest.
+ * Use `create(PutWebhookRequestSchema)` to create a new message.
+ */
+export const PutWebhookRequestSchema: GenMessage<PutWebhookRequest> = /*@__PURE__*/
+  messageDesc(file_cogmesh_gateway_v1_gateway, 58);
+
+/**
+ * @generated from message cogmesh.gateway.v1.PutWebhookResponse
+ */
+export type PutWebhookResponse = Message<"cogmesh.gateway.v1.PutWebhookResponse"> & {
+  /**
+   * @generated from field: cogmesh.scheduler.v1.Webhook webhook = 1;
+   */
+  webhook?: Webhook | undefined;
+};
+
+/**
+ * Describes the message cogmesh.gateway.v1.PutWebhookResponse.
+ * Use `create(PutWebhookResponseSchema)` to create a new message.
+ */
+export const PutWebhookResponseSchema: GenMessage<PutWebhookResponse> = /*@__PURE__*/
+  messageDesc(file_cogmesh_gateway_v1_gateway, 59);
+
+/**
+ * @generated from message cogmesh.gateway.v1.ListWebhooksRequest
+ */
+export type ListWebhooksRequest = Message<"cogmesh.gateway.v1.ListWebhooksRequest"> & {
+};
+
+/**
+ * Describes the message cogmesh.gateway.v1.ListWebhooksRequest.
+ * Use `create(ListWebhooksRequestSchema)` to create a new message.
+ */
+export const ListWebhooksRequestSchema: GenMessage<ListWebhooksRequest> = /*@__PURE__*/
+  messageDesc(file_cogmesh_gateway_v1_gateway, 60);
+
+/**
+ * @generated from message cogmesh.gateway.v1.ListWebhooksResponse
+ */
+export type ListWebhooksResponse = Message<"cogmesh.gateway.v1.ListWebhooksResponse"> & {
+  /**
+   * @generated from field: repeated cogmesh.scheduler.v1.Webhook webhooks = 1;
+   */
+  webhooks: Webhook[];
+};
+
+/**
+ * Describes the message cogmesh.gateway.v1.ListWebhooksResponse.
+ * Use `create(ListWebhooksResponseSchema)` to create a new message.
+ */
+export const ListWebhooksResponseSchema: GenMessage<ListWebhooksResponse> = /*@__PURE__*/
+  messageDesc(file_cogmesh_gateway_v1_gateway, 61);
+
+/**
+ * @generated from message cogmesh.gateway.v1.DeleteWebhookRequest
+ */
+export type DeleteWebhookRequest = Message<"cogmesh.gateway.v1.DeleteWebhookRequest"> & {
+  /**
+   * @generated from field: string webhook_id = 1;
+   */
+  webhookId: string;
+};
+
+/**
+ * Describes the message cogmesh.gateway.v1.DeleteWebhookRequest.
+ * Use `create(DeleteWebhookRequestSchema)` to create a new message.
+ */
+export const DeleteWebhookRequestSchema: GenMessage<DeleteWebhookRequest> = /*@__PURE__*/
+  messageDesc(file_cogmesh_gateway_v1_gateway, 62);
+
+/**
+ * @generated from message cogmesh.gateway.v1.DeleteWebhookResponse
+ */
+export type DeleteWebhookResponse = Message<"cogmesh.gateway.v1.DeleteWebhookResponse"> & {
+};
+
+/**
+ * Describes the message cogmesh.gateway.v1.DeleteWebhookResponse.
+ * Use `create(DeleteWebhookResponseSchema)` to create a new message.
+ */
+export const DeleteWebhookResponseSchema: GenMessage<DeleteWebhookResponse> = /*@__PURE__*/
+  messageDesc(file_cogmesh_gateway_v1_gateway, 63);
+
+/**
+ * @generated from message cogmesh.gateway.v1.ListDeliveriesRequest
+ */
+export type ListDeliveriesRequest = Message<"cogmesh.gateway.v1.ListDeliveriesRequest"> & {
+  /**
+   * @generated from field: string webhook_id = 1;
+   */
+  webhookId: string;
+
+  /**
+   * @generated from field: cogmesh.common.v1.PageRequest page = 2;
+   */
+  page?: PageRequest | undefined;
+};
+
+/**
+ * Describes the message cogmesh.gateway.v1.ListDeliveriesRequest.
+ * Use `create(ListDeliveriesRequestSchema)` to create a new message.
+ */
+export const ListDeliveriesRequestSchema: GenMessage<ListDeliveriesRequest> = /*@__PURE__*/
+  messageDesc(file_cogmesh_gateway_v1_gateway, 64);
+
+/**
+ * @generated from message cogmesh.gateway.v1.ListDeliveriesResponse
+ */
+export type ListDeliveriesResponse = Message<"cogmesh.gateway.v1.ListDeliveriesResponse"> & {
+  /**
+   * @generated from field: repeated cogmesh.scheduler.v1.Delivery deliveries = 1;
+   */
+  deliveries: Delivery[];
+
+  /**
+   * @generated from field: string next_cursor = 2;
+   */
+  nextCursor: string;
+};
+
+/**
+ * Describes the message cogmesh.gateway.v1.ListDeliveriesResponse.
+ * Use `create(ListDeliveriesResponseSchema)` to create a new message.
+ */
+export const ListDeliveriesResponseSchema: GenMessage<ListDeliveriesResponse> = /*@__PURE__*/
+  messageDesc(file_cogmesh_gateway_v1_gateway, 65);
+
+/**
+ * @generated from message cogmesh.gateway.v1.ListDeadLettersRequest
+ */
+export type ListDeadLettersRequest = Message<"cogmesh.gateway.v1.ListDeadLettersRequest"> & {
+  /**
+   * @generated from field: cogmesh.common.v1.PageRequest page = 1;
+   */
+  page?: PageRequest | undefined;
+};
+
+/**
+ * Describes the message cogmesh.gateway.v1.ListDeadLettersRequest.
+ * Use `create(ListDeadLettersRequestSchema)` to create a new message.
+ */
+export const ListDeadLettersRequestSchema: GenMessage<ListDeadLettersRequest> = /*@__PURE__*/
+  messageDesc(file_cogmesh_gateway_v1_gateway, 66);
+
+/**
+ * @generated from message cogmesh.gateway.v1.ListDeadLettersResponse
+ */
+export type ListDeadLettersResponse = Message<"cogmesh.gateway.v1.ListDeadLettersResponse"> & {
+  /**
+   * @generated from field: repeated cogmesh.scheduler.v1.DeadLetter dead_letters = 1;
+   */
+  deadLetters: DeadLetter[];
+
+  /**
+   * @generated from field: string next_cursor = 2;
+   */
+  nextCursor: string;
+};
+
+/**
+ * Describes the message cogmesh.gateway.v1.ListDeadLettersResponse.
+ * Use `create(ListDeadLettersResponseSchema)` to create a new message.
+ */
+export const ListDeadLettersResponseSchema: GenMessage<ListDeadLettersResponse> = /*@__PURE__*/
+  messageDesc(file_cogmesh_gateway_v1_gateway, 67);
+
+/**
+ * @generated from message cogmesh.gateway.v1.ReplayDeadLetterRequest
+ */
+export type ReplayDeadLetterRequest = Message<"cogmesh.gateway.v1.ReplayDeadLetterRequest"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message cogmesh.gateway.v1.ReplayDeadLetterRequest.
+ * Use `create(ReplayDeadLetterRequestSchema)` to create a new message.
+ */
+export const ReplayDeadLetterRequestSchema: GenMessage<ReplayDeadLetterRequest> = /*@__PURE__*/
+  messageDesc(file_cogmesh_gateway_v1_gateway, 68);
+
+/**
+ * @generated from message cogmesh.gateway.v1.ReplayDeadLetterResponse
+ */
+export type ReplayDeadLetterResponse = Message<"cogmesh.gateway.v1.ReplayDeadLetterResponse"> & {
+};
+
+/**
+ * Describes the message cogmesh.gateway.v1.ReplayDeadLetterResponse.
+ * Use `create(ReplayDeadLetterResponseSchema)` to create a new message.
+ */
+export const ReplayDeadLetterResponseSchema: GenMessage<ReplayDeadLetterResponse> = /*@__PURE__*/
+  messageDesc(file_cogmesh_gateway_v1_gateway, 69);
+
+/**
  * @generated from service cogmesh.gateway.v1.GatewayService
  */
 export const GatewayService: GenService<{
@@ -795,6 +1630,172 @@ export const GatewayService: GenService<{
     methodKind: "unary";
     input: typeof ExplainPolicyRequestSchema;
     output: typeof ExplainPolicyResponseSchema;
+  },
+  /**
+   * A new run of the same document, from its failed tasks on or from the start.
+   *
+   * @generated from rpc cogmesh.gateway.v1.GatewayService.RetryRun
+   */
+  retryRun: {
+    methodKind: "unary";
+    input: typeof RetryRunRequestSchema;
+    output: typeof RetryRunResponseSchema;
+  },
+  /**
+   * @generated from rpc cogmesh.gateway.v1.GatewayService.PauseRun
+   */
+  pauseRun: {
+    methodKind: "unary";
+    input: typeof PauseRunRequestSchema;
+    output: typeof PauseRunResponseSchema;
+  },
+  /**
+   * @generated from rpc cogmesh.gateway.v1.GatewayService.ResumeRun
+   */
+  resumeRun: {
+    methodKind: "unary";
+    input: typeof ResumeRunRequestSchema;
+    output: typeof ResumeRunResponseSchema;
+  },
+  /**
+   * @generated from rpc cogmesh.gateway.v1.GatewayService.SetPriority
+   */
+  setPriority: {
+    methodKind: "unary";
+    input: typeof SetPriorityRequestSchema;
+    output: typeof SetPriorityResponseSchema;
+  },
+  /**
+   * Answers an `approval` task.
+   *
+   * @generated from rpc cogmesh.gateway.v1.GatewayService.SignalTask
+   */
+  signalTask: {
+    methodKind: "unary";
+    input: typeof SignalTaskRequestSchema;
+    output: typeof SignalTaskResponseSchema;
+  },
+  /**
+   * @generated from rpc cogmesh.gateway.v1.GatewayService.ExplainWaiting
+   */
+  explainWaiting: {
+    methodKind: "unary";
+    input: typeof ExplainWaitingRequestSchema;
+    output: typeof ExplainWaitingResponseSchema;
+  },
+  /**
+   * @generated from rpc cogmesh.gateway.v1.GatewayService.ListScopes
+   */
+  listScopes: {
+    methodKind: "unary";
+    input: typeof ListScopesRequestSchema;
+    output: typeof ListScopesResponseSchema;
+  },
+  /**
+   * @generated from rpc cogmesh.gateway.v1.GatewayService.PutScope
+   */
+  putScope: {
+    methodKind: "unary";
+    input: typeof PutScopeRequestSchema;
+    output: typeof PutScopeResponseSchema;
+  },
+  /**
+   * @generated from rpc cogmesh.gateway.v1.GatewayService.PutSchedule
+   */
+  putSchedule: {
+    methodKind: "unary";
+    input: typeof PutScheduleRequestSchema;
+    output: typeof PutScheduleResponseSchema;
+  },
+  /**
+   * @generated from rpc cogmesh.gateway.v1.GatewayService.GetSchedule
+   */
+  getSchedule: {
+    methodKind: "unary";
+    input: typeof GetScheduleRequestSchema;
+    output: typeof GetScheduleResponseSchema;
+  },
+  /**
+   * @generated from rpc cogmesh.gateway.v1.GatewayService.ListSchedules
+   */
+  listSchedules: {
+    methodKind: "unary";
+    input: typeof ListSchedulesRequestSchema;
+    output: typeof ListSchedulesResponseSchema;
+  },
+  /**
+   * @generated from rpc cogmesh.gateway.v1.GatewayService.DeleteSchedule
+   */
+  deleteSchedule: {
+    methodKind: "unary";
+    input: typeof DeleteScheduleRequestSchema;
+    output: typeof DeleteScheduleResponseSchema;
+  },
+  /**
+   * @generated from rpc cogmesh.gateway.v1.GatewayService.TriggerSchedule
+   */
+  triggerSchedule: {
+    methodKind: "unary";
+    input: typeof TriggerScheduleRequestSchema;
+    output: typeof TriggerScheduleResponseSchema;
+  },
+  /**
+   * @generated from rpc cogmesh.gateway.v1.GatewayService.BackfillSchedule
+   */
+  backfillSchedule: {
+    methodKind: "unary";
+    input: typeof BackfillScheduleRequestSchema;
+    output: typeof BackfillScheduleResponseSchema;
+  },
+  /**
+   * @generated from rpc cogmesh.gateway.v1.GatewayService.PutWebhook
+   */
+  putWebhook: {
+    methodKind: "unary";
+    input: typeof PutWebhookRequestSchema;
+    output: typeof PutWebhookResponseSchema;
+  },
+  /**
+   * @generated from rpc cogmesh.gateway.v1.GatewayService.ListWebhooks
+   */
+  listWebhooks: {
+    methodKind: "unary";
+    input: typeof ListWebhooksRequestSchema;
+    output: typeof ListWebhooksResponseSchema;
+  },
+  /**
+   * @generated from rpc cogmesh.gateway.v1.GatewayService.DeleteWebhook
+   */
+  deleteWebhook: {
+    methodKind: "unary";
+    input: typeof DeleteWebhookRequestSchema;
+    output: typeof DeleteWebhookResponseSchema;
+  },
+  /**
+   * @generated from rpc cogmesh.gateway.v1.GatewayService.ListDeliveries
+   */
+  listDeliveries: {
+    methodKind: "unary";
+    input: typeof ListDeliveriesRequestSchema;
+    output: typeof ListDeliveriesResponseSchema;
+  },
+  /**
+   * Administrators of the host organisation only.
+   *
+   * @generated from rpc cogmesh.gateway.v1.GatewayService.ListDeadLetters
+   */
+  listDeadLetters: {
+    methodKind: "unary";
+    input: typeof ListDeadLettersRequestSchema;
+    output: typeof ListDeadLettersResponseSchema;
+  },
+  /**
+   * @generated from rpc cogmesh.gateway.v1.GatewayService.ReplayDeadLetter
+   */
+  replayDeadLetter: {
+    methodKind: "unary";
+    input: typeof ReplayDeadLetterRequestSchema;
+    output: typeof ReplayDeadLetterResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_cogmesh_gateway_v1_gateway, 0);
