@@ -1,12 +1,15 @@
 /**
- * The order in which ready tasks are offered. Between organisations: start-time fair queueing with equal weights, so one
- * with 10,000 tasks does not delay one with a single task. Inside an organisation: priority bands with ageing, as one
- * static rank per task (`readyAt - band * ageingMs`, smaller first), so waiting needs no updates. Ties: FIFO, then id.
+ * The order in which ready tasks are offered. Service classes first: a higher one is served before every lower one. In a
+ * class, between organisations: start-time fair queueing by weight, so one with 10,000 tasks does not delay one with a
+ * single task. Inside an organisation: priority bands with ageing, as one static rank per task (`readyAt - band * ageingMs`,
+ * smaller first), so waiting needs no updates. Ties: FIFO, then id.
  *
- * Tasks are grouped by what they need (`group`), so blocked work never hides runnable work and a pick looks at heap heads
- * only, never at every task.
+ * Limits come before the pick: what is in a closed scope is parked, is not considered and hides nobody. Tasks are kept by
+ * what they need (`group`) and by concurrency group, so a pick looks at heap heads only, never at every task.
  */
 import { Heap } from './heap.js';
+import { capabilityScope, groupScope, organisationScope, scopeNameOf } from './scope-keys.js';
+import { WaitingLane } from './waiting-lane.js';
 
 export interface ReadyTask {
   /** Unique: run, task and item. */
@@ -14,22 +17,52 @@ export interface ReadyTask {
   readonly organisation: string;
   /** What it needs; tasks of one group can be served by the same agents. */
   readonly group: string;
+  /** Concurrency group of its organisation. */
+  readonly concurrencyGroup?: string | undefined;
   /** 0-9. */
   readonly priority: number;
   /** Milliseconds since the epoch. */
   readonly readyAtMs: number;
 }
 
+/** What an organisation was granted. */
+export interface Share {
+  /** Of the turns in its class, relative to the others; above 0. */
+  readonly weight: number;
+  /** Higher ones are served first. */
+  readonly serviceClass: number;
+}
+
+interface Lane<T extends ReadyTask> {
+  readonly scope: string;
+  readonly tasks: WaitingLane<T>;
+}
+
 interface Queue<T extends ReadyTask> {
   readonly name: string;
+  share: Share;
   /** Virtual start time of its next task. */
   virtualTime: number;
-  readonly groups: Map<string, Heap<T>>;
+  readonly lanes: Map<string, Lane<T>>;
   size: number;
   waiting: boolean;
 }
 
+/** The organisations of one service class. */
+interface Turns<T extends ReadyTask> {
+  readonly serviceClass: number;
+  readonly queues: Heap<Queue<T>>;
+  virtualTime: number;
+}
+
+interface Picking<T extends ReadyTask> {
+  readonly limit: number;
+  readonly canRun: (group: string) => boolean;
+  readonly onTake: (task: T) => void;
+}
+
 export const defaultAgeingMs = 30_000;
+export const defaultShare: Share = { weight: 1, serviceClass: 0 };
 
 /** Negative when `a` goes first inside one organisation. */
 export function compareReady(a: ReadyTask, b: ReadyTask, ageingMs: number): number {
@@ -40,16 +73,16 @@ export function compareReady(a: ReadyTask, b: ReadyTask, ageingMs: number): numb
 }
 
 export class FairOrder<T extends ReadyTask> {
-  readonly #ageingMs: number;
+  readonly #compare: (a: T, b: T) => number;
   readonly #tasks = new Map<string, T>();
   readonly #queues = new Map<string, Queue<T>>();
-  readonly #order = new Heap<Queue<T>>(
-    (a, b) => a.virtualTime - b.virtualTime || (a.name < b.name ? -1 : Number(a.name > b.name)),
-  );
-  #virtualTime = 0;
+  /** Highest class first. */
+  readonly #classes: Turns<T>[] = [];
+  readonly #closed = new Set<string>();
 
   constructor(options: { readonly ageingMs?: number } = {}) {
-    this.#ageingMs = options.ageingMs ?? defaultAgeingMs;
+    const ageingMs = options.ageingMs ?? defaultAgeingMs;
+    this.#compare = (a, b) => compareReady(a, b, ageingMs);
   }
 
   get size(): number {
@@ -60,108 +93,187 @@ export class FairOrder<T extends ReadyTask> {
     return this.#tasks.has(key);
   }
 
-  /** Groups that have a task now. */
-  groups(): Set<string> {
-    const groups = new Set<string>();
-    for (const queue of this.#queues.values()) for (const group of queue.groups.keys()) groups.add(group);
-    return groups;
-  }
-
   /** Adds a task; one that is already in place stays where it is. */
   add(task: T): void {
     if (this.#tasks.has(task.key)) return;
     this.#tasks.set(task.key, task);
     const queue = this.#queueOf(task.organisation);
-    let heap = queue.groups.get(task.group);
-    if (!heap) queue.groups.set(task.group, (heap = new Heap((a, b) => compareReady(a, b, this.#ageingMs))));
-    heap.push(task);
+    this.#laneOf(queue, task.group).tasks.add(task);
     queue.size += 1;
+    this.#rejoin(queue);
   }
 
   /** Takes a task out of order, for example because its run was cancelled. */
   remove(key: string): void {
     const task = this.#tasks.get(key);
-    if (!task) return;
-    this.#tasks.delete(key);
-    this.#forget(task.organisation);
+    if (task) this.#forget(task);
+  }
+
+  /** Moves a waiting task to another band; it keeps the time it has waited. False when it does not wait here. */
+  reprioritise(key: string, priority: number): boolean {
+    const task = this.#tasks.get(key);
+    if (!task) return false;
+    this.#forget(task);
+    this.add({ ...task, priority });
+    return true;
+  }
+
+  /** From now on; turns that were taken are not reckoned anew. */
+  grant(organisation: string, share: Share): void {
+    const queue = this.#queueOf(organisation);
+    const before = queue.share;
+    queue.share = share;
+    if (before.serviceClass === share.serviceClass) return;
+    this.#turnsOf(before.serviceClass).queues.keep((other) => other !== queue);
+    queue.waiting = false;
+    queue.virtualTime = this.#turnsOf(share.serviceClass).virtualTime;
+    this.#rejoin(queue);
+  }
+
+  /** Nothing of the scope is offered until it is opened. */
+  close(scope: string): void {
+    this.#closed.add(scope);
+  }
+
+  open(scope: string): void {
+    if (!this.#closed.delete(scope)) return;
+    const { kind, organisation, name } = scopeNameOf(scope);
+    const queue = this.#queues.get(organisation);
+    if (!queue || kind === 'capability') return;
+    if (kind === 'group') for (const { tasks } of queue.lanes.values()) tasks.open(name);
+    else this.#rejoin(queue);
+  }
+
+  /** Tasks of the scope that wait here. */
+  sizeOf(scope: string): number {
+    const { kind, organisation, name } = scopeNameOf(scope);
+    if (kind === 'organisation') return this.#queues.get(name)?.size ?? 0;
+    let size = 0;
+    for (const queue of this.#queues.values()) {
+      if (kind === 'group' && queue.name !== organisation) continue;
+      for (const lane of queue.lanes.values()) {
+        if (kind === 'group') size += lane.tasks.sizeOf(name);
+        else if (lane.scope === scope) size += lane.tasks.size;
+      }
+    }
+    return size;
+  }
+
+  /** Place of a task among its organisation's, from 1, or `most + 1` beyond; undefined when it does not wait here. */
+  position(key: string, most: number): number | undefined {
+    const task = this.#tasks.get(key);
+    if (!task) return undefined;
+    let before = 0;
+    for (const { tasks } of this.#queues.get(task.organisation)?.lanes.values() ?? []) {
+      before += tasks.countBefore(task, most - before);
+    }
+    return before + 1;
   }
 
   /**
    * Takes tasks in order while `canRun` allows their group; `canRun` is asked again before each, since every task taken
-   * uses capacity. Capacity only shrinks during one call.
+   * uses capacity. Capacity only shrinks during one call; `onTake` may close scopes.
    */
   take(limit: number, canRun: (group: string) => boolean, onTake: (task: T) => void): number {
+    let taken = 0;
+    for (const turns of this.#classes) {
+      if (taken >= limit) break;
+      taken += this.#takeFrom(turns, { limit: limit - taken, canRun, onTake });
+    }
+    return taken;
+  }
+
+  #takeFrom(turns: Turns<T>, { limit, canRun, onTake }: Picking<T>): number {
     const aside: Queue<T>[] = [];
     let taken = 0;
     while (taken < limit) {
-      const queue = this.#order.pop();
+      const queue = turns.queues.pop();
       if (!queue) break;
       queue.waiting = false;
-      const task = queue.size === 0 ? undefined : this.#best(queue, canRun);
+      if (queue.size === 0 || this.#closed.has(organisationScope(queue.name))) continue;
+      const task = this.#best(queue, canRun);
       if (!task) {
-        if (queue.size > 0) aside.push(queue);
+        aside.push(queue);
         continue;
       }
-      this.#charge(queue, task);
+      this.#charge(queue, turns);
+      this.#forget(task);
       taken += 1;
       onTake(task);
     }
-    // Who could not run for want of an agent of its own kind saves up no turns meanwhile.
-    for (const queue of aside) {
-      queue.virtualTime = Math.max(queue.virtualTime, this.#virtualTime);
-      this.#enqueue(queue);
-    }
+    // Who could not run for want of an agent or of room under a limit saves up no turns meanwhile.
+    for (const queue of aside) this.#rejoin(queue);
     return taken;
   }
 
   #best(queue: Queue<T>, canRun: (group: string) => boolean): T | undefined {
     let best: T | undefined;
-    for (const [group, heap] of queue.groups) {
-      const head = this.#head(heap);
-      if (!head) queue.groups.delete(group);
-      else if (canRun(group) && (!best || compareReady(head, best, this.#ageingMs) < 0)) best = head;
+    for (const [group, lane] of queue.lanes) {
+      if (lane.tasks.size === 0) queue.lanes.delete(group);
+      if (lane.tasks.size === 0 || this.#closed.has(lane.scope) || !canRun(group)) continue;
+      const head = lane.tasks.head();
+      if (head && (!best || this.#compare(head, best) < 0)) best = head;
     }
     return best;
   }
 
-  /** The first live task of a heap; removed ones are dropped on the way. */
-  #head(heap: Heap<T>): T | undefined {
-    for (let head = heap.peek(); head !== undefined; head = heap.peek()) {
-      if (this.#tasks.get(head.key) === head) return head;
-      heap.pop();
-    }
-    return undefined;
-  }
-
-  #charge(queue: Queue<T>, task: T): void {
-    queue.groups.get(task.group)?.pop();
-    this.#tasks.delete(task.key);
-    queue.size -= 1;
-    this.#virtualTime = Math.max(this.#virtualTime, queue.virtualTime);
-    queue.virtualTime += 1;
-    this.#enqueue(queue);
+  /** It keeps its turn in the order even when this was its last task, so that who sends one at a time gains nothing. */
+  #charge(queue: Queue<T>, turns: Turns<T>): void {
+    turns.virtualTime = Math.max(turns.virtualTime, queue.virtualTime);
+    queue.virtualTime += 1 / queue.share.weight;
+    queue.waiting = true;
+    turns.queues.push(queue);
   }
 
   #queueOf(organisation: string): Queue<T> {
     let queue = this.#queues.get(organisation);
     if (!queue) {
-      queue = { name: organisation, virtualTime: this.#virtualTime, groups: new Map(), size: 0, waiting: false };
+      const { virtualTime } = this.#turnsOf(defaultShare.serviceClass);
+      queue = { name: organisation, share: defaultShare, virtualTime, lanes: new Map(), size: 0, waiting: false };
       this.#queues.set(organisation, queue);
     }
-    // Idle time earns no credit: who comes back starts where the others are.
-    if (queue.size === 0 && !queue.waiting) queue.virtualTime = Math.max(queue.virtualTime, this.#virtualTime);
-    this.#enqueue(queue);
     return queue;
   }
 
-  #enqueue(queue: Queue<T>): void {
-    if (queue.waiting) return;
-    queue.waiting = true;
-    this.#order.push(queue);
+  #laneOf(queue: Queue<T>, group: string): Lane<T> {
+    let lane = queue.lanes.get(group);
+    if (!lane) {
+      const tasks = new WaitingLane<T>({
+        compare: this.#compare,
+        isLive: (task) => this.#tasks.get(task.key) === task,
+        isClosed: (name) => this.#closed.has(groupScope(queue.name, name)),
+      });
+      queue.lanes.set(group, (lane = { scope: capabilityScope(group), tasks }));
+    }
+    return lane;
   }
 
-  #forget(organisation: string): void {
-    const queue = this.#queues.get(organisation);
-    if (queue) queue.size -= 1;
+  #turnsOf(serviceClass: number): Turns<T> {
+    const known = this.#classes.find((turns) => turns.serviceClass === serviceClass);
+    if (known) return known;
+    const queues = new Heap<Queue<T>>(
+      (a, b) => a.virtualTime - b.virtualTime || (a.name < b.name ? -1 : Number(a.name > b.name)),
+    );
+    const turns = { serviceClass, queues, virtualTime: 0 };
+    this.#classes.push(turns);
+    this.#classes.sort((a, b) => b.serviceClass - a.serviceClass);
+    return turns;
+  }
+
+  /** Idle time earns no credit: who comes back starts where the others are. */
+  #rejoin(queue: Queue<T>): void {
+    if (queue.waiting || queue.size === 0 || this.#closed.has(organisationScope(queue.name))) return;
+    const turns = this.#turnsOf(queue.share.serviceClass);
+    queue.virtualTime = Math.max(queue.virtualTime, turns.virtualTime);
+    queue.waiting = true;
+    turns.queues.push(queue);
+  }
+
+  #forget(task: T): void {
+    this.#tasks.delete(task.key);
+    const queue = this.#queues.get(task.organisation);
+    if (!queue) return;
+    queue.size -= 1;
+    queue.lanes.get(task.group)?.tasks.remove(task);
   }
 }

@@ -1,6 +1,6 @@
 /** A binary min-heap. `compare(a, b) < 0` puts `a` first. */
 export class Heap<T> {
-  readonly #items: T[] = [];
+  #items: T[] = [];
   readonly #compare: (a: T, b: T) => number;
 
   constructor(compare: (a: T, b: T) => number) {
@@ -34,6 +34,24 @@ export class Heap<T> {
       this.#sink();
     }
     return first;
+  }
+
+  /** Every item that goes before `item`, in no particular order; looks at no others but their neighbours. */
+  *before(item: T): Generator<T> {
+    const open = [0];
+    for (let at = open.pop(); at !== undefined; at = open.pop()) {
+      const found = this.#items[at];
+      if (found === undefined || this.#compare(found, item) >= 0) continue;
+      yield found;
+      open.push(2 * at + 1, 2 * at + 2);
+    }
+  }
+
+  /** Drops everything else. */
+  keep(isKept: (item: T) => boolean): void {
+    const items = this.#items.filter(isKept);
+    this.#items = [];
+    for (const item of items) this.push(item);
   }
 
   #sink(): void {

@@ -6,9 +6,16 @@ export {
   type RunLimits,
   type TaskDefaults,
 } from './limits.js';
-export { type NeededAccess, type RunPlan, type TaskPlan } from './run-plan.js';
+export {
+  type ApprovalRule,
+  type FailurePolicy,
+  type ItemFailurePolicy,
+  type NeededAccess,
+  type RunPlan,
+  type TaskPlan,
+} from './run-plan.js';
 export { accessNeededBy, parseRun, type ParseRunOptions } from './parse/parse-run.js';
-export { formatUses, isUsesProblem, parseUses, resourceOfUses, type Uses } from './uses.js';
+export { formatUses, isUsesProblem, parseUses, resourceOfUses, waitsInScheduler, type Uses } from './uses.js';
 export { suggestion } from './suggest.js';
 export { type Scope } from './expressions/expression.js';
 export { type ScopeKind } from './expressions/environment.js';
@@ -45,4 +52,27 @@ export {
   type ItemCounters,
   type OpenTask,
 } from './plan.js';
-export { compareReady, defaultAgeingMs, FairOrder, type ReadyTask } from './fair-order.js';
+export { compareReady, defaultAgeingMs, defaultShare, FairOrder, type ReadyTask, type Share } from './fair-order.js';
+export {
+  capabilityName,
+  capabilityScope,
+  groupScope,
+  organisationScope,
+  scopeKey,
+  scopesOf,
+  type LimitedKind,
+  type ScopeName,
+} from './scope-keys.js';
+export { noRule, ScopeBook, type Obstacle, type ScopeRule } from './scope-book.js';
+export { Throughput } from './throughput.js';
+export { bindSchedule, type ScheduleTime } from './schedules/bind-schedule.js';
+export { cronTimes, type CronTimes } from './schedules/cron-times.js';
+export {
+  defaultMisfireGraceMs,
+  nextStep,
+  type Misfire,
+  type Overlap,
+  type ScheduleState,
+  type Step,
+} from './schedules/next-step.js';
+export { webhookDelayMs } from './webhook-delay.js';
