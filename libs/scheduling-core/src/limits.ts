@@ -17,6 +17,12 @@ export interface RunLimits {
   readonly maxAttempts: number;
   /** Longest time-out, deadline or sleep, milliseconds. */
   readonly maxDurationMs: number;
+  /** Shortest `heartbeatTimeoutMs`: agents report every two seconds. */
+  readonly minHeartbeatTimeoutMs: number;
+  /** Runs inside runs, the outermost included. */
+  readonly maxNesting: number;
+  /** Labels one task may ask of its agent. */
+  readonly maxAffinities: number;
 }
 
 export const defaultRunLimits: RunLimits = {
@@ -30,6 +36,9 @@ export const defaultRunLimits: RunLimits = {
   maxIssues: 100,
   maxAttempts: 100,
   maxDurationMs: 30 * 24 * 3_600_000,
+  minHeartbeatTimeoutMs: 5_000,
+  maxNesting: 8,
+  maxAffinities: 16,
 };
 
 /** What a task gets that says nothing itself. */
@@ -43,11 +52,17 @@ export interface TaskDefaults {
 export interface RetryPolicy {
   /** The first attempt included. */
   readonly maxAttempts: number;
-  /** Wait before the second attempt, milliseconds; doubled for each further one. */
+  /** Wait before the second attempt, milliseconds; multiplied by `factor` for each further one. */
   readonly backoffMs: number;
   readonly maxBackoffMs: number;
+  /** 1-10; 2 when absent. */
+  readonly factor?: number;
   /** 0-1: the part of the wait that is random. */
   readonly jitter: number;
+  /** Only these error codes are tried again, whether the agent called them retryable or not. */
+  readonly on?: readonly string[];
+  /** These error codes are never tried again. */
+  readonly notOn?: readonly string[];
 }
 
 export const defaultTaskDefaults: TaskDefaults = {

@@ -124,10 +124,25 @@ describe('retry', () => {
   const retry = { maxAttempts: 3, backoffMs: 100, maxBackoffMs: 1_000, jitter: 0.5 };
 
   it('retries retryable errors until the attempts are spent', () => {
-    expect(afterError({ retryable: true, attempt: 1, retry }, 0)).toEqual({ event: 'retry', delayMs: 100 });
-    expect(afterError({ retryable: true, attempt: 2, retry }, 0)).toEqual({ event: 'retry', delayMs: 200 });
-    expect(afterError({ retryable: true, attempt: 3, retry }, 0)).toEqual({ event: 'fail' });
-    expect(afterError({ retryable: false, attempt: 1, retry }, 0)).toEqual({ event: 'fail' });
+    expect(afterError({ code: 'x', retryable: true, attempt: 1, retry }, 0)).toEqual({ event: 'retry', delayMs: 100 });
+    expect(afterError({ code: 'x', retryable: true, attempt: 2, retry }, 0)).toEqual({ event: 'retry', delayMs: 200 });
+    expect(afterError({ code: 'x', retryable: true, attempt: 3, retry }, 0)).toEqual({ event: 'fail' });
+    expect(afterError({ code: 'x', retryable: false, attempt: 1, retry }, 0)).toEqual({ event: 'fail' });
+  });
+
+  it('follows the codes its policy names, whatever the agent says of them', () => {
+    const next = (code: string, retryable: boolean, policy: object) =>
+      afterError({ code, retryable, attempt: 1, retry: { ...retry, ...policy } }, 0).event;
+    expect(next('invalid_input', false, { on: ['invalid_input'] })).toBe('retry');
+    expect(next('engine_crashed', true, { on: ['invalid_input'] })).toBe('fail');
+    expect(next('engine_crashed', true, { notOn: ['engine_crashed'] })).toBe('fail');
+    expect(next('timeout', true, { notOn: ['engine_crashed'] })).toBe('retry');
+  });
+
+  it('grows by its factor', () => {
+    const of = (attempt: number) => backoffMs({ ...retry, factor: 3 }, attempt, 0);
+    expect([1, 2, 3, 4].map(of)).toEqual([100, 300, 900, 1_000]);
+    expect(backoffMs({ ...retry, factor: 1 }, 9, 0)).toBe(100);
   });
 
   it('stays inside its bounds for any attempt', () => {

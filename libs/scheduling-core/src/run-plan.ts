@@ -34,10 +34,42 @@ export interface TaskPlan {
   readonly timeoutMs: number;
   /** Ready to started, milliseconds. */
   readonly queueTimeoutMs?: number;
+  /** Without a sign of life of the attempt for so long it counts as lost, milliseconds. */
+  readonly heartbeatTimeoutMs?: number;
+  /** What a failure for good means for the rest of the run; `fail` when absent. */
+  readonly onFailure?: FailurePolicy;
+  /** What an item that fails for good means for its forEach; `fail` when absent. */
+  readonly itemFailure?: ItemFailurePolicy;
+  /** Tasks of the organisation that name the same group share its limits. */
+  readonly concurrencyGroup?: string;
+  /** Labels the agent must carry, each with this value. */
+  readonly affinity?: Readonly<Record<string, string>>;
+  /** The author named the priority: a change of the run's leaves it alone. */
+  readonly ownPriority?: true;
+  /** Only of `approval`. */
+  readonly approval?: ApprovalRule;
+  /** Only of `run`: the nested run; its input is replaced by the task's. */
+  readonly nested?: RunPlan;
+}
+
+/**
+ * `fail`: the run fails, descendants are skipped, nothing new starts. `continue`: descendants are skipped, the rest goes on,
+ * the run fails at its end. `ignore`: children go on with output null, as if it had succeeded.
+ */
+export type FailurePolicy = 'fail' | 'continue' | 'ignore';
+
+/** `fail`: the first failed item fails the task. `continue`: failed items are null in the list. */
+export type ItemFailurePolicy = 'fail' | 'continue';
+
+export interface ApprovalRule {
+  /** Different subjects that must approve. */
+  readonly approvers: 1 | 2;
+  /** An approver holds at least one of them; empty means anybody whom policy allows. */
+  readonly roles: readonly string[];
 }
 
 /** A right the submitter needs for what the document names. */
 export interface NeededAccess {
-  readonly action: 'create' | 'infer' | 'read';
+  readonly action: 'create' | 'infer' | 'read' | 'write' | 'approve';
   readonly resource: string;
 }

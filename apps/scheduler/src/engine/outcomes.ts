@@ -70,7 +70,7 @@ export class Outcomes {
   retryOrFail(task: TaskRow, failure: Failure, planOf: PlanOf): boolean {
     const { retry } = planOf(task);
     const retryable = failure.retryable && this.#unit.run(task).error === null;
-    const next = afterError({ retryable, attempt: task.attempt, retry }, this.#random());
+    const next = afterError({ code: failure.code, retryable, attempt: task.attempt, retry }, this.#random());
     if (next.event === 'fail') return this.fail(task, failure);
     return this.#unit.move(task, 'retry', { error: JSON.stringify(failure), dueAt: this.#unit.now + next.delayMs });
   }

@@ -81,6 +81,17 @@ export class ObjectReader {
     return undefined;
   }
 
+  /** One of the named texts. */
+  choice<T extends string>(field: string, choices: readonly T[]): T | undefined {
+    const value = this.text(field, { maxLength: 200 });
+    const chosen = choices.find((choice) => choice === value);
+    if (value !== undefined && chosen === undefined) {
+      const known = choices.map((choice) => `"${choice}"`).join(', ');
+      this.issue(field, 'invalid_choice', `"${value}" is none of ${known}${suggestion(value, choices)}`);
+    }
+    return chosen;
+  }
+
   list(field: string, bounds: { readonly max: number }): readonly unknown[] | undefined {
     const value = this.#value[field];
     if (value === undefined) return undefined;

@@ -21,6 +21,10 @@ function refusal(act: () => unknown): CogmeshError {
 const issuesOf = (document: unknown): readonly Issue[] => refusal(() => parse(document)).details.issues ?? [];
 const script = (id: string, fields: object = {}) => ({ id, uses: 'script', script: 'return 1', ...fields });
 
+const nested = (id: string, document: object, fields: object = {}) => ({ id, uses: 'run', document, ...fields });
+/** A run inside a run inside …, `levels` in all. */
+const deep = (levels: number): object => ({ tasks: [levels === 1 ? script('a') : nested('a', deep(levels - 1))] });
+
 const invoice = {
   name: 'read-invoice',
   priority: 7,
@@ -69,6 +73,40 @@ describe('parseRun', () => {
     ]);
   });
 
+  it('plans what a task says about failure, placement and waiting', () => {
+    const plan = parse({
+      priority: 6,
+      tasks: [
+        script('a', {
+          onFailure: 'continue', heartbeatTimeoutMs: 5_000, concurrencyGroup: 'gpu', affinity: { zone: 'b' },
+          retry: { factor: 1.5, on: ['engine_crashed'], notOn: ['timeout'] },
+        }),
+        script('b', { forEach: '${{ input }}', itemFailure: 'continue', onFailure: 'ignore', priority: 1 }),
+        { id: 'c', uses: 'approval', input: { message: '${{ tasks.a.output }}', approvers: 2, roles: ['boss'] } },
+        nested('d', { tasks: [{ id: 'x', uses: 'model:ocr', input: { $blob: 'blob_1' } }] }, { priority: 8 }),
+      ],
+    }); // prettier-ignore
+    expect(plan.tasks[0]).toMatchObject({
+      onFailure: 'continue', heartbeatTimeoutMs: 5_000, concurrencyGroup: 'gpu', affinity: { zone: 'b' },
+      retry: { factor: 1.5, on: ['engine_crashed'], notOn: ['timeout'] },
+    }); // prettier-ignore
+    expect(plan.tasks[0]?.ownPriority).toBeUndefined();
+    expect(plan.tasks[1]).toMatchObject({
+      itemFailure: 'continue',
+      onFailure: 'ignore',
+      priority: 1,
+      ownPriority: true,
+    });
+    expect(plan.tasks[2]).toMatchObject({ depends: ['a'], approval: { approvers: 2, roles: ['boss'] } });
+    expect(plan.tasks[3]?.nested).toMatchObject({ priority: 8, tasks: [{ uses: 'model:globex/ocr', priority: 8 }] });
+    expect(accessNeededBy(plan, 'globex').map((need) => need.resource)).toEqual([
+      '/runs',
+      '/models/globex/ocr',
+      '/blobs/blob_1',
+    ]);
+    expect(parse(deep(8)).tasks).toHaveLength(1);
+  });
+
   it('takes priority 5 when nothing is said', () => {
     expect(parse({ tasks: [script('a')] }).tasks[0]?.priority).toBe(5);
   });
@@ -88,7 +126,26 @@ describe('parseRun', () => {
     ['maxParallel without forEach', { tasks: [script('a', { maxParallel: 2 })] }, 'tasks[0].maxParallel', 'misplaced_field', /forEach/],
     ['an unknown kind', { tasks: [{ id: 'a', uses: 'modell:x' }] }, 'tasks[0].uses', 'invalid_uses', /none of/],
     ['a bad range', { tasks: [{ id: 'a', uses: 'model:acme/x@four' }] }, 'tasks[0].uses', 'invalid_range', /four/],
-    ['a kind of a later release', { tasks: [{ id: 'a', uses: 'approval' }] }, 'tasks[0].uses', 'unsupported_uses', /release/],
+    ['a misspelt kind', { tasks: [{ id: 'a', uses: 'aproval' }] }, 'tasks[0].uses', 'invalid_uses', /did you mean "approval"/],
+    ['a misspelt policy', { tasks: [script('a', { onFailure: 'ignored' })] }, 'tasks[0].onFailure', 'invalid_choice', /did you mean "ignore"/],
+    ['itemFailure without forEach', { tasks: [script('a', { itemFailure: 'continue' })] }, 'tasks[0].itemFailure', 'misplaced_field', /forEach/],
+    ['a heartbeat time-out no agent can keep', { tasks: [script('a', { heartbeatTimeoutMs: 100 })] }, 'tasks[0].heartbeatTimeoutMs', 'out_of_range', /5000/],
+    ['a group that is no name', { tasks: [script('a', { concurrencyGroup: 'A B' })] }, 'tasks[0].concurrencyGroup', 'invalid_name', /A B/],
+    ['an affinity that is no text', { tasks: [script('a', { affinity: { gpu: true } })] }, 'tasks[0].affinity.gpu', 'invalid_type', /a string/],
+    ['a misspelt retry field', { tasks: [script('a', { retry: { notOnn: [] } })] }, 'tasks[0].retry.notOnn', 'unknown_field', /did you mean "notOn"/],
+    ['a code that is none', { tasks: [script('a', { retry: { on: ['Oops!'] } })] }, 'tasks[0].retry.on[0]', 'invalid_code', /error code/],
+    ['a code in both lists', { tasks: [script('a', { retry: { on: ['x', 'y'], notOn: ['y'] } })] }, 'tasks[0].retry.on[1]', 'conflict', /notOn/],
+    ['a factor below one', { tasks: [script('a', { retry: { factor: 0.5 } })] }, 'tasks[0].retry.factor', 'out_of_range', /1 to 10/],
+    ['three approvers', { tasks: [{ id: 'a', uses: 'approval', input: { approvers: 3 } }] }, 'tasks[0].input.approvers', 'out_of_range', /1 to 2/],
+    ['computed approvers', { tasks: [{ id: 'a', uses: 'approval', input: { approvers: '${{ input.n }}' } }] }, 'tasks[0].input.approvers', 'invalid_type', /a number/],
+    ['computed roles', { tasks: [{ id: 'a', uses: 'approval', input: { roles: ['${{ input.r }}'] } }] }, 'tasks[0].input.roles[0]', 'invalid_type', /role/],
+    ['an approval for each', { tasks: [{ id: 'a', uses: 'approval', forEach: '${{ input }}' }] }, 'tasks[0].forEach', 'misplaced_field', /once/],
+    ['a run without document', { tasks: [{ id: 'a', uses: 'run' }] }, 'tasks[0].document', 'required', /document/],
+    ['a document elsewhere', { tasks: [script('a', { document: {} })] }, 'tasks[0].document', 'misplaced_field', /run/],
+    ['a mistake in a nested run', { tasks: [nested('a', { tasks: [script('x'), script('y', { depends: ['z'] })] })] }, 'tasks[0].document.tasks[1].depends[0]', 'unknown_task', /no task "z"/],
+    ['a nested run that reads outside', { tasks: [script('out'), nested('a', { tasks: [script('x', { input: '${{ tasks.out.output }}' })] })] }, 'tasks[1].document.tasks[0].input', 'unknown_task', /no task "out"/],
+    ['a cycle in a nested run', { tasks: [nested('a', { tasks: [script('x', { depends: ['y'] }), script('y', { depends: ['x'] })] })] }, 'tasks[0].document.tasks', 'cycle', /->/],
+    ['runs nested too deep', deep(9), `tasks[0]${'.document.tasks[0]'.repeat(7)}.document`, 'too_deep', /8 deep/],
     ['a priority out of range', { tasks: [script('a')], priority: 10 }, 'priority', 'out_of_range', /0 to 9/],
     ['a priority that is text', { tasks: [script('a')], priority: 'high' }, 'priority', 'invalid_type', /a number/],
     ['sleep without duration', { tasks: [{ id: 'a', uses: 'sleep' }] }, 'tasks[0].input', 'required', /durationMs/],

@@ -41,21 +41,35 @@ export function parseRun(documentJson: string, options: ParseRunOptions): RunPla
 }
 
 function readRun(document: unknown, options: ParseRunOptions, issues: IssueList): RunPlan | undefined {
-  const { organisation, limits = defaultRunLimits, defaults = defaultTaskDefaults } = options;
+  const { limits = defaultRunLimits, defaults = defaultTaskDefaults } = options;
   const reader = ObjectReader.of(document, '', issues);
-  if (!reader) return undefined;
+  const { organisation } = options;
+  return (
+    reader && readDocument(reader, { organisation, limits, defaults, issues, priority: defaults.priority, depth: 1 })
+  );
+}
+
+interface DocumentContext extends Pick<TaskContext, 'organisation' | 'priority' | 'limits' | 'defaults' | 'issues'> {
+  /** 1 for the run itself, one more for each run it is nested in. */
+  readonly depth: number;
+}
+
+function readDocument(reader: ObjectReader, context: DocumentContext): RunPlan {
+  const { limits, issues } = context;
   reader.allowOnly(runFields);
   const name = reader.text('name', { maxLength: 200 });
-  const priority = reader.number('priority', { min: 0, max: 9 }) ?? defaults.priority;
+  const priority = reader.number('priority', { min: 0, max: 9 }) ?? context.priority;
   const deadlineMs = reader.number('deadlineMs', { min: 1, max: limits.maxDurationMs });
   const entries = readEntries(reader, limits, issues);
   const taskIds = new Set(entries.map((entry) => entry.id));
   const checker = { issues, limits, taskIds, depends: new Set<string>() };
-  checkData(reader.json('input'), 'input', issues);
-  checkTemplate(reader.json('output'), { path: 'output', kind: 'task' }, checker);
-  const context: TaskContext = { organisation, priority, limits, defaults, issues, taskIds };
-  const tasks = entries.flatMap(({ reader: entry, id }) => parseTask(entry, id, context) ?? []);
-  reportCycle(tasks, issues);
+  checkData(reader.json('input'), reader.pathOf('input'), issues);
+  checkTemplate(reader.json('output'), { path: reader.pathOf('output'), kind: 'task' }, checker);
+  const nested = (document: ObjectReader, own: number) => readNested(document, { ...context, priority: own });
+  const tasks = entries.flatMap(
+    ({ reader: entry, id }) => parseTask(entry, id, { ...context, priority, taskIds, nested }) ?? [],
+  );
+  reportCycle(tasks, reader, issues);
   return {
     name: name ?? '',
     priority,
@@ -65,6 +79,14 @@ function readRun(document: unknown, options: ParseRunOptions, issues: IssueList)
     ...(deadlineMs === undefined ? {} : { deadlineMs }),
     ...(reader.has('output') ? { output: reader.json('output') } : {}),
   };
+}
+
+function readNested(document: ObjectReader, context: DocumentContext): RunPlan | undefined {
+  const { maxNesting } = context.limits;
+  const depth = context.depth + 1;
+  if (depth <= maxNesting) return readDocument(document, { ...context, depth });
+  document.issue('', 'too_deep', `runs are nested at most ${maxNesting} deep`);
+  return undefined;
 }
 
 interface Entry {
@@ -78,7 +100,7 @@ function readEntries(reader: ObjectReader, limits: RunLimits, issues: IssueList)
   else if (tasks?.length === 0) reader.issue('tasks', 'required', 'a run has at least one task');
   const seen = new Map<string, number>();
   return (tasks ?? []).flatMap((value, index) => {
-    const entry = ObjectReader.of(value, `tasks[${index}]`, issues);
+    const entry = ObjectReader.of(value, reader.pathOf(`tasks[${index}]`), issues);
     const id = entry?.text('id', { maxLength: 200, required: true });
     if (!entry || id === undefined) return [];
     const earlier = seen.get(id);
@@ -103,23 +125,30 @@ function readLabels(reader: ObjectReader, limits: RunLimits): Record<string, str
   return Object.fromEntries(read);
 }
 
-function reportCycle(tasks: readonly TaskPlan[], issues: IssueList): void {
+function reportCycle(tasks: readonly TaskPlan[], reader: ObjectReader, issues: IssueList): void {
   const cycle = findCycle(new Map(tasks.map((task) => [task.id, task.depends])));
-  if (cycle) issues.add('tasks', 'cycle', `tasks depend on each other: ${cycle.join(' -> ')}`);
+  if (cycle) issues.add(reader.pathOf('tasks'), 'cycle', `tasks depend on each other: ${cycle.join(' -> ')}`);
 }
 
-/** Everything the submitter must be allowed: create a run, infer each model and tool, read each blob. */
+/** Everything the submitter must be allowed: create a run, infer each model and tool, read each blob, nested runs included. */
 export function accessNeededBy(plan: RunPlan, organisation: string): NeededAccess[] {
   const needed = new Map<string, NeededAccess>([['create /runs', { action: 'create', resource: '/runs' }]]);
-  const need = (action: NeededAccess['action'], resource: string) =>
-    needed.set(`${action} ${resource}`, { action, resource });
-  for (const { uses } of plan.tasks) {
+  collectAccess(plan, organisation, (action, resource) => needed.set(`${action} ${resource}`, { action, resource }));
+  return [...needed.values()];
+}
+
+function collectAccess(
+  plan: RunPlan,
+  organisation: string,
+  need: (action: NeededAccess['action'], resource: string) => void,
+): void {
+  for (const { uses, nested } of plan.tasks) {
     const parsed = parseUses(uses, organisation);
     const resource = isUsesProblem(parsed) ? undefined : resourceOfUses(parsed);
     if (resource !== undefined) need('infer', resource);
+    if (nested) collectAccess(nested, organisation, need);
   }
   for (const id of blobIdsIn([plan.input, plan.output ?? null, ...plan.tasks.map((task) => task.input)])) {
     need('read', `/blobs/${id}`);
   }
-  return [...needed.values()];
 }

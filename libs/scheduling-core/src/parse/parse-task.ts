@@ -2,12 +2,14 @@
 import { Buffer } from 'node:buffer';
 import { hasExpression } from '../expressions/template.js';
 import type { IssueList } from '../issue-list.js';
-import type { RetryPolicy, RunLimits, TaskDefaults } from '../limits.js';
-import type { TaskPlan } from '../run-plan.js';
+import type { RunLimits, TaskDefaults } from '../limits.js';
+import type { RunPlan, TaskPlan } from '../run-plan.js';
 import { suggestion } from '../suggest.js';
 import { formatUses, isUsesProblem, parseUses, type Uses } from '../uses.js';
 import { checkTemplate, type TemplateChecker } from './check-template.js';
 import type { ObjectReader } from './object-reader.js';
+import { readFlow, readWaiting } from './parse-flow.js';
+import { readRetry } from './parse-retry.js';
 
 export interface TaskContext {
   readonly organisation: string;
@@ -16,11 +18,13 @@ export interface TaskContext {
   readonly defaults: TaskDefaults;
   readonly issues: IssueList;
   readonly taskIds: ReadonlySet<string>;
+  /** Reads the document of a nested run of a task with this priority. */
+  readonly nested: (document: ObjectReader, priority: number) => RunPlan | undefined;
 }
 
 const fields = [
   'id', 'uses', 'depends', 'priority', 'input', 'when', 'forEach', 'maxParallel', 'script', 'retry', 'timeoutMs',
-  'queueTimeoutMs',
+  'queueTimeoutMs', 'heartbeatTimeoutMs', 'onFailure', 'itemFailure', 'concurrencyGroup', 'affinity', 'document',
 ]; // prettier-ignore
 
 /** Undefined when it is too broken to plan; the issues say why. */
@@ -31,23 +35,30 @@ export function parseTask(reader: ObjectReader, id: string, context: TaskContext
   const depends = readDepends(reader, id, context);
   const expressions = readExpressions(reader, id, { context, depends });
   const timing = readTiming(reader, limits);
-  const priority = reader.number('priority', { min: 0, max: 9 }) ?? context.priority;
+  const ownPriority = reader.number('priority', { min: 0, max: 9 });
+  const priority = ownPriority ?? context.priority;
   const retry = readRetry(reader, context);
+  const flow = readFlow(reader, limits);
   if (!uses) return undefined;
   const script = readScript(reader, uses, limits);
   if (uses.kind === 'sleep') checkSleep(reader, limits);
-  const plan = {
+  const waiting = readWaiting(reader, { uses, nested: (document) => context.nested(document, priority) });
+  return {
     id,
     uses: formatUses(uses),
     depends: [...depends],
     priority,
     input: reader.json('input'),
     retry,
-    timeoutMs: defaults.timeoutMs,
+    // People and whole runs take their time: only what the author says ends them.
+    timeoutMs: uses.kind === 'approval' || uses.kind === 'run' ? limits.maxDurationMs : defaults.timeoutMs,
     ...expressions,
     ...timing,
+    ...flow,
+    ...waiting,
+    ...(ownPriority === undefined ? {} : { ownPriority: true }),
+    ...(script === undefined ? {} : { script }),
   };
-  return script === undefined ? plan : { ...plan, script };
 }
 
 type Expressions = Pick<TaskPlan, 'when' | 'forEach' | 'maxParallel'>;
@@ -129,20 +140,6 @@ function readScript(reader: ObjectReader, uses: Uses, limits: RunLimits): string
   }
   if (script?.trim() === '') reader.issue('script', 'required', 'the script is empty');
   return script;
-}
-
-function readRetry(reader: ObjectReader, { limits, defaults }: TaskContext): RetryPolicy {
-  const retry = reader.object('retry');
-  if (!retry) return defaults.retry;
-  retry.allowOnly(['maxAttempts', 'backoffMs', 'maxBackoffMs', 'jitter']);
-  const duration = { min: 0, max: limits.maxDurationMs };
-  const backoffMs = retry.number('backoffMs', duration) ?? defaults.retry.backoffMs;
-  return {
-    maxAttempts: retry.number('maxAttempts', { min: 1, max: limits.maxAttempts }) ?? defaults.retry.maxAttempts,
-    backoffMs,
-    maxBackoffMs: retry.number('maxBackoffMs', duration) ?? Math.max(backoffMs, defaults.retry.maxBackoffMs),
-    jitter: retry.number('jitter', { min: 0, max: 1, integer: false }) ?? defaults.retry.jitter,
-  };
 }
 
 function checkSleep(reader: ObjectReader, limits: RunLimits): void {
