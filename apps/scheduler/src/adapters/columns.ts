@@ -42,6 +42,7 @@ export const taskColumns: Columns<TaskRow> = {
   organisation: ['organisation', 'text'],
   uses: ['uses', 'text'],
   priority: ['priority', 'integer'],
+  concurrencyGroup: ['concurrency_group', 'text'],
   plan: ['plan', 'text'],
   item: ['item', 'text'],
   control: ['control', 'integer'],

@@ -3,6 +3,7 @@
  * serve exactly the questions the engine asks: ready, held by an agent, due, unfinished.
  */
 import { collateC, sql, type Migration, type SqlRunner } from '@cogmesh/database';
+import { scopesMigration } from './migrations/0002-scopes.js';
 
 const held = sql.raw(`('CLAIMED', 'PUBLISHED', 'RUNNING')`);
 const open = sql.raw(`('BLOCKED', 'READY', 'CLAIMED', 'PUBLISHED', 'RUNNING', 'RETRY_WAIT', 'WAITING')`);
@@ -134,4 +135,5 @@ export const schedulerMigrations: readonly Migration[] = [
       await createTheRest(db);
     },
   },
+  scopesMigration,
 ];

@@ -127,6 +127,7 @@ function taskRow(
     organisation,
     uses: task.uses,
     priority: task.priority,
+    concurrencyGroup: task.concurrencyGroup ?? null,
     plan: JSON.stringify(task),
     item: null,
     control: isControl ? 1 : 0,

@@ -12,6 +12,9 @@ export interface HeldAttempt {
   readonly agentId: string | null;
   readonly queue: string | null;
   readonly capability: string;
+  readonly organisation: string;
+  readonly uses: string;
+  readonly concurrencyGroup: string | null;
 }
 
 export interface Due {
@@ -22,7 +25,7 @@ export interface Due {
 }
 
 const readyColumns = [
-  'runId', 'taskId', 'itemIndex', 'organisation', 'uses', 'priority', 'readyAt', 'control',
+  'runId', 'taskId', 'itemIndex', 'organisation', 'uses', 'concurrencyGroup', 'priority', 'readyAt', 'control',
 ] as const satisfies readonly (keyof TaskRow)[]; // prettier-ignore
 
 export class SqlWorkQueue {
@@ -39,7 +42,8 @@ export class SqlWorkQueue {
 
   held(): Promise<HeldAttempt[]> {
     return this.#db.query(sql<HeldAttempt>`select t.attempt_id as "attemptId", t.run_id as "runId", t.state,
-      t.agent_id as "agentId", t.queue, t.capability from tasks t
+      t.agent_id as "agentId", t.queue, t.capability, t.organisation, t.uses,
+      t.concurrency_group as "concurrencyGroup" from tasks t
       where t.state in ('CLAIMED', 'PUBLISHED', 'RUNNING') and t.attempt_id is not null`);
   }
 

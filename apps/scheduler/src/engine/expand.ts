@@ -44,7 +44,7 @@ function itemRow(
   { parent, plan, item, itemIndex }: { parent: TaskRow; plan: TaskPlan; item: Json; itemIndex: number },
   { now, isOpen }: { now: number; isOpen: boolean },
 ): TaskRow {
-  const { runId, taskId, position, organisation, uses, priority } = parent;
+  const { runId, taskId, position, organisation, uses, priority, concurrencyGroup } = parent;
   return {
     ...freshTask,
     runId,
@@ -54,6 +54,7 @@ function itemRow(
     organisation,
     uses,
     priority,
+    concurrencyGroup,
     plan: null,
     item: JSON.stringify(item),
     control: 0,

@@ -45,6 +45,8 @@ export interface TaskRow {
   readonly organisation: string;
   readonly uses: string;
   readonly priority: number;
+  /** Of its organisation; items are in their task's. */
+  readonly concurrencyGroup: string | null;
   /** JSON of the TaskPlan; null for items, which follow their task's. */
   readonly plan: string | null;
   /** JSON of the item's value; null for tasks. */
@@ -126,15 +128,16 @@ export interface ReadyEntry {
   readonly organisation: string;
   /** What it needs: its canonical `uses`. */
   readonly group: string;
+  readonly concurrencyGroup?: string | undefined;
   readonly priority: number;
   readonly readyAtMs: number;
   readonly control: boolean;
 }
 
 export function readyEntry(
-  row: Pick<TaskRow, 'runId' | 'taskId' | 'itemIndex' | 'organisation' | 'uses' | 'priority' | 'readyAt' | 'control'>,
+  row: Pick<TaskRow, 'runId' | 'taskId' | 'itemIndex' | 'organisation' | 'uses' | 'concurrencyGroup' | 'priority' | 'readyAt' | 'control'>,
 ): ReadyEntry {
-  const { runId, taskId, itemIndex, organisation, uses, priority, readyAt, control } = row;
+  const { runId, taskId, itemIndex, organisation, uses, concurrencyGroup, priority, readyAt, control } = row;
   const key = taskKey(row);
   return {
     key,
@@ -143,6 +146,7 @@ export function readyEntry(
     itemIndex,
     organisation,
     group: uses,
+    ...(concurrencyGroup === null ? {} : { concurrencyGroup }),
     priority,
     readyAtMs: readyAt ?? 0,
     control: control === 1,
