@@ -43,6 +43,8 @@ export {
   itemsToRelease,
   planExpansion,
   planFailure,
+  planLostItems,
+  planSkips,
   releaseChildren,
   type AfterItems,
   type BlockedChild,

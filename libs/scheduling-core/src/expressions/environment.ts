@@ -4,8 +4,8 @@
  */
 import { Environment } from '@marcbachmann/cel-js';
 
-/** Which names are in scope: a task's own fields, or those of a forEach item as well. */
-export type ScopeKind = 'task' | 'item';
+/** Which names are in scope: a task's own fields, those of a forEach item as well, or only what fires a schedule. */
+export type ScopeKind = 'task' | 'item' | 'schedule';
 
 const maxDepth = 64;
 
@@ -17,16 +17,13 @@ const arithmetic: readonly (readonly [string, (a: number, b: number) => number])
   ['%', (a, b) => a % b],
 ];
 
-function createEnvironment(): Environment {
+function createBase(): Environment {
   const environment = new Environment({
     unlistedVariablesAreDyn: false,
     homogeneousAggregateLiterals: false,
     enableOptionalTypes: true,
     limits: { maxAstNodes: 2_000, maxDepth, maxListElements: 1_000, maxMapEntries: 1_000 },
-  })
-    .registerVariable('input', 'dyn')
-    .registerVariable('tasks', 'map')
-    .registerVariable('run', 'map');
+  });
   for (const [operator, compute] of arithmetic) {
     environment
       .registerOperator(`double ${operator} int`, (a: number, b: bigint) => compute(a, Number(b)))
@@ -35,12 +32,19 @@ function createEnvironment(): Environment {
   return environment.registerOperator('double % double', (a: number, b: number) => a % b);
 }
 
-const task = createEnvironment();
+const base = createBase();
+const schedule = base.clone().registerVariable('schedule', 'map');
+const task = base
+  .clone()
+  .registerVariable('input', 'dyn')
+  .registerVariable('tasks', 'map')
+  .registerVariable('run', 'map');
 const item = task.clone().registerVariable('item', 'dyn').registerVariable('index', 'int');
 
-export const environments: Readonly<Record<ScopeKind, Environment>> = { task, item };
+export const environments: Readonly<Record<ScopeKind, Environment>> = { task, item, schedule };
 
 export const namesInScope: Readonly<Record<ScopeKind, readonly string[]>> = {
   task: ['input', 'tasks', 'run'],
   item: ['input', 'tasks', 'run', 'item', 'index'],
+  schedule: ['schedule'],
 };

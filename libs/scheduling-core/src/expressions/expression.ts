@@ -18,6 +18,8 @@ export interface Scope {
   readonly tasks: Readonly<Record<string, { readonly output: Json; readonly state: string }>>;
   readonly item?: Json;
   readonly index?: number;
+  /** Only where a schedule's document is made into a run document. */
+  readonly schedule?: JsonObject;
 }
 
 /** A problem inside an expression; `position` is a character of it, from 0. */
@@ -95,6 +97,7 @@ function problemOf(error: unknown, kind: ScopeKind): ExpressionProblem {
 function unknownName(name: string, kind: ScopeKind): string {
   if (name === 'item' || name === 'index') return `"${name}" exists only inside the input of a forEach task`;
   const known = namesInScope[kind];
+  if (kind === 'schedule') return `no "${name}" here: the input of a schedule sees only "schedule" (id, name, time)`;
   return `no "${name}" in scope (${known.join(', ')})${suggestion(name, known)}; a task id with "-" is written tasks["my-id"]`;
 }
 
