@@ -7,6 +7,8 @@ import {
   itemsToRelease,
   planExpansion,
   planFailure,
+  planLostItems,
+  planSkips,
   releaseChildren,
   type Dependency,
   type OpenTask,
@@ -80,6 +82,28 @@ describe('planFailure', () => {
   });
 });
 
+describe('a failure the rest of the run survives', () => {
+  const tasks = [
+    open('child', 'BLOCKED'),
+    open('grandchild', 'BLOCKED'),
+    open('other', 'READY'),
+    open('each', 'FAILED'),
+    open('each', 'RUNNING', 0),
+    open('each', 'READY', 1),
+    open('each', 'RETRY_WAIT', 2),
+    open('fine', 'READY', 0),
+  ];
+
+  it('skips descendants only', () => {
+    const edges = [edge('failed', 'child'), edge('child', 'grandchild'), edge('x', 'other')];
+    expect(ids(planSkips(['failed'], tasks, edges))).toEqual(['child', 'grandchild']);
+  });
+
+  it('drops the unstarted items of the forEach that failed', () => {
+    expect(ids(planLostItems(['each'], tasks))).toEqual(['each[1]', 'each[2]']);
+  });
+});
+
 describe('descendantsOf', () => {
   it('holds the transitive children only', () => {
     expect([...descendantsOf(['a'], [edge('a', 'b'), edge('b', 'c'), edge('x', 'y')])].sort()).toEqual(['b', 'c']);
@@ -117,6 +141,11 @@ describe('forEach', () => {
 
   it('fails with its first item that failed for good', () => {
     expect(afterItems({ total: 3, succeeded: 1, failed: 1, released: 3 }).parent).toBe('failed');
+  });
+
+  it('joins when every item ended, where failed items are allowed', () => {
+    expect(afterItems({ total: 3, succeeded: 1, failed: 1, released: 3 }, 'continue').parent).toBe('open');
+    expect(afterItems({ total: 3, succeeded: 1, failed: 2, released: 3 }, 'continue').parent).toBe('joined');
   });
 });
 

@@ -4,7 +4,7 @@
  */
 import type { Json } from './json.js';
 import { jsonTypeOf } from './json.js';
-import type { TaskPlan } from './run-plan.js';
+import type { ItemFailurePolicy, TaskPlan } from './run-plan.js';
 import { isHeld, isTerminalTask, type TaskState } from './states.js';
 
 export interface Dependency {
@@ -51,31 +51,45 @@ export interface OpenTask {
   readonly state: TaskState;
 }
 
-export interface FailurePlan {
+export interface FailurePlan<T extends OpenTask = OpenTask> {
   /** Descendants of what failed. */
-  readonly skip: readonly OpenTask[];
+  readonly skip: readonly T[];
   /** Other tasks that have not been handed to an agent. */
-  readonly cancel: readonly OpenTask[];
+  readonly cancel: readonly T[];
 }
 
 /**
  * onFailure = fail the run: descendants are skipped, nothing new starts, what agents hold runs on. A forEach parent that
  * loses items that way cannot complete and is cancelled with them; one whose items are all in flight may still end well.
  */
-export function planFailure(
+export function planFailure<T extends OpenTask>(
   failed: readonly string[],
-  open: readonly OpenTask[],
+  open: readonly T[],
   dependencies: readonly Dependency[],
-): FailurePlan {
-  const descendants = descendantsOf(failed, dependencies);
+): FailurePlan<T> {
+  const skip = new Set(planSkips(failed, open, dependencies));
   const unstarted = open.filter((task) => !isTerminalTask(task.state) && !isHeld(task.state));
   const loseItems = new Set(unstarted.filter((task) => task.index >= 0).map((task) => task.id));
-  const isSkipped = (task: OpenTask) => task.index < 0 && task.state === 'BLOCKED' && descendants.has(task.id);
   const parents = open.filter((task) => task.index < 0 && task.state === 'RUNNING' && loseItems.has(task.id));
   return {
-    skip: unstarted.filter(isSkipped),
-    cancel: [...unstarted.filter((task) => !isSkipped(task)), ...parents],
+    skip: [...skip],
+    cancel: [...unstarted.filter((task) => !skip.has(task)), ...parents],
   };
+}
+
+/** What cannot start any more because something above it failed and the rest of the run goes on. */
+export function planSkips<T extends OpenTask>(
+  failed: readonly string[],
+  open: readonly T[],
+  dependencies: readonly Dependency[],
+): T[] {
+  const descendants = descendantsOf(failed, dependencies);
+  return open.filter((task) => task.index < 0 && task.state === 'BLOCKED' && descendants.has(task.id));
+}
+
+/** Items that will not start any more because their forEach has failed and the rest of the run goes on. */
+export function planLostItems<T extends OpenTask>(failed: readonly string[], open: readonly T[]): T[] {
+  return open.filter((task) => task.index >= 0 && failed.includes(task.id) && !isHeld(task.state));
 }
 
 /** Ids below `roots`, the roots excluded. */
@@ -126,9 +140,13 @@ export interface ItemCounters {
 export type AfterItems = 'open' | 'failed' | 'joined';
 
 /** What items that ended well or for good mean for their parent, and how many more may be released. */
-export function afterItems(counters: ItemCounters): { readonly parent: AfterItems } {
-  if (counters.failed > 0) return { parent: 'failed' };
-  return { parent: counters.succeeded === counters.total ? 'joined' : 'open' };
+export function afterItems(
+  counters: ItemCounters,
+  itemFailure: ItemFailurePolicy = 'fail',
+): { readonly parent: AfterItems } {
+  const { total, succeeded, failed } = counters;
+  if (failed > 0 && itemFailure === 'fail') return { parent: 'failed' };
+  return { parent: succeeded + failed === total ? 'joined' : 'open' };
 }
 
 /** Indexes of the items to release when `ended` of the parent's items have left: [from, to). */

@@ -71,6 +71,16 @@ describe('run states', () => {
     }
   });
 
+  it('a paused run goes on, is cancelled, or ends with what still ran', () => {
+    expect(runTransition('PENDING', 'pause')).toBe('PAUSED');
+    expect(runTransition('RUNNING', 'pause')).toBe('PAUSED');
+    expect(runTransition('PAUSED', 'pause')).toBeUndefined();
+    expect(runTransition('PAUSED', 'resume')).toBe('RUNNING');
+    expect(runTransition('PAUSED', 'cancel')).toBe('CANCELLING');
+    expect(runTransition('PAUSED', 'succeed')).toBe('SUCCEEDED');
+    expect(runTransition('RUNNING', 'resume')).toBeUndefined();
+  });
+
   it('a cancelled run cannot succeed', () => {
     expect(runTransition('RUNNING', 'cancel')).toBe('CANCELLING');
     expect(runTransition('CANCELLING', 'succeed')).toBeUndefined();

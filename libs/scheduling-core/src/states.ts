@@ -33,7 +33,7 @@ export type TaskEvent =
   | 'invalid'
   /** forEach made its items. */
   | 'expanded'
-  /** `sleep` began. */
+  /** `sleep`, `approval` or a nested `run` began. */
   | 'wait'
   | 'published'
   /** The agent's queue is gone. */
@@ -44,7 +44,7 @@ export type TaskEvent =
   | 'expired'
   | 'agent_gone'
   | 'succeed'
-  /** Retryable error, lost lease or time-out, attempts left. */
+  /** Retryable error (also of a nested run), lost lease or time-out, attempts left. */
   | 'retry'
   | 'fail'
   | 'timer';
@@ -76,7 +76,7 @@ export const taskTable: Readonly<Record<TaskState, TaskRow>> = {
   PUBLISHED: { started: 'RUNNING', ...backToReady, ...finished, cancel: 'CANCELLED' },
   RUNNING: { ...finished, cancel: 'CANCELLED' },
   RETRY_WAIT: { timer: 'READY', cancel: 'CANCELLED' },
-  WAITING: { timer: 'SUCCEEDED', succeed: 'SUCCEEDED', fail: 'FAILED', cancel: 'CANCELLED' },
+  WAITING: { timer: 'SUCCEEDED', ...finished, cancel: 'CANCELLED' },
   SUCCEEDED: {},
   FAILED: {},
   CANCELLED: {},
@@ -92,7 +92,8 @@ type RunRow = Readonly<Partial<Record<RunEvent, RunState>>>;
 export const runTable: Readonly<Record<RunState, RunRow>> = {
   PENDING: { start: 'RUNNING', cancel: 'CANCELLING', pause: 'PAUSED', succeed: 'SUCCEEDED', fail: 'FAILED' },
   RUNNING: { cancel: 'CANCELLING', pause: 'PAUSED', succeed: 'SUCCEEDED', fail: 'FAILED' },
-  PAUSED: { resume: 'RUNNING', cancel: 'CANCELLING', fail: 'FAILED' },
+  // What runs goes on while a run is paused, and may be the last of it.
+  PAUSED: { resume: 'RUNNING', cancel: 'CANCELLING', succeed: 'SUCCEEDED', fail: 'FAILED' },
   CANCELLING: { cancelled: 'CANCELLED' },
   SUCCEEDED: {},
   FAILED: {},

@@ -18,8 +18,7 @@ export function readRetry(
   const factor = retry.number('factor', { min: 1, max: 10, integer: false });
   const on = readCodes(retry, 'on');
   const notOn = readCodes(retry, 'notOn');
-  const both = on?.findIndex((code) => notOn?.includes(code)) ?? -1;
-  if (both >= 0) retry.issue(`on[${both}]`, 'conflict', `"${on?.[both]}" is in notOn as well`);
+  reportBoth(retry, on, notOn);
   return {
     maxAttempts: retry.number('maxAttempts', { min: 1, max: limits.maxAttempts }) ?? defaults.retry.maxAttempts,
     backoffMs,
@@ -29,6 +28,11 @@ export function readRetry(
     ...(on === undefined ? {} : { on }),
     ...(notOn === undefined ? {} : { notOn }),
   };
+}
+
+function reportBoth(retry: ObjectReader, on: readonly string[] = [], notOn: readonly string[] = []): void {
+  const both = on.findIndex((code) => notOn.includes(code));
+  if (both >= 0) retry.issue(`on[${both}]`, 'conflict', `"${on[both]}" is in notOn as well`);
 }
 
 /** Agents have codes of their own, so any well-formed code may be named. */
