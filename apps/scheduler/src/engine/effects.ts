@@ -19,6 +19,8 @@ export interface Effects {
   readonly stop: { readonly agentId: string; readonly attemptId: string }[];
   /** Runs with new history. */
   readonly changed: Map<string, { readonly organisation: string; readonly sequence: number }>;
+  /** Change of the number of unfinished tasks, by organisation. */
+  readonly opened: Map<string, number>;
   /** Milliseconds from now until the earliest timer that was set. */
   soonestTimerMs: number | undefined;
   /** Events that did not apply to the state they met. */
@@ -35,6 +37,7 @@ export function noEffects(): Effects {
     finalise: [],
     stop: [],
     changed: new Map(),
+    opened: new Map(),
     soonestTimerMs: undefined,
     ignored: 0,
   };

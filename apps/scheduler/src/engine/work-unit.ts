@@ -48,6 +48,7 @@ export class WorkUnit {
   readonly #dirtyTasks = new Set<TaskRow>();
   readonly #dirtyRuns = new Set<RunRow>();
   readonly #history: NewHistoryEntry[] = [];
+  readonly #openBefore: ReadonlyMap<RunRow, number>;
 
   private constructor(
     tx: SqlRunner,
@@ -58,6 +59,7 @@ export class WorkUnit {
     this.now = locked.now;
     this.#plans = plans;
     this.runs = new Map(locked.runs.map((run) => [run.id, run]));
+    this.#openBefore = new Map(locked.runs.map((run) => [run, run.openTasks]));
   }
 
   /** Locks the runs; ids nobody has are left out. */
@@ -173,6 +175,15 @@ export class WorkUnit {
     await this.flushTasks();
     await saveRuns(this.tx, [...this.#dirtyRuns]);
     await insertHistory(this.tx, this.#history, this.now);
+    this.#countOpened();
+  }
+
+  #countOpened(): void {
+    for (const [run, before] of this.#openBefore) {
+      const change = run.openTasks - before;
+      const known = this.effects.opened.get(run.organisation) ?? 0;
+      if (change !== 0) this.effects.opened.set(run.organisation, known + change);
+    }
   }
 
   #ended(run: RunRow, task: TaskRow): void {
