@@ -28,10 +28,18 @@ export const runColumns: Columns<RunRow> = {
   sequence: ['sequence', 'bigint'],
   openTasks: ['open_tasks', 'integer'],
   totalTasks: ['total_tasks', 'integer'],
+  scheduleId: ['schedule_id', 'text'],
+  originRunId: ['origin_run_id', 'text'],
+  parentRunId: ['parent_run_id', 'text'],
+  parentTaskId: ['parent_task_id', 'text'],
+  parentItemIndex: ['parent_item_index', 'integer'],
+  rootRunId: ['root_run_id', 'text'],
+  failure: ['failure', 'text'],
 };
 
 export const mutableRunColumns = [
   'state', 'startedAt', 'finishedAt', 'dueAt', 'error', 'output', 'sequence', 'openTasks', 'totalTasks',
+  'priority', 'failure',
 ] as const satisfies readonly (keyof RunRow)[]; // prettier-ignore
 
 export const taskColumns: Columns<TaskRow> = {
@@ -68,12 +76,17 @@ export const taskColumns: Columns<TaskRow> = {
   itemsFailed: ['items_failed', 'integer'],
   itemsReleased: ['items_released', 'integer'],
   traceparent: ['traceparent', 'text'],
+  heldMs: ['held_ms', 'bigint'],
+  leaseMs: ['lease_ms', 'bigint'],
+  losses: ['losses', 'integer'],
+  approvals: ['approvals', 'text'],
+  ownPriority: ['own_priority', 'integer'],
 };
 
 export const mutableTaskColumns = [
   'state', 'pending', 'capability', 'attempt', 'attemptId', 'agentId', 'queue', 'dueAt', 'leaseUntil', 'timeoutAt',
   'readyAt', 'claimedAt', 'startedAt', 'finishedAt', 'output', 'outputBytes', 'error', 'itemsTotal', 'itemsSucceeded',
-  'itemsFailed', 'itemsReleased', 'traceparent',
+  'itemsFailed', 'itemsReleased', 'traceparent', 'heldMs', 'leaseMs', 'losses', 'approvals',
 ] as const satisfies readonly (keyof TaskRow)[]; // prettier-ignore
 
 /** `t.run_id as "runId", …` of some or all columns. */

@@ -3,7 +3,9 @@
  * serve exactly the questions the engine asks: ready, held by an agent, due, unfinished.
  */
 import { collateC, sql, type Migration, type SqlRunner } from '@cogmesh/database';
+import { flowMigration } from './migrations/0003-flow.js';
 import { scopesMigration } from './migrations/0002-scopes.js';
+import { schedulesMigration } from './migrations/0004-schedules.js';
 
 const held = sql.raw(`('CLAIMED', 'PUBLISHED', 'RUNNING')`);
 const open = sql.raw(`('BLOCKED', 'READY', 'CLAIMED', 'PUBLISHED', 'RUNNING', 'RETRY_WAIT', 'WAITING')`);
@@ -136,4 +138,6 @@ export const schedulerMigrations: readonly Migration[] = [
     },
   },
   scopesMigration,
+  flowMigration,
+  schedulesMigration,
 ];

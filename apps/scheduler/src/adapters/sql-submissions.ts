@@ -17,6 +17,8 @@ export interface Submission {
   readonly idempotencyKey: string;
   /** SHA-256 of the document's text. */
   readonly requestSha256: string;
+  /** Schedule that fires it. */
+  readonly scheduleId?: string;
 }
 
 export interface Submitted {
@@ -29,23 +31,42 @@ export interface Submitted {
 
 const edgeBatch = 10_000;
 
-export function storeSubmission(db: Database, submission: Submission): Promise<Submitted> {
+/** `before` stores something else in the same transaction first, or throws to store nothing. */
+export function storeSubmission(
+  db: Database,
+  submission: Submission,
+  before?: (tx: SqlRunner, runId: string) => Promise<void>,
+): Promise<Submitted> {
   return db.transaction(async (tx) => {
-    const now = await insertRun(tx, submission);
-    if (now === undefined) return replay(tx, submission);
-    const { runId, plan } = submission;
-    const rows = plan.tasks.map((task, position) => taskRow(submission, task, { position, now }));
-    await insertTasks(tx, rows);
-    await insertEdges(tx, runId, plan.tasks);
-    await insertHistory(tx, [{ runId, sequence: 1, type: 'run.state', runState: 'PENDING' }], now);
-    const timers = [plan.deadlineMs, ...plan.tasks.map((task) => task.queueTimeoutMs)].filter((ms) => ms !== undefined);
-    return {
-      runId,
-      replayed: false,
-      ready: rows.filter((row) => row.state === 'READY').map(readyEntry),
-      timerInMs: timers.length === 0 ? undefined : Math.min(...timers),
-    };
+    await before?.(tx, submission.runId);
+    return insertSubmission(tx, submission);
   });
+}
+
+async function insertSubmission(tx: SqlRunner, submission: Submission): Promise<Submitted> {
+  const now = await insertRun(tx, submission);
+  if (now === undefined) return replay(tx, submission);
+  const { runId, plan } = submission;
+  await insertLabels(tx, submission);
+  const rows = plan.tasks.map((task, position) => taskRow(submission, task, { position, now }));
+  await insertTasks(tx, rows);
+  await insertEdges(tx, runId, plan.tasks);
+  await insertHistory(tx, [{ runId, sequence: 1, type: 'run.state', runState: 'PENDING' }], now);
+  const timers = [plan.deadlineMs, ...plan.tasks.map((task) => task.queueTimeoutMs)].filter((ms) => ms !== undefined);
+  return {
+    runId,
+    replayed: false,
+    ready: rows.filter((row) => row.state === 'READY').map(readyEntry),
+    timerInMs: timers.length === 0 ? undefined : Math.min(...timers),
+  };
+}
+
+async function insertLabels(tx: SqlRunner, { runId, organisation, plan }: Submission): Promise<void> {
+  const labels = Object.entries(plan.labels).map(([name, value]) => ({ name, value }));
+  if (labels.length === 0) return;
+  const rows = bulk(tx.dialect, labels, { name: 'text', value: 'text' });
+  await tx.execute(sql`insert into run_labels (organisation, name, value, run_id)
+    select ${organisation}, r.name, r.value, ${runId} from ${rows} as r`);
 }
 
 /** The time of the insert, or undefined when the organisation has used the key before. */
@@ -55,12 +76,13 @@ async function insertRun(tx: SqlRunner, submission: Submission): Promise<number 
   const dueAt = plan.deadlineMs === undefined ? sql`null` : sql`${nowMillis} + ${plan.deadlineMs}`;
   const rows = await tx.query(sql<{ createdAt: number }>`insert into runs
     (id, organisation, name, priority, labels, input, output_template, submitted_by, traceparent, caller_traceparent,
-      idempotency_key, request_sha256, created_at, task_count, state, due_at, sequence, open_tasks, total_tasks)
+      idempotency_key, request_sha256, created_at, task_count, state, due_at, sequence, open_tasks, total_tasks,
+      schedule_id)
     values (${submission.runId}, ${submission.organisation}, ${plan.name}, ${plan.priority}, ${JSON.stringify(plan.labels)},
       ${JSON.stringify(plan.input)}, ${output}, ${submission.submittedBy}, ${submission.traceparent},
       ${submission.callerTraceparent}, ${submission.idempotencyKey === '' ? null : submission.idempotencyKey},
       ${submission.requestSha256}, ${nowMillis}, ${plan.tasks.length}, 'PENDING', ${dueAt}, 1, ${plan.tasks.length},
-      ${plan.tasks.length})
+      ${plan.tasks.length}, ${submission.scheduleId ?? null})
     on conflict do nothing returning created_at as "createdAt"`);
   return rows[0]?.createdAt;
 }

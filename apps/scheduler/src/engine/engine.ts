@@ -55,6 +55,11 @@ export class Engine {
     });
   }
 
+  /** For a transaction outside `transact` whose end is unknown. */
+  doubt(): void {
+    this.#doubt();
+  }
+
   /** For changes made outside `transact`: a new run. */
   apply(effects: Effects): void {
     for (const listener of this.#listeners) listener(effects);

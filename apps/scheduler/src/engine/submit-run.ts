@@ -1,10 +1,10 @@
 /** Takes a run document in: validates, checks the rights it needs, stores it durably, then wakes the dispatcher. */
 import { createHash } from 'node:crypto';
-import type { Database } from '@cogmesh/database';
-import { CogmeshError } from '@cogmesh/errors';
+import type { Database, SqlRunner } from '@cogmesh/database';
+import { CogmeshError, toCogmeshError } from '@cogmesh/errors';
 import { accessNeededBy, parseRun, suggestion, type NeededAccess, type RunPlan } from '@cogmesh/scheduling-core';
 import { splitCapability } from '@cogmesh/routing-core';
-import { storeSubmission, type Submitted } from '../adapters/sql-submissions.js';
+import { storeSubmission, type Submission, type Submitted } from '../adapters/sql-submissions.js';
 import type { AgentDirectory } from './agent-directory.js';
 import { noEffects } from './effects.js';
 import type { Engine } from './engine.js';
@@ -19,7 +19,11 @@ export interface SubmitRequest {
   readonly traceparent: string;
   readonly callerTraceparent: string;
   /** Throws `permission_denied` unless every right is held. */
-  readonly requireAccess: (needed: readonly NeededAccess[]) => void;
+  readonly requireAccess: (needed: readonly NeededAccess[]) => void | Promise<void>;
+  /** Schedule that fires it. */
+  readonly scheduleId?: string;
+  /** Stores more in the run's own transaction, before the run; throws to store nothing. */
+  readonly before?: (tx: SqlRunner, runId: string) => Promise<void>;
 }
 
 export interface SubmitContext {
@@ -40,10 +44,10 @@ export async function submitRun(context: SubmitContext, request: SubmitRequest):
   }
   const { limits, defaults } = context.settings;
   const plan = parseRun(documentJson, { organisation, limits, defaults });
-  request.requireAccess(accessNeededBy(plan, organisation));
+  await request.requireAccess(accessNeededBy(plan, organisation));
   if (context.refuseUnknownModels) refuseUnknownModels(plan, context.directory);
-  const { submittedBy, traceparent, callerTraceparent } = request;
-  const submitted = await storeSubmission(context.database, {
+  const { submittedBy, traceparent, callerTraceparent, scheduleId } = request;
+  const submission: Submission = {
     runId: context.newRunId(),
     organisation,
     submittedBy,
@@ -52,6 +56,12 @@ export async function submitRun(context: SubmitContext, request: SubmitRequest):
     callerTraceparent,
     idempotencyKey,
     requestSha256: createHash('sha256').update(documentJson).digest('hex'),
+    ...(scheduleId === undefined ? {} : { scheduleId }),
+  };
+  const submitted = await storeSubmission(context.database, submission, request.before).catch((error: unknown) => {
+    // It may have been stored although nobody heard of it; the ready order is then rebuilt.
+    if (toCogmeshError(error).code === 'unavailable') context.engine.doubt();
+    throw error;
   });
   const effects = noEffects();
   effects.ready.push(...submitted.ready);

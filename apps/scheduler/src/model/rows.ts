@@ -2,13 +2,13 @@
  * Runs and tasks as the scheduler stores them. Times are milliseconds since the epoch by the database's clock. JSON is
  * text that nothing rewrites, so an output is byte for byte what the agent sent.
  */
-import type { RunState, TaskState } from '@cogmesh/scheduling-core';
+import type { Json, RunState, TaskState } from '@cogmesh/scheduling-core';
 
 export interface RunRow {
   readonly id: string;
   readonly organisation: string;
   readonly name: string;
-  readonly priority: number;
+  priority: number;
   /** JSON object of texts. */
   readonly labels: string;
   readonly input: string;
@@ -20,6 +20,14 @@ export interface RunRow {
   readonly createdAt: number;
   /** The document's own tasks. */
   readonly taskCount: number;
+  /** Run that this one retries or repeats. */
+  readonly originRunId: string | null;
+  /** Task that this run is nested in; all three or none. */
+  readonly parentRunId: string | null;
+  readonly parentTaskId: string | null;
+  readonly parentItemIndex: number | null;
+  /** The outermost run; null when that is this one. */
+  readonly rootRunId: string | null;
   state: RunState;
   startedAt: number | null;
   finishedAt: number | null;
@@ -27,13 +35,17 @@ export interface RunRow {
   dueAt: number | null;
   /** JSON of a Failure; set while running tasks finish, so that nothing new starts. */
   error: string | null;
+  /** JSON of the Failure that a run will end with although the rest of it goes on. */
+  failure: string | null;
   output: string | null;
   /** Of the newest history entry. */
   sequence: number;
   /** Tasks and items that are not terminal. */
   openTasks: number;
-  /** Tasks and items that exist. */
+  /** Tasks and items that exist, those of nested runs included. */
   totalTasks: number;
+  /** Schedule that fired it. */
+  readonly scheduleId: string | null;
 }
 
 export interface TaskRow {
@@ -51,7 +63,7 @@ export interface TaskRow {
   readonly plan: string | null;
   /** JSON of the item's value; null for tasks. */
   readonly item: string | null;
-  /** 1 when something precedes the claim: `when`, `forEach`, `sleep`. */
+  /** 1 when something precedes or replaces the claim: `when`, `forEach`, `sleep`, `approval`, `run`. */
   readonly control: number;
   state: TaskState;
   /** Unmet dependencies. */
@@ -60,6 +72,7 @@ export interface TaskRow {
   capability: string | null;
   /** Counted attempts. */
   attempt: number;
+  /** Of the newest claim; the id of the nested run while a `run` task waits for it. */
   attemptId: string | null;
   agentId: string | null;
   /** Shared queue it was published to; null when an agent was chosen. */
@@ -82,6 +95,34 @@ export interface TaskRow {
   itemsReleased: number;
   /** Of the newest attempt's dispatch span. */
   traceparent: string | null;
+  /** What was left of `dueAt` when the run was paused, milliseconds; `dueAt` is null meanwhile. */
+  heldMs: number | null;
+  /** Period of the lease when the task names its own, milliseconds. */
+  leaseMs: number | null;
+  /** Attempts that were lost with their agent. */
+  losses: number;
+  /** JSON of an ApprovalRecord. */
+  approvals: string | null;
+  /** 1 when the document or a caller named this task's priority: a change of the run's leaves it alone. */
+  readonly ownPriority: number;
+}
+
+/** What an `approval` task asks for and who has answered, as stored. */
+export interface ApprovalRecord {
+  readonly message: string;
+  readonly approvers: number;
+  readonly roles: readonly string[];
+  readonly signals: readonly ApprovalSignal[];
+}
+
+export interface ApprovalSignal {
+  /** Subject, and who vouches for it: two issuers may use the same name. */
+  readonly by: string;
+  readonly issuer: string;
+  /** ISO 8601, by the database's clock. */
+  readonly at: string;
+  readonly comment: string;
+  readonly data: Json;
 }
 
 /** Why a task or run failed, as stored. */
@@ -105,7 +146,7 @@ export interface HistoryEntry {
   readonly agentId?: string | null;
   /** JSON of a Failure. */
   readonly error?: string | null;
-  /** JSON of `task.progress`. */
+  /** JSON of `task.progress`; of others, what a caller said or what they refer to. */
   readonly data?: string;
 }
 

@@ -71,6 +71,7 @@ export function runMessage(run: RunRow, tasks: TaskMessage[] = []): RunMessage {
     outputJson: run.output ?? '',
     submittedBy: run.submittedBy,
     sequence: BigInt(run.sequence),
+    scheduleId: run.scheduleId ?? '',
     ...withError(run.error),
   };
 }
