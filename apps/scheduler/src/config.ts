@@ -1,6 +1,11 @@
 import { z } from 'zod';
 import { defineConfig, flag, integer, list, setting, type ConfigOf } from '@cogmesh/config';
-import { defaultAgeingMs, defaultRunLimits, defaultTaskDefaults } from '@cogmesh/scheduling-core';
+import {
+  defaultAgeingMs,
+  defaultMisfireGraceMs,
+  defaultRunLimits,
+  defaultTaskDefaults,
+} from '@cogmesh/scheduling-core';
 import type { EngineSettings } from './engine/settings.js';
 
 const hourMs = 3_600_000;
@@ -80,6 +85,21 @@ export const schedulerConfig = defineConfig('scheduler', {
     'COGMESH_SCHEDULER_AGENT_MISSING_MS',
     integer({ min: 100, max: hourMs, default: 10_000 }),
     'How long an agent may be missing from the registry’s answers (it has just restarted, say) before its unstarted work goes to others, milliseconds.',
+  ),
+  misfireGraceMs: setting(
+    'COGMESH_SCHEDULER_MISFIRE_GRACE_MS',
+    integer({ min: 1_000, max: 24 * hourMs, default: defaultMisfireGraceMs }),
+    'A schedule with the misfire policy `skip` drops a time that is later than this, milliseconds.',
+  ),
+  webhookMaxAttempts: setting(
+    'COGMESH_WEBHOOK_MAX_ATTEMPTS',
+    integer({ min: 1, max: 20, default: 10 }),
+    'Attempts of a webhook delivery before it is given up. The waits between them grow from 10 s threefold; ten attempts span about a day.',
+  ),
+  webhookAllowPrivate: setting(
+    'COGMESH_WEBHOOK_ALLOW_PRIVATE',
+    flag(false),
+    'Webhooks may use plain http and reach private, loopback and link-local addresses. Only where every organisation is trusted with the network of the scheduler.',
   ),
   refuseUnknownModels: setting(
     'COGMESH_SCHEDULER_REFUSE_UNKNOWN_MODELS',

@@ -1,6 +1,6 @@
 /** The composition root: everything the scheduler is made of, top to bottom, and the order in which it starts and stops. */
 import { consumeDead, type Bus, type Consumer, type Queue } from '@cogmesh/bus';
-import { gatewayV1, registryV1 } from '@cogmesh/contracts';
+import { gatewayV1, policyV1, registryV1 } from '@cogmesh/contracts';
 import type { Database } from '@cogmesh/database';
 import { openEnforcement, type Enforcement } from '@cogmesh/enforcement';
 import type { ServiceIdentity } from '@cogmesh/identity';
@@ -10,6 +10,7 @@ import type { ServiceHost } from '@cogmesh/service';
 import { ulid } from 'ulid';
 import { GatewayPayloads } from './adapters/gateway-payloads.js';
 import { schedulerMigrations } from './adapters/migrations.js';
+import { PolicyDecisions } from './adapters/policy-decisions.js';
 import { RegistryClient } from './adapters/registry-client.js';
 import { SqlDeadLetters } from './adapters/sql-dead-letters.js';
 import { SqlRunViews } from './adapters/sql-run-views.js';
@@ -41,6 +42,7 @@ import { reportConsumption, resultsQueue, startedQueue } from './events/reports.
 import type { ReadyEntry } from './model/rows.js';
 import { describeRun } from './rpc/describe-run.js';
 import { schedulerRpc } from './rpc/scheduler.rpc.js';
+import { buildTimed, type Timed } from './timed-wiring.js';
 
 export interface Scheduler {
   readonly address: string;
@@ -60,18 +62,29 @@ export async function buildScheduler(host: ServiceHost, config: SchedulerConfig)
   const engine = buildEngine({ host, config, identity: enforcement.identity, neighbours, stores });
   const watching = listen({ host, neighbours, engine, counters });
   const consumers = await startConsumers({ host, config, stores, engine, counters });
-  const server = await serve({ host, config, enforcement, stores, engine, notifier: watching.notifier });
+  const { server, timed } = await serve({
+    host,
+    config,
+    enforcement,
+    neighbours,
+    stores,
+    engine,
+    notifier: watching.notifier,
+  });
   engine.agentWatch.start();
   engine.dispatcher.start();
   engine.timers.start();
+  timed.start();
 
   const stop = async (): Promise<void> => {
     // Calls first, then claims; reports are taken until nothing new goes out.
     await server.stop();
+    await timed.stopFiring();
     for (const loop of [engine.agentWatch, engine.timers, engine.dispatcher]) await loop.stop();
     await Promise.all([...consumers, engine.shared].map((consumer) => consumer.stop()));
     await engine.engine.lane.idle();
     await watching.stop();
+    await timed.stopSending();
     neighbours.close();
     await enforcement.close();
   };
@@ -82,6 +95,7 @@ export async function buildScheduler(host: ServiceHost, config: SchedulerConfig)
 interface Neighbours {
   readonly registry: RegistryClient;
   readonly payloads: GatewayPayloads;
+  readonly decisions: PolicyDecisions;
   close(): void;
 }
 
@@ -89,10 +103,12 @@ function openNeighbours({ peers }: ServiceHost, identity: ServiceIdentity): Neig
   const bearer = (audience: string) => async () => `Bearer ${await identity.serviceToken(audience)}`;
   const registry = openChannel({ target: peers.registry, authorize: bearer('registry') });
   const gateway = openChannel({ target: peers.gateway, authorize: bearer('gateway') });
+  const policy = openChannel({ target: peers.policy, authorize: bearer('policy') });
   return {
     registry: new RegistryClient(createClient(registryV1.RegistryService, registry)),
     payloads: new GatewayPayloads(createClient(gatewayV1.BlobService, gateway)),
-    close: () => [registry, gateway].forEach((channel) => channel.close()),
+    decisions: new PolicyDecisions(createClient(policyV1.PolicyService, policy)),
+    close: () => [registry, gateway, policy].forEach((channel) => channel.close()),
   };
 }
 
@@ -231,12 +247,14 @@ interface ServeParts {
   readonly host: ServiceHost;
   readonly config: SchedulerConfig;
   readonly enforcement: Enforcement;
+  readonly neighbours: Neighbours;
   readonly stores: Stores;
   readonly engine: BuiltEngine;
   readonly notifier: RunNotifier;
 }
 
-function serve({ host, config, enforcement, stores, engine: built, notifier }: ServeParts): Promise<RpcServer> {
+async function serve(parts: ServeParts): Promise<{ server: RpcServer; timed: Timed }> {
+  const { host, config, enforcement, neighbours, stores, engine: built, notifier } = parts;
   const { database, logger } = host;
   const { engine, directory, targets, settings } = built;
   const newRunId = (): string => `run_${ulid()}`;
@@ -244,8 +262,21 @@ function serve({ host, config, enforcement, stores, engine: built, notifier }: S
   const submit = { database, engine, directory, settings, refuseUnknownModels, newRunId };
   const describe = describeRun({ views: stores.views, directory, targets });
   const { leaseMs } = settings;
-  const rpc = schedulerRpc({ ...stores, database, engine, notifier, submit, describe, leaseMs });
-  return serveRpc({ address: host.listen, services: [rpc], authenticate: enforcement.authenticate, logger });
+  const timed = buildTimed({ host, config, engine, decisions: neighbours.decisions, submission: submit });
+  const { schedules, webhooks } = timed;
+  const rpc = schedulerRpc({
+    ...stores,
+    database,
+    engine,
+    notifier,
+    submit,
+    describe,
+    leaseMs,
+    schedules,
+    webhooks,
+  });
+  const { authenticate } = enforcement;
+  return { server: await serveRpc({ address: host.listen, services: [rpc], authenticate, logger }), timed };
 }
 
 type StoreLetter = Parameters<typeof consumeDead>[2];

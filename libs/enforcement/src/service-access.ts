@@ -9,7 +9,7 @@ const table: Readonly<Record<string, typeof anyService | readonly string[]>> = {
   '/cogmesh.policy.v1.PolicyService/GetBundle': anyService,
   '/cogmesh.policy.v1.PolicyService/GetIssuers': anyService,
   '/cogmesh.policy.v1.PolicyService/Decide': ['gateway', 'registry'],
-  '/cogmesh.policy.v1.PolicyService/DecideMany': ['gateway', 'registry'],
+  '/cogmesh.policy.v1.PolicyService/DecideMany': ['gateway', 'registry', 'scheduler'],
   '/cogmesh.policy.v1.PolicyService/Explain': ['gateway', 'registry'],
   '/cogmesh.scheduler.v1.SchedulerService/RenewLeases': ['registry'],
   '/cogmesh.registry.v1.RegistryService/ListAgents': ['scheduler', 'gateway'],

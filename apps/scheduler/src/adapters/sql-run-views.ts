@@ -9,6 +9,12 @@ const runList = selectList(runColumns, 'r');
 export interface RunsPage {
   readonly organisation: string;
   readonly state?: RunState | undefined;
+  /** Every one must match. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Created at or after, milliseconds since the epoch. */
+  readonly createdAfter?: number | undefined;
+  readonly createdBefore?: number | undefined;
+  readonly scheduleId?: string | undefined;
   readonly limit: number;
   /** The last id of the page before. */
   readonly before?: string | undefined;
@@ -36,11 +42,10 @@ export class SqlRunViews {
   }
 
   /** Newest first. */
-  runs({ organisation, state, limit, before }: RunsPage): Promise<RunRow[]> {
-    const only = state === undefined ? sql`` : sql`and r.state = ${state}`;
+  runs({ organisation, limit, before, ...filter }: RunsPage): Promise<RunRow[]> {
     const older = before === undefined ? sql`` : sql`and r.id < ${before}`;
-    return this.#db.query(sql<RunRow>`select ${runList} from runs r
-      where r.organisation = ${organisation} ${only} ${older} order by r.id desc limit ${limit}`);
+    return this.#db.query(sql<RunRow>`select ${runList} from runs r where r.organisation = ${organisation}
+      ${filtered(organisation, filter)} ${older} order by r.id desc limit ${limit}`);
   }
 
   /** The document's own tasks, in its order. */
@@ -78,4 +83,21 @@ function historyQuery(runId: string, after: number, limit: number): Statement<St
   return sql<StoredHistoryEntry>`select e.sequence, e.time, e.type, e.run_state as "runState", e.task_id as "taskId",
     e.task_state as "taskState", e.item_index as "itemIndex", e.attempt, e.agent_id as "agentId", e.error, e.data
     from run_events e where e.run_id = ${runId} and e.sequence > ${after} order by e.sequence limit ${limit}`;
+}
+
+function filtered(
+  organisation: string,
+  { state, labels = {}, createdAfter, createdBefore, scheduleId }: Omit<RunsPage, 'organisation' | 'limit' | 'before'>,
+): Statement {
+  const conditions = [
+    ...(state === undefined ? [] : [sql`and r.state = ${state}`]),
+    ...(createdAfter === undefined ? [] : [sql`and r.created_at >= ${createdAfter}`]),
+    ...(createdBefore === undefined ? [] : [sql`and r.created_at < ${createdBefore}`]),
+    ...(scheduleId === undefined ? [] : [sql`and r.schedule_id = ${scheduleId}`]),
+    ...Object.entries(labels).map(
+      ([name, value]) => sql`and r.id in (select l.run_id from run_labels l
+        where l.organisation = ${organisation} and l.name = ${name} and l.value = ${value})`,
+    ),
+  ];
+  return sql.join(conditions, sql` `);
 }

@@ -17,10 +17,18 @@ export interface Effects {
   readonly finalise: string[];
   /** Attempts whose agents must stop working on them. */
   readonly stop: { readonly agentId: string; readonly attemptId: string }[];
+  /** Nested runs that ended: their tasks wait for the answer. */
+  readonly answered: string[];
+  /** Nested runs that no task waits for any more. */
+  readonly orphaned: string[];
+  /** Ready tasks with a new priority. */
+  readonly reprioritised: ReadyEntry[];
   /** Runs with new history. */
   readonly changed: Map<string, { readonly organisation: string; readonly sequence: number }>;
   /** Change of the number of unfinished tasks, by organisation. */
   readonly opened: Map<string, number>;
+  /** Webhook deliveries that were recorded. */
+  deliveries: number;
   /** Milliseconds from now until the earliest timer that was set. */
   soonestTimerMs: number | undefined;
   /** Events that did not apply to the state they met. */
@@ -36,8 +44,12 @@ export function noEffects(): Effects {
     aggregate: [],
     finalise: [],
     stop: [],
+    answered: [],
+    orphaned: [],
+    reprioritised: [],
     changed: new Map(),
     opened: new Map(),
+    deliveries: 0,
     soonestTimerMs: undefined,
     ignored: 0,
   };

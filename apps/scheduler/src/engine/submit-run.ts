@@ -4,10 +4,12 @@ import type { Database, SqlRunner } from '@cogmesh/database';
 import { CogmeshError, toCogmeshError } from '@cogmesh/errors';
 import { accessNeededBy, parseRun, suggestion, type NeededAccess, type RunPlan } from '@cogmesh/scheduling-core';
 import { splitCapability } from '@cogmesh/routing-core';
-import { storeSubmission, type Submission, type Submitted } from '../adapters/sql-submissions.js';
+import { earlierSubmission, storeSubmission, type Submission, type Submitted } from '../adapters/sql-submissions.js';
 import type { AgentDirectory } from './agent-directory.js';
 import { noEffects } from './effects.js';
 import type { Engine } from './engine.js';
+import type { Limits } from './limits.js';
+import type { QueuedTasks } from './queued-tasks.js';
 import type { EngineSettings } from './settings.js';
 
 export interface SubmitRequest {
@@ -30,6 +32,8 @@ export interface SubmitContext {
   readonly database: Database;
   readonly engine: Engine;
   readonly directory: AgentDirectory;
+  readonly limits: Limits;
+  readonly queued: QueuedTasks;
   readonly settings: EngineSettings;
   readonly refuseUnknownModels: boolean;
   readonly newRunId: () => string;
@@ -42,10 +46,7 @@ export async function submitRun(context: SubmitContext, request: SubmitRequest):
   if (idempotencyKey.length > maxIdempotencyKeyLength) {
     throw new CogmeshError('invalid_argument', `an idempotency key has at most ${maxIdempotencyKeyLength} characters`);
   }
-  const { limits, defaults } = context.settings;
-  const plan = parseRun(documentJson, { organisation, limits, defaults });
-  await request.requireAccess(accessNeededBy(plan, organisation));
-  if (context.refuseUnknownModels) refuseUnknownModels(plan, context.directory);
+  const plan = await checkDocument(context, request);
   const { submittedBy, traceparent, callerTraceparent, scheduleId } = request;
   const submission: Submission = {
     runId: context.newRunId(),
@@ -58,16 +59,42 @@ export async function submitRun(context: SubmitContext, request: SubmitRequest):
     requestSha256: createHash('sha256').update(documentJson).digest('hex'),
     ...(scheduleId === undefined ? {} : { scheduleId }),
   };
-  const submitted = await storeSubmission(context.database, submission, request.before).catch((error: unknown) => {
-    // It may have been stored although nobody heard of it; the ready order is then rebuilt.
-    if (toCogmeshError(error).code === 'unavailable') context.engine.doubt();
-    throw error;
-  });
+  const submitted = await admitted(context, submission, () =>
+    storeSubmission(context.database, submission, request.before).catch((error: unknown) => {
+      // It may have been stored although nobody heard of it; the ready order is then rebuilt.
+      if (toCogmeshError(error).code === 'unavailable') context.engine.doubt();
+      throw error;
+    }),
+  );
   const effects = noEffects();
   effects.ready.push(...submitted.ready);
   effects.soonestTimerMs = submitted.timerInMs;
   context.engine.apply(effects);
   return submitted;
+}
+
+/** Everything that can be said of a document without storing it. */
+export async function checkDocument(
+  { settings, refuseUnknownModels: refuses, directory }: SubmitContext,
+  { documentJson, organisation, requireAccess }: Pick<SubmitRequest, 'documentJson' | 'organisation' | 'requireAccess'>,
+): Promise<RunPlan> {
+  const { limits, defaults } = settings;
+  const plan = parseRun(documentJson, { organisation, limits, defaults });
+  await requireAccess(accessNeededBy(plan, organisation));
+  if (refuses) refuseUnknownModels(plan, directory);
+  return plan;
+}
+
+/** Stores the run if its organisation may have so many tasks; `rate_limited` otherwise. */
+function admitted(
+  { database, limits, queued }: SubmitContext,
+  submission: Submission,
+  store: () => Promise<Submitted>,
+): Promise<Submitted> {
+  const { organisation, plan } = submission;
+  const { maxQueued = 0 } = limits.find({ kind: 'organisation', organisation, name: organisation })?.limits ?? {};
+  const earlier = (): Promise<Submitted | undefined> => earlierSubmission(database, submission);
+  return queued.admit({ organisation, tasks: plan.tasks.length, maxQueued, earlier, store });
 }
 
 /**

@@ -5,6 +5,7 @@
 import type { SqlRunner } from '@cogmesh/database';
 import {
   isHeld,
+  isTerminalRun,
   isTerminalTask,
   runTransition,
   transition,
@@ -23,6 +24,7 @@ import {
   type TaskRef,
 } from '../adapters/engine-tables.js';
 import { readyEntry, taskKey, type HistoryEntry, type RunRow, type TaskRow } from '../model/rows.js';
+import { recordDeliveries, type RunMove } from '../adapters/webhook-outbox.js';
 import { noEffects, type Effects } from './effects.js';
 import type { PlanCache, PlanOf } from './plan-cache.js';
 
@@ -32,11 +34,17 @@ export type TaskPatch = Partial<
     TaskRow,
     | 'capability' | 'attempt' | 'attemptId' | 'agentId' | 'queue' | 'dueAt' | 'leaseUntil' | 'timeoutAt' | 'readyAt'
     | 'claimedAt' | 'startedAt' | 'output' | 'outputBytes' | 'error' | 'traceparent' | 'itemsTotal' | 'itemsReleased'
+    | 'leaseMs' | 'approvals'
   >
 >; // prettier-ignore
 
 /** States worth an entry in the history; the steps of a hand-over are not. */
 const told = new Set<TaskState>(['RUNNING', 'RETRY_WAIT', 'WAITING', 'SUCCEEDED', 'FAILED', 'CANCELLED', 'SKIPPED']);
+
+const noTimers = { dueAt: null, heldMs: null, leaseUntil: null, leaseMs: null, timeoutAt: null };
+
+/** States in which a paused run keeps a task where it is. */
+const pausable = new Set<TaskState>(['READY', 'RETRY_WAIT', 'WAITING']);
 
 export class WorkUnit {
   readonly tx: SqlRunner;
@@ -48,6 +56,7 @@ export class WorkUnit {
   readonly #dirtyTasks = new Set<TaskRow>();
   readonly #dirtyRuns = new Set<RunRow>();
   readonly #history: NewHistoryEntry[] = [];
+  readonly #moves: RunMove[] = [];
   readonly #openBefore: ReadonlyMap<RunRow, number>;
 
   private constructor(
@@ -111,7 +120,7 @@ export class WorkUnit {
     }
     this.#leave(task, next);
     task.state = next;
-    Object.assign(task, { dueAt: null, leaseUntil: null, timeoutAt: null }, patch);
+    Object.assign(task, noTimers, patch);
     this.#arrive(task);
     this.touch(task);
     return true;
@@ -121,23 +130,35 @@ export class WorkUnit {
     const run = this.run(task);
     if (isHeld(task.state) && !isHeld(next) && task.attemptId !== null) this.effects.freed.push(task.attemptId);
     if (task.state === 'READY' && next !== 'CLAIMED') this.effects.unready.push(taskKey(task));
-    if (run.state === 'PENDING' && told.has(next)) this.moveRun(run, 'start');
+    if (task.state === 'WAITING' && task.uses === 'run' && next !== 'SUCCEEDED' && task.attemptId !== null)
+      this.effects.orphaned.push(task.attemptId);
+    if (!told.has(next)) return;
+    if (run.state === 'PENDING') this.moveRun(run, 'start');
+    run.startedAt ??= this.now;
   }
 
   #arrive(task: TaskRow): void {
+    const isPaused = this.run(task).state === 'PAUSED' && pausable.has(task.state);
     if (isTerminalTask(task.state)) this.#ended(this.run(task), task);
+    if (isPaused && task.dueAt !== null) {
+      task.heldMs = Math.max(0, task.dueAt - this.now);
+      task.dueAt = null;
+    }
     if (task.dueAt !== null) this.#timer(task.dueAt);
     if (told.has(task.state)) this.#tell(task);
-    if (task.state === 'READY') this.effects.ready.push(readyEntry(task));
+    if (task.state === 'READY' && !isPaused) this.effects.ready.push(readyEntry(task));
   }
 
-  /** False when the run's state does not know the event. */
-  moveRun(run: RunRow, event: RunEvent): boolean {
+  /** False when the run's state does not know the event. `data`: JSON of what a caller said. */
+  moveRun(run: RunRow, event: RunEvent, data?: string): boolean {
     const next = runTransition(run.state, event);
     if (next === undefined) return false;
     run.state = next;
-    if (event === 'start') run.startedAt = this.now;
-    this.tell(run, { type: 'run.state', runState: next, ...(run.error === null ? {} : { error: run.error }) });
+    this.#moves.push({ run, state: next });
+    if (event === 'start' || event === 'resume') run.startedAt ??= this.now;
+    if (isTerminalRun(next) && run.parentRunId !== null) this.effects.answered.push(run.id);
+    const said = { ...(run.error === null ? {} : { error: run.error }), ...(data === undefined ? {} : { data }) };
+    this.tell(run, { type: 'run.state', runState: next, ...said });
     return true;
   }
 
@@ -175,6 +196,7 @@ export class WorkUnit {
     await this.flushTasks();
     await saveRuns(this.tx, [...this.#dirtyRuns]);
     await insertHistory(this.tx, this.#history, this.now);
+    this.effects.deliveries += await recordDeliveries(this.tx, this.#moves, this.now);
     this.#countOpened();
   }
 
@@ -190,6 +212,11 @@ export class WorkUnit {
     task.finishedAt = this.now;
     run.openTasks -= 1;
     this.touchRun(run);
+  }
+
+  /** Timers were set by a statement over many rows. */
+  wakeTimers(): void {
+    this.effects.soonestTimerMs = 0;
   }
 
   #timer(dueAt: number): void {

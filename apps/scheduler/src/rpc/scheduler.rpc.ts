@@ -18,10 +18,11 @@ import { requireAccess, requireAdministrator, serviceOf, subjectOf } from './cal
 import { controlRpc } from './control.rpc.js';
 import type { DescribeRun } from './describe-run.js';
 import { cursorAfter, pageOf } from './page.js';
-import { schedulesRpc } from './schedules.rpc.js';
+import { runsPageOf } from './runs-page.js';
+import { schedulesRpc, type SchedulesRpcContext } from './schedules.rpc.js';
 import { scopesRpc } from './scopes.rpc.js';
-import { webhooksRpc } from './webhooks.rpc.js';
-import { historyMessage, runMessage, runStateOf } from './to-proto.js';
+import { webhooksRpc, type WebhooksRpcContext } from './webhooks.rpc.js';
+import { historyMessage, runMessage } from './to-proto.js';
 
 export interface SchedulerRpcContext {
   readonly database: Database;
@@ -32,6 +33,8 @@ export interface SchedulerRpcContext {
   readonly submit: SubmitContext;
   readonly describe: DescribeRun;
   readonly leaseMs: number;
+  readonly schedules: SchedulesRpcContext;
+  readonly webhooks: WebhooksRpcContext;
 }
 
 const maxReasonLength = 500;
@@ -40,15 +43,14 @@ export function schedulerRpc(context: SchedulerRpcContext): ServiceBinding {
   return implement(schedulerV1.SchedulerService, {
     ...controlRpc(),
     ...scopesRpc(),
-    ...schedulesRpc(),
-    ...webhooksRpc(),
+    ...schedulesRpc(context.schedules),
+    ...webhooksRpc(context.webhooks),
     submitRun: (request, call) => submit(context, request, call),
     getRun: async ({ runId }, call) => ({ run: await context.describe(await find(context, runId, call)) }),
     listRuns: async (request, call) => {
-      const { limit, before } = pageOf(request.page);
-      const { organisation } = subjectOf(call).subject;
-      const runs = await context.views.runs({ organisation, state: runStateOf(request.state), limit, before });
-      return { runs: runs.map((run) => runMessage(run)), nextCursor: cursorAfter(runs, limit) };
+      const page = runsPageOf(request, subjectOf(call).subject.organisation);
+      const runs = await context.views.runs(page);
+      return { runs: runs.map((run) => runMessage(run)), nextCursor: cursorAfter(runs, page.limit) };
     },
     cancelRun: async ({ runId, reason }, call) => {
       if (reason.length > maxReasonLength)

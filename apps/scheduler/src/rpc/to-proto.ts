@@ -40,7 +40,9 @@ export function runStateOf(state: schedulerV1.RunState): RunState | undefined {
 /** The contract's limit on evidence. */
 const maxDetailsBytes = 16 * 1024;
 
-function errorInfo(json: string | null | undefined): MessageInitShape<typeof commonV1.ErrorInfoSchema> | undefined {
+export function errorInfo(
+  json: string | null | undefined,
+): MessageInitShape<typeof commonV1.ErrorInfoSchema> | undefined {
   if (json === null || json === undefined) return undefined;
   const { code, message, retryable, details } = JSON.parse(json) as Failure;
   const detailsJson = details === undefined ? '' : JSON.stringify(details);

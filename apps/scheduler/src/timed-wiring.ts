@@ -1,0 +1,63 @@
+/** What runs by the clock beside the engine: schedules that submit runs, and webhooks that tell of them. Part of the composition root. */
+import type { ServiceHost } from '@cogmesh/service';
+import { ulid } from 'ulid';
+import { SqlSchedules } from './adapters/sql-schedules.js';
+import { SqlWebhooks } from './adapters/sql-webhooks.js';
+import type { SchedulerConfig } from './config.js';
+import { cancelRun } from './engine/cancel-run.js';
+import type { Engine } from './engine/engine.js';
+import { submitRun, type SubmitContext } from './engine/submit-run.js';
+import type { SchedulesRpcContext } from './rpc/schedules.rpc.js';
+import type { WebhooksRpcContext } from './rpc/webhooks.rpc.js';
+import type { Decisions } from './schedules/decisions.js';
+import { SchedulesLoop } from './schedules/schedules-loop.js';
+import { WebhookSender } from './webhooks/webhook-sender.js';
+
+export interface TimedParts {
+  readonly host: Pick<ServiceHost, 'database' | 'logger'>;
+  readonly config: SchedulerConfig;
+  readonly engine: Engine;
+  readonly decisions: Decisions;
+  readonly submission: SubmitContext;
+}
+
+export interface Timed {
+  readonly schedules: SchedulesRpcContext;
+  readonly webhooks: WebhooksRpcContext;
+  start(): void;
+  /** No schedule fires any more. */
+  stopFiring(): Promise<void>;
+  /** Deliveries under way come to their end. */
+  stopSending(): Promise<void>;
+}
+
+export function buildTimed({ host, config, engine, decisions, submission }: TimedParts): Timed {
+  const { database, logger } = host;
+  const firing = {
+    schedules: new SqlSchedules(database),
+    decisions,
+    submit: (request: Parameters<typeof submitRun>[1]) => submitRun(submission, request),
+    maxExpressionSteps: submission.settings.limits.maxExpressionSteps,
+  };
+  const cancel = (runId: string, reason: string): Promise<void> =>
+    engine.transact([runId], async (unit) => {
+      for (const run of unit.runs.values()) await cancelRun(unit, run, reason);
+    });
+  const loop = new SchedulesLoop({ ...firing, cancel, graceMs: config.misfireGraceMs, logger });
+  const webhooks = new SqlWebhooks(database);
+  const { webhookAllowPrivate: allowPrivate, webhookMaxAttempts: maxAttempts } = config;
+  const sender = new WebhookSender({ webhooks, allowPrivate, maxAttempts, random: Math.random, logger });
+  engine.onEffects(({ deliveries }) => {
+    if (deliveries > 0) sender.wake();
+  });
+  return {
+    schedules: { ...firing, submission, newId: () => `schedule_${ulid()}`, onPut: () => loop.wake() },
+    webhooks: { webhooks, allowPrivate, newId: () => `webhook_${ulid()}`, onPut: () => sender.wake() },
+    start: () => {
+      loop.start();
+      sender.start();
+    },
+    stopFiring: () => loop.stop(),
+    stopSending: () => sender.stop(),
+  };
+}
