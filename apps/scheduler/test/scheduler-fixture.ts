@@ -23,6 +23,7 @@ import type { RunningService } from '@cogmesh/service';
 import { createLogger } from '@cogmesh/telemetry';
 import { schedulerConfig } from '../src/config.js';
 import { schedulerService } from '../src/service.js';
+import { startPolicy, type FakePolicy } from './fake-policy.js';
 import { FakeAgent, output, type Behaviour } from './fake-agent.js';
 import { readyAgent, startBlobs, startRegistry, type FakeBlobs, type FakeRegistry } from './neighbours.js';
 
@@ -72,6 +73,7 @@ export class SchedulerFixture {
   #gateway!: ServiceIdentity;
   registry!: FakeRegistry;
   blobs!: FakeBlobs;
+  policy!: FakePolicy;
   #running: RunningService | undefined;
   #bus: Bus | undefined;
   database!: Database;
@@ -92,6 +94,7 @@ export class SchedulerFixture {
     fixture.#identity = await loadServiceIdentity(join(fixture.#dir, 'keys'), 'registry');
     fixture.registry = await startRegistry(`unix:${join(fixture.#dir, 'registry.sock')}`);
     fixture.blobs = await startBlobs(`unix:${join(fixture.#dir, 'gateway.sock')}`);
+    fixture.policy = await startPolicy(`unix:${join(fixture.#dir, 'policy.sock')}`);
     return fixture;
   }
 
@@ -114,7 +117,7 @@ export class SchedulerFixture {
       peers: {
         gateway: this.blobs.address,
         registry: this.registry.address,
-        policy: 'unix:/nowhere',
+        policy: this.policy.address,
         scheduler: 'unix:/nowhere',
       },
       environment,
@@ -179,6 +182,7 @@ export class SchedulerFixture {
     await Promise.all(this.#crashed);
     await this.registry.server.stop();
     await this.blobs.server.stop();
+    await this.policy.server.stop();
     await rm(this.#dir, { recursive: true, force: true });
   }
 
