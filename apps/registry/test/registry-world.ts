@@ -30,6 +30,7 @@ import {
   type Channel,
   type Client,
   type RpcServer,
+  type ServiceImplementation,
 } from '@cogmesh/rpc';
 import { hostService, type HostedService } from '@cogmesh/service';
 import { vi } from 'vitest';
@@ -300,23 +301,17 @@ export class RegistryWorld {
 
   #schedulerService() {
     const refused = () => Promise.reject(new Error('the registry does not call this'));
+    const others = Object.fromEntries(
+      schedulerV1.SchedulerService.methods.map(({ localName }) => [localName, refused]),
+    );
     return implement(schedulerV1.SchedulerService, {
+      ...(others as unknown as ServiceImplementation<typeof schedulerV1.SchedulerService>),
       renewLeases: async ({ agents }) => {
         if (this.renewalsFail) throw new Error('the scheduler is having a moment');
         this.renewed.push(...agents);
         const listed = agents.flatMap(({ attemptIds }) => attemptIds);
         return { unknownAttemptIds: listed.filter((id) => this.unknownAttempts.has(id)) };
       },
-      submitRun: refused,
-      getRun: refused,
-      listRuns: refused,
-      cancelRun: refused,
-      getOutput: refused,
-
-      watchRun: async function* () {
-        await refused();
-      },
-      listDeadLetters: refused,
     });
   }
 

@@ -51,7 +51,7 @@ const open = (name: string) =>
 const work = (input: unknown, over: object = {}) => ({ capability: tool, inputJson: JSON.stringify(input), ...over });
 
 describe('work on an agent', () => {
-  it('of its own queue is started, done and reported once', async () => {
+  it('of its own queue is done and reported once', async () => {
     const lookup = (await agent()).handle<{ word: string }>('acme/lookup', ({ word }, ctx) => ({
       word,
       attempt: ctx.attempt,
@@ -62,9 +62,18 @@ describe('work on an agent', () => {
     const result = await world.result(attemptId);
     expect(result).toMatchObject({ runId: 'run_1', agentId: lookup.id, outcome: { case: 'outputJson' } });
     expect(JSON.parse(String(result.outcome.value))).toEqual({ word: 'mesh', attempt: 2, run: 'run_1' });
-    expect(world.started).toMatchObject([{ attemptId, runId: 'run_1', agentId: lookup.id }]);
     expect(world.results).toHaveLength(1);
     expect(world.hub.waiting(`agent.${lookup.id}.work`)).toBe(0);
+  });
+
+  it('that takes a while is told to have started, once', async () => {
+    const lookup = (await agent()).handle('acme/lookup', gated);
+    await lookup.start();
+    const [attemptId] = await world.dispatch([work('a')], { agent: lookup.id });
+    await eventually(() => expect(world.started).toHaveLength(1));
+    await open('a');
+    await world.result(attemptId);
+    expect(world.started).toMatchObject([{ attemptId, runId: 'run_1', agentId: lookup.id }]);
   });
 
   it('of the shared queue of its tool too', async () => {
@@ -82,7 +91,7 @@ describe('work on an agent', () => {
       { agent: lookup.id },
     );
     await eventually(() => expect([...gates.keys()].sort()).toEqual(['a', 'b']));
-    expect(world.started).toHaveLength(2);
+    await eventually(() => expect(world.started).toHaveLength(2));
     for (const name of ['a', 'b', 'c', 'd']) await open(name);
     for (const id of ids) expect((await world.result(id)).outcome.case).toBe('outputJson');
     expect(world.results).toHaveLength(4);

@@ -1,5 +1,21 @@
-import { sql, type Database } from '@cogmesh/database';
+import { bulk, sql, type Database } from '@cogmesh/database';
 import type { RelayedAttempt, RelayedAttempts } from '../relay/relayed-attempt.js';
+import { Together } from '../relay/together.js';
+
+const columns = {
+  attempt_id: 'text',
+  agent_id: 'text',
+  run_id: 'text',
+  organisation: 'text',
+  capability: 'text',
+  grant_jws: 'text',
+  traceparent: 'text',
+  started_at: 'bigint',
+} as const;
+const columnList = sql.raw(Object.keys(columns).join(', '));
+
+/** Rows of one statement. */
+const maxRows = 500;
 
 interface AttemptRow {
   readonly attempt_id: string;
@@ -12,25 +28,37 @@ interface AttemptRow {
   readonly started_at: number;
 }
 
-/** Started attempts of SDK agents in SQL. */
+/** Started attempts of SDK agents in SQL; those that start or end together are written together. */
 export class SqlRelayedAttempts implements RelayedAttempts {
   readonly #database: Database;
+  readonly #adding = new Together<RelayedAttempt>({ maxItems: maxRows, write: (attempts) => this.#insert(attempts) });
+  readonly #removing = new Together<string>({ maxItems: maxRows, write: (ids) => this.#delete(ids) });
 
   constructor(database: Database) {
     this.#database = database;
   }
 
-  async add(attempt: RelayedAttempt): Promise<void> {
-    await this.#database.execute(sql`insert into relayed_attempts
-      (attempt_id, agent_id, run_id, organisation, capability, grant_jws, traceparent, started_at)
-      values (${attempt.attemptId}, ${attempt.agentId}, ${attempt.runId}, ${attempt.organisation}, ${attempt.capability},
-        ${attempt.grantJws}, ${attempt.traceparent}, ${attempt.startedAtMs})
-      on conflict (attempt_id) do nothing`);
+  add(attempt: RelayedAttempt): Promise<void> {
+    return this.#adding.write(attempt);
   }
 
   async remove(attemptIds: readonly string[]): Promise<void> {
-    if (attemptIds.length === 0) return;
-    await this.#database.execute(sql`delete from relayed_attempts where attempt_id in (${sql.join([...attemptIds])})`);
+    await Promise.all(attemptIds.map((id) => this.#removing.write(id)));
+  }
+
+  async #insert(attempts: readonly RelayedAttempt[]): Promise<void> {
+    const rows = bulk(this.#database.dialect, attempts.map(toRow), columns);
+    // `where true` tells SQLite that ON CONFLICT does not belong to a join.
+    await this.#database.execute(sql`insert into relayed_attempts (${columnList}) select ${columnList} from ${rows} as r
+      where true on conflict (attempt_id) do nothing`);
+  }
+
+  async #delete(ids: readonly string[]): Promise<void> {
+    const rows = ids.map((attempt_id) => ({ attempt_id }));
+    const gone = bulk(this.#database.dialect, rows, { attempt_id: 'text' });
+    await this.#database.execute(
+      sql`delete from relayed_attempts where attempt_id in (select attempt_id from ${gone} as gone)`,
+    );
   }
 
   async ofAgent(agentId: string): Promise<readonly RelayedAttempt[]> {
@@ -54,4 +82,17 @@ export class SqlRelayedAttempts implements RelayedAttempts {
     if (agentIds.length === 0) return;
     await this.#database.execute(sql`delete from relayed_attempts where agent_id in (${sql.join([...agentIds])})`);
   }
+}
+
+function toRow(attempt: RelayedAttempt): AttemptRow {
+  return {
+    attempt_id: attempt.attemptId,
+    agent_id: attempt.agentId,
+    run_id: attempt.runId,
+    organisation: attempt.organisation,
+    capability: attempt.capability,
+    grant_jws: attempt.grantJws,
+    traceparent: attempt.traceparent,
+    started_at: attempt.startedAtMs,
+  };
 }

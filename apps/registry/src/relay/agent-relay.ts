@@ -222,6 +222,9 @@ export class AgentRelay {
   ): Promise<void> {
     const { attempts, mail, signal } = this.#options;
     const { attemptId, runId, traceparent } = placement.attempt;
+    // Its result is here already and proves the start.
+    if (placement.phase === 'ending') return;
+    placement.stored = true;
     await untilDone(() => attempts.add({ ...placement.attempt, startedAtMs }), signal);
     await mail.started({ attemptId, runId, agentId: this.agentId, ...(startedAt ? { startedAt } : {}) }, traceparent);
     placement.settle();
@@ -237,7 +240,7 @@ export class AgentRelay {
       this.#trace(placement, outcome);
     }
     placement.settle();
-    await untilDone(() => attempts.remove([attemptId]), signal);
+    if (placement.stored) await untilDone(() => attempts.remove([attemptId]), signal);
     this.#end(placement);
     this.#stream?.resultAccepted(attemptId);
   }

@@ -16,6 +16,8 @@ export class Placement {
   phase: Phase;
   /** The scheduler has been told of the start by this process. */
   announced = false;
+  /** Its row is written, or may be. */
+  stored: boolean;
   /** The scheduler wants no result any more. */
   unwanted = false;
   /** Newest word of the agent that the scheduler has not heard; undefined when there is none. */
@@ -28,6 +30,7 @@ export class Placement {
     this.work = options.work;
     this.receivedMs = options.receivedMs;
     this.phase = options.work ? 'waiting' : 'started';
+    this.stored = options.work === undefined;
     this.#settled.promise.catch(() => {});
   }
 

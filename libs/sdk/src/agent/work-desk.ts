@@ -11,6 +11,9 @@ import type { ServedTool } from './handler.js';
 
 export type Message = NonNullable<MessageInitShape<typeof registryV1.ConnectRequestSchema>['message']>;
 
+/** Short work is told by its result alone, milliseconds. */
+const tellStartAfterMs = 5;
+
 export interface DeskOptions {
   readonly tools: ReadonlyMap<string, ServedTool>;
   readonly blob: AttemptPorts['blob'];
@@ -29,6 +32,9 @@ export class WorkDesk {
   readonly #running = new Map<string, Running>();
   readonly #unaccepted = new Map<string, ResultInit>();
   readonly #idle = new Set<() => void>();
+  /** Running attempts whose start has not been told yet. */
+  readonly #untold = new Set<Running>();
+  #tellStarts: NodeJS.Timeout | undefined;
   #draining = false;
 
   constructor(options: DeskOptions) {
@@ -98,13 +104,19 @@ export class WorkDesk {
     if (notAfter && timestampDate(notAfter).getTime() < Date.now())
       return this.#return(work, 'expired', 'it came too late');
     if (!tool) return this.#return(work, 'overloaded', `this agent does not serve ${capability}`);
-    const progress = (dataJson: string) =>
+    const progress = (dataJson: string) => {
+      // Nobody listens to work that has not been said to have begun.
+      if (this.#untold.delete(running)) this.#sendStarted(running);
       this.#options.send({ case: 'progress', value: { attemptId, runId, dataJson } });
+    };
     const attempt = new Attempt(work, { progress, blob: this.#options.blob });
-    const running = { work, attempt, startedAt: timestampNow() };
+    const running: Running = { work, attempt, startedAt: timestampNow() };
     this.#running.set(attemptId, running);
-    this.#sendStarted(running);
-    void attempt.run(tool.handler).then((result) => this.#finish(attemptId, result));
+    this.#tellStartSoon(running);
+    void attempt.run(tool.handler).then((result) => {
+      this.#untold.delete(running);
+      this.#finish(attemptId, result);
+    });
   }
 
   #return({ attemptId, runId }: workV1.Work, code: string, reason: string): void {
@@ -119,6 +131,15 @@ export class WorkDesk {
   #offer(result: ResultInit): void {
     this.#unaccepted.set(result.attemptId ?? '', result);
     this.#options.send({ case: 'result', value: result });
+  }
+
+  #tellStartSoon(running: Running): void {
+    this.#untold.add(running);
+    this.#tellStarts ??= setTimeout(() => {
+      this.#tellStarts = undefined;
+      for (const each of this.#untold) this.#sendStarted(each);
+      this.#untold.clear();
+    }, tellStartAfterMs);
   }
 
   #sendStarted({ work: { attemptId, runId }, startedAt }: Running): void {

@@ -1,0 +1,56 @@
+/** Servers of the peers' own, durable as ours are. */
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { freePorts, startPostgresServer } from '@cogmesh/backends';
+
+export async function startPostgres(folder) {
+  const dir = await mkdtemp(join(folder, 'postgres-'));
+  const server = await startPostgresServer({ dir, path: process.env.PATH });
+  return {
+    url: server.url,
+    stop: async () => {
+      await server.stop();
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+export async function startRedis(folder) {
+  const dir = await mkdtemp(join(folder, 'redis-'));
+  const [port] = await freePorts(1);
+  const flags = ['--port', port, '--bind', '127.0.0.1', '--dir', dir, '--appendonly', 'yes', '--appendfsync', 'always'];
+  const child = spawn('redis-server', [...flags.map(String), '--save', ''], { stdio: 'ignore' });
+  const failed = new Promise((_, reject) =>
+    child.once('error', (error) =>
+      reject(
+        error.code === 'ENOENT' ? new Error('redis-server is not installed (apt-get install redis-server)') : error,
+      ),
+    ),
+  );
+  failed.catch(() => {});
+  const exited = new Promise((resolve) => child.once('exit', resolve));
+  await Promise.race([failed, answering(port)]);
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    stop: async () => {
+      child.kill('SIGTERM');
+      await exited;
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function answering(port) {
+  for (let tries = 0; tries < 200; tries++) {
+    const open = await new Promise((resolve) => {
+      const socket = connect(port, '127.0.0.1', () => (socket.destroy(), resolve(true)));
+      socket.once('error', () => resolve(false));
+    });
+    if (open) return;
+    await delay(50);
+  }
+  throw new Error('redis-server does not listen');
+}
