@@ -6,6 +6,7 @@
 import type { Pool, PoolClient, QueryConfig, QueryResult } from 'pg';
 import type { Compiled, Engine, Outcome, Session, SessionOptions, Wanted } from './engine.js';
 import { fromPostgres } from './postgres-errors.js';
+import { preparedName } from './prepared-names.js';
 
 export class PostgresEngine implements Engine {
   readonly dialect = 'postgres';
@@ -28,8 +29,10 @@ export class PostgresEngine implements Engine {
   async begin(options: SessionOptions = {}): Promise<Session> {
     const session = await this.#connect(options.patient ? undefined : this.answerLimitMs);
     try {
-      await session.control('begin isolation level read committed');
-      if (options.patient) await session.control('set local statement_timeout = 0');
+      if (options.patient) {
+        await session.control('begin isolation level read committed');
+        await session.control('set local statement_timeout = 0');
+      } else session.open('begin isolation level read committed');
       return session;
     } catch (thrown) {
       session.release();
@@ -52,17 +55,33 @@ export class PostgresEngine implements Engine {
 
 class PostgresSession implements Session {
   #broken = false;
+  #opening: Promise<void> | undefined;
 
   constructor(
     readonly client: PoolClient,
     readonly answerLimitMs: number | undefined,
   ) {}
 
+  /** Begins without waiting for the answer: the first statement travels with it, and fails when it failed. */
+  open(text: string): void {
+    this.#opening = this.control(text);
+    this.#opening.catch(() => undefined);
+  }
+
   async run(statement: Compiled, _wanted?: Wanted): Promise<Outcome> {
+    const opening = this.#opening;
+    this.#opening = undefined;
+    const [outcome] = await Promise.all([this.#send(statement), opening]);
+    return outcome;
+  }
+
+  async #send(statement: Compiled): Promise<Outcome> {
     try {
+      const name = preparedName(statement.text);
       const result = await this.client.query({
         text: statement.text,
         values: [...statement.parameters],
+        ...(name === undefined ? {} : { name }),
         ...(this.answerLimitMs === undefined ? {} : { query_timeout: this.answerLimitMs }),
       } satisfies QueryConfig & { query_timeout?: number });
       return outcomeOf(result);
@@ -76,7 +95,7 @@ class PostgresSession implements Session {
   }
 
   async control(text: string): Promise<void> {
-    await this.run({ text, parameters: [] });
+    await this.#send({ text, parameters: [] });
   }
 
   async commit(): Promise<void> {

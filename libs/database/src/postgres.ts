@@ -48,6 +48,8 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
     idle_in_transaction_session_timeout: limits.idleInTransactionMs,
     application_name: `cogmesh.${options.schema}`,
     keepAlive: true,
+    // A statement is sent without waiting for the answer to the one before; the server runs them in order all the same.
+    pipeline: true,
     types: postgresTypes,
   });
   // A lost connection also shows in the query that used it, or in nothing at all when it was idle.
