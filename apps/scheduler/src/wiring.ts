@@ -182,7 +182,7 @@ function buildEngine({ host, config, identity, neighbours, stores }: EngineParts
   });
   const timers = new Timers({ engine, queue, leaseMs, logger });
   const agentWatch = new AgentWatch({ directory, credits, queue, engine, logger, onChange: onUnblocked });
-  return { engine, settings, directory, targets, dispatcher, timers, agentWatch, shared };
+  return { engine, settings, directory, targets, dispatcher, timers, agentWatch, shared, publisher };
 }
 type BuiltEngine = ReturnType<typeof buildEngine>;
 
@@ -197,7 +197,7 @@ interface ConsumerParts {
 async function startConsumers({ host, stores, engine, counters }: ConsumerParts): Promise<Consumer[]> {
   const { bus, logger } = host;
   const { settings, agentWatch } = engine;
-  const intake = new Intake(engine.engine, settings.leaseMs);
+  const intake = new Intake(engine.engine, settings.leaseMs, (attemptId) => engine.publisher.traceOf(attemptId));
   const store: StoreLetter = (letter) => stores.deadLetters.store(letter);
   const reports = {
     senders: settings.resultSenders,

@@ -45,12 +45,14 @@ const refs = (tx: SqlRunner, list: readonly TaskRef[]) =>
 const taskList = selectList(taskColumns, 't');
 
 export async function lockRuns(tx: SqlRunner, runIds: readonly string[]): Promise<{ runs: RunRow[]; now: number }> {
-  const runs = await tx.query(
-    sql<RunRow & { now: number }>`select ${selectList(runColumns, 'r')} from runs r
-      where r.id in (select id from ${ids(tx, runIds)} as wanted) order by r.id ${forUpdate(tx.dialect)}`,
-  );
-  // Read after the locks are held: times in one run never go backwards.
-  const [clock] = await tx.query(sql<{ now: number }>`select ${nowMillis} as now`);
+  // The clock is asked right behind the locks and runs once they are held: times in one run never go backwards.
+  const [runs, [clock]] = await Promise.all([
+    tx.query(
+      sql<RunRow & { now: number }>`select ${selectList(runColumns, 'r')} from runs r
+        where r.id in (select id from ${ids(tx, runIds)} as wanted) order by r.id ${forUpdate(tx.dialect)}`,
+    ),
+    tx.query(sql<{ now: number }>`select ${nowMillis} as now`),
+  ]);
   return { runs, now: clock?.now ?? 0 };
 }
 

@@ -177,10 +177,10 @@ export class Claims {
     const [built, prepared] = [ready.built.get(row.key), ready.inputs.get(row.key)];
     if (!built || !prepared?.ok) return undefined;
     const { run } = built;
-    const { target, needsOwnGrant } = choice ?? { target: targetOf(row), needsOwnGrant: true };
+    const target = choice?.target ?? targetOf(row);
     const span = spanOf(row, run);
     const traceparent = span?.traceparent ?? unsampled(run.traceparent);
-    return { row, target, plan: ready.planOf(row), input: prepared.input, traceparent, needsOwnGrant, span };
+    return { row, target, plan: ready.planOf(row), input: prepared.input, traceparent, span };
   }
 }
 

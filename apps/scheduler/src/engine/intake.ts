@@ -26,13 +26,18 @@ interface Told {
   readonly failure: Failure | undefined;
 }
 
+export type TraceOf = (attemptId: string) => string | undefined;
+
 export class Intake {
   readonly #engine: Engine;
   readonly #leaseMs: number;
+  readonly #traceOf: TraceOf;
 
-  constructor(engine: Engine, leaseMs: number) {
+  /** `traceOf`: the dispatch span of an attempt, where its row does not hold it yet. */
+  constructor(engine: Engine, leaseMs: number, traceOf: TraceOf = () => undefined) {
     this.#engine = engine;
     this.#leaseMs = leaseMs;
+    this.#traceOf = traceOf;
   }
 
   async started(reports: readonly workV1.Started[]): Promise<Accepted> {
@@ -80,6 +85,7 @@ export class Intake {
       attempt: task.attempt + 1,
       agentId,
       startedAt: unit.now,
+      traceparent: task.traceparent ?? this.#traceOf(task.attemptId ?? '') ?? null,
       leaseUntil,
       timeoutAt,
       dueAt: Math.min(leaseUntil, timeoutAt),

@@ -3,6 +3,7 @@ import type { SqlRunner } from '@cogmesh/database';
 import { CogmeshError } from '@cogmesh/errors';
 import type { TaskPlan } from '@cogmesh/scheduling-core';
 import { tasksByRef } from '../adapters/engine-tables.js';
+import type { TaskRow } from '../model/rows.js';
 
 const maxCached = 50_000;
 
@@ -12,6 +13,12 @@ const keyOf = (task: { readonly runId: string; readonly taskId: string }): strin
 
 export class PlanCache {
   readonly #plans = new Map<string, TaskPlan>();
+
+  /** A row that was read for another reason carries its plan along. */
+  learn(row: Pick<TaskRow, 'runId' | 'taskId' | 'plan'>): void {
+    const key = keyOf(row);
+    if (row.plan !== null && !this.#plans.has(key)) this.#keep(key, JSON.parse(row.plan) as TaskPlan);
+  }
 
   /** Reads what is missing, and answers a look-up that holds every wanted plan whatever the cache forgets meanwhile. */
   async load(db: SqlRunner, tasks: Iterable<{ readonly runId: string; readonly taskId: string }>): Promise<PlanOf> {

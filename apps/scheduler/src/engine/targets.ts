@@ -17,7 +17,6 @@ export interface TargetsOptions {
 
 export interface Choice {
   readonly target: Target;
-  readonly needsOwnGrant: boolean;
 }
 
 export class Targets {
@@ -44,15 +43,14 @@ export class Targets {
     if (this.#options.strategy === 'round-robin') return this.#chooseQueue(candidates);
     const chosen = chooseAgent(candidates, { inFlight: this.#inFlight, random: this.#options.random });
     if (!chosen) return undefined;
-    const target = { agentId: chosen.agent.id, capability: chosen.capability.name };
-    return { target, needsOwnGrant: chosen.agent.kind === 'sdk' };
+    return { target: { agentId: chosen.agent.id, capability: chosen.capability.name } };
   }
 
   #chooseQueue(candidates: readonly Candidate[]): Choice | undefined {
     const best = highest(candidates);
     if (!best || this.#sharedRoom(best, candidates) <= 0) return undefined;
     const capability = best.capability.name;
-    return { target: { queue: sharedQueueOf(capability), capability }, needsOwnGrant: best.agent.kind === 'sdk' };
+    return { target: { queue: sharedQueueOf(capability), capability } };
   }
 
   /** Twice the credits of those who consume it keeps everyone busy and the queue shallow. */

@@ -1,4 +1,4 @@
-/** Claimed tasks as bus messages: one WorkBatch per target, with the task grant that covers exactly its attempts. */
+/** Claimed tasks as bus messages: one WorkBatch per target, with the one task grant that covers exactly its attempts. */
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { messageTo, type OutgoingMessage } from '@cogmesh/bus';
 import { workV1 } from '@cogmesh/contracts';
@@ -20,8 +20,6 @@ export interface ClaimedWork {
   readonly input: PreparedInput;
   /** Traceparent of the dispatch span. */
   readonly traceparent: string;
-  /** The agent gets its work outside a WorkBatch. */
-  readonly needsOwnGrant: boolean;
 }
 
 /** The contract's limit on one WorkBatch. */
@@ -68,8 +66,7 @@ export async function workMessage(batch: readonly ClaimedWork[], minter: GrantMi
   const [first] = batch;
   if (!first) throw new RangeError('a work batch has at least one attempt');
   const grantJws = await mintFor(batch, first.target, minter);
-  const work = await Promise.all(batch.map((each) => workOf(each, minter)));
-  return messageTo({ queue: queueNameOf(first.target) }, workV1.WorkBatchSchema, { work, grantJws });
+  return messageTo({ queue: queueNameOf(first.target) }, workV1.WorkBatchSchema, { work: batch.map(workOf), grantJws });
 }
 
 function mintFor(works: readonly ClaimedWork[], target: Target, minter: GrantMinter): Promise<string> {
@@ -85,7 +82,7 @@ function mintFor(works: readonly ClaimedWork[], target: Target, minter: GrantMin
   return minter.mintTaskGrant({ ...bearer, attempts, expiresAtMs });
 }
 
-async function workOf(work: ClaimedWork, minter: GrantMinter): Promise<MessageInitShape<typeof workV1.WorkSchema>> {
+function workOf(work: ClaimedWork): MessageInitShape<typeof workV1.WorkSchema> {
   const { row, plan, target, input, traceparent } = work;
   return {
     attemptId: row.attemptId,
@@ -101,6 +98,5 @@ async function workOf(work: ClaimedWork, minter: GrantMinter): Promise<MessageIn
     traceparent,
     attempt: row.attempt + 1,
     priority: row.priority,
-    grantJws: work.needsOwnGrant ? await mintFor([work], target, minter) : '',
   };
 }

@@ -97,6 +97,7 @@ export class WorkUnit {
         const known = this.#tasks.get(key);
         if (known) return known;
         this.#tasks.set(key, row);
+        this.#plans.learn(row);
         return row;
       });
   }
@@ -193,9 +194,12 @@ export class WorkUnit {
   }
 
   async flush(): Promise<void> {
-    await this.flushTasks();
-    await saveRuns(this.tx, [...this.#dirtyRuns]);
-    await insertHistory(this.tx, this.#history, this.now);
+    // Sent together; the database runs them in this order.
+    await Promise.all([
+      this.flushTasks(),
+      saveRuns(this.tx, [...this.#dirtyRuns]),
+      insertHistory(this.tx, this.#history, this.now),
+    ]);
     this.effects.deliveries += await recordDeliveries(this.tx, this.#moves, this.now);
     this.#countOpened();
   }
