@@ -5,13 +5,16 @@ import type { Logger } from '@cogmesh/telemetry';
 import type { Admission } from './admission.js';
 import { BlobsController } from './http/blobs.controller.js';
 import { CatalogueController } from './http/catalogue.controller.js';
+import { ControlController } from './http/control.controller.js';
 import { DocsController } from './http/docs.controller.js';
 import { EventsController } from './http/events.controller.js';
 import { HealthController } from './http/health.controller.js';
+import { LimitsController } from './http/limits.controller.js';
 import type { OpenStreams } from './http/open-streams.js';
 import { PoliciesController } from './http/policies.controller.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { RunsController } from './http/runs.controller.js';
+import { SchedulesController } from './http/schedules.controller.js';
 import {
   ADMISSION,
   HTTP_SETTINGS,
@@ -21,6 +24,7 @@ import {
   READINESS,
   type HttpSettings,
 } from './http/tokens.js';
+import { WebhooksController } from './http/webhooks.controller.js';
 import type { Operations } from './operations/operations.js';
 import type { GatewayReadiness } from './readiness.js';
 
@@ -41,6 +45,10 @@ export class AppModule {
       module: AppModule,
       controllers: [
         RunsController,
+        ControlController,
+        LimitsController,
+        SchedulesController,
+        WebhooksController,
         EventsController,
         BlobsController,
         CatalogueController,

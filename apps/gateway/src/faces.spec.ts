@@ -1,9 +1,12 @@
 /** One table of cases, executed through REST and through gRPC on the real gateway. */
 import { CogmeshError } from '@cogmesh/errors';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { schedulingCases } from '../test/scheduling-table.js';
 import { faceCases, prepare, type FaceCase, type Things } from '../test/face-table.js';
 import { openFace, type FaceName } from '../test/faces.js';
 import { GatewayWorld } from '../test/gateway-world.js';
+
+const allCases = [...faceCases, ...schedulingCases];
 
 let world: GatewayWorld;
 let things: Things;
@@ -27,7 +30,7 @@ async function outcome(name: FaceName, { as = 'member', call }: FaceCase): Promi
 }
 
 describe.each<FaceName>(['REST', 'gRPC'])('%s', (name) => {
-  it.each(faceCases.map((one) => [one.name, one] as const))('%s', async (_, one) => {
+  it.each(allCases.map((one) => [one.name, one] as const))('%s', async (_, one) => {
     const found = await outcome(name, one);
     if (one.code === undefined) expect(found).toMatchObject({ value: one.want });
     else expect(found).toEqual({ code: one.code });
@@ -35,7 +38,7 @@ describe.each<FaceName>(['REST', 'gRPC'])('%s', (name) => {
 });
 
 it('answers reads with the very same values on both faces', async () => {
-  const reads = faceCases.filter(({ name, code }) => code === undefined && !/^(submit|upload|cancel)/.test(name));
+  const reads = allCases.filter(({ name, code }) => code === undefined && !/^(submit|upload|cancel|steer)/.test(name));
   expect(reads.length).toBeGreaterThan(10);
   for (const one of reads) expect(await outcome('gRPC', one), one.name).toEqual(await outcome('REST', one));
 });

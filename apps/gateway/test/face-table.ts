@@ -2,6 +2,7 @@
 import type { ErrorCode } from '@cogmesh/errors';
 import { registryV1, schedulerV1 } from '@cogmesh/contracts';
 import type { Face } from './faces.js';
+import { hiddenNeeds } from './fake-scheduling.js';
 import type { GatewayWorld, Who } from './gateway-world.js';
 
 export interface Things {
@@ -10,6 +11,10 @@ export interface Things {
   /** Globex's, over, with three events. */
   readonly overRun: string;
   readonly acmeRun: string;
+  /** Globex's; only its document tells that a nested run needs a model. */
+  readonly nestedRun: string;
+  /** The same with a model nobody may use. */
+  readonly secretRun: string;
   readonly blob: string;
   readonly acmeBlob: string;
 }
@@ -259,7 +264,13 @@ export async function prepare(world: GatewayWorld): Promise<Things> {
     { type: 'task.state', taskId: 'detect', taskState: schedulerV1.TaskState.SUCCEEDED },
     { type: 'run.done', runState: schedulerV1.RunState.SUCCEEDED },
   );
+  const [nestedRun, secretRun] = [scheduler.addRun('globex'), scheduler.addRun('globex')];
+  hiddenNeeds.set(nestedRun, [{ action: 'infer', resource: '/models/globex/inner' }]);
+  hiddenNeeds.set(secretRun, [{ action: 'infer', resource: '/models/acme/secret-plans' }]);
+  scheduler.addRun('globex', { name: 'labelled', labels: { team: 'a', 'x.y': 'b=c' } });
   return {
+    nestedRun,
+    secretRun,
     run: scheduler.addRun('globex'),
     overRun,
     acmeRun: scheduler.addRun('acme'),

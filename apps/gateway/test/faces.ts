@@ -1,12 +1,14 @@
 /** The two public faces behind one interface, each answering the REST views and failing with a CogmeshError. */
 import type { schedulerV1 } from '@cogmesh/contracts';
+import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { gatewayV1 } from '@cogmesh/contracts';
 import { CogmeshError, isErrorCode } from '@cogmesh/errors';
 import { createClient, openChannel } from '@cogmesh/rpc';
 import { agentView, eventView, modelView, runSummary, runView } from '../src/http/views.js';
+import { grpcScheduling, restScheduling, type SchedulingFace } from './scheduling-faces.js';
 import type { GatewayWorld, Who } from './gateway-world.js';
 
-export interface Face {
+export interface Face extends SchedulingFace {
   submitRun(documentJson: string, idempotencyKey?: string): Promise<unknown>;
   getRun(runId: string): Promise<unknown>;
   listRuns(limit?: number): Promise<unknown>;
@@ -22,6 +24,15 @@ export interface Face {
   listAgents(): Promise<unknown>;
   whoAmI(): Promise<unknown>;
   explainPolicy(action: string, entity: { type: string; id: string }): Promise<unknown>;
+  findRuns(filter: RunFilter): Promise<unknown>;
+}
+
+/** Filters of a list of runs. */
+export interface RunFilter {
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly after?: string;
+  readonly before?: string;
+  readonly schedule?: string;
 }
 
 export type FaceName = 'REST' | 'gRPC';
@@ -42,8 +53,14 @@ function restFace(world: GatewayWorld, who: Who): Face & { close(): void } {
   const post = (path: string, body: string | Uint8Array, headers: Record<string, string> = {}) =>
     json(path, { method: 'POST', body: body as string, headers: { 'content-type': 'application/json', ...headers } });
   return {
+    ...restScheduling(send),
     submitRun: (document, key) => post('/v1/runs', document, key === undefined ? {} : { 'idempotency-key': key }),
     getRun: (id) => json(`/v1/runs/${encodeURIComponent(id)}`),
+    findRuns: async ({ labels = {}, ...filter }) => {
+      const query = new URLSearchParams(filter as Record<string, string>);
+      for (const [key, value] of Object.entries(labels)) query.append('label', `${key}=${value}`);
+      return (await json(`/v1/runs?${query}`))['runs'];
+    },
     listRuns: async (limit) => (await json(`/v1/runs${limit === undefined ? '' : `?limit=${limit}`}`))['runs'],
     cancelRun: (id, reason) => post(`/v1/runs/${id}/cancel`, JSON.stringify({ reason })),
     getOutput: (id, task) => json(task === '' ? `/v1/runs/${id}/output` : `/v1/runs/${id}/tasks/${task}/output`),
@@ -77,9 +94,19 @@ function grpcFace(world: GatewayWorld, headers: Record<string, string>): Face & 
   const run = ({ run: found }: { run?: schedulerV1.Run | undefined }) =>
     found === undefined ? undefined : runView(found);
   return {
+    ...grpcScheduling(client, options),
     submitRun: async (documentJson, key) =>
       run(await client.submitRun({ documentJson, idempotencyKey: key ?? '' }, options)),
     getRun: async (runId) => run(await client.getRun({ runId }, options)),
+    findRuns: async ({ labels = {}, after, before, schedule = '' }) => {
+      const filter = {
+        labels,
+        scheduleId: schedule,
+        ...(after === undefined ? {} : { createdAfter: timestampFromDate(new Date(after)) }),
+        ...(before === undefined ? {} : { createdBefore: timestampFromDate(new Date(before)) }),
+      };
+      return (await client.listRuns(filter, options)).runs.map(runSummary);
+    },
     listRuns: async (limit) => (await client.listRuns({ page: { limit: limit ?? 0 } }, options)).runs.map(runSummary),
     cancelRun: async (runId, reason) => run(await client.cancelRun({ runId, reason }, options)),
     getOutput: async (runId, taskId) =>

@@ -18,6 +18,7 @@ import {
 } from '@cogmesh/rpc';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { ulid } from 'ulid';
+import { FakeScheduling } from './fake-scheduling.js';
 
 export interface Served {
   readonly address: string;
@@ -178,9 +179,17 @@ export class FakeScheduler {
     const service = implement(schedulerV1.SchedulerService, {
       submitRun: async (request, call) => this.#submit(request, call),
       getRun: async ({ runId }, call) => ({ run: this.#find(runId, call) }),
-      listRuns: async ({ page }, call) => {
+      listRuns: async ({ page, labels, scheduleId, createdAfter, createdBefore }, call) => {
         const { organisation } = permitOf(call).subject;
-        const own = [...this.runs.values()].filter((run) => run.organisation === organisation);
+        const madeAt = ({ createdAt }: schedulerV1.Run) => createdAt?.seconds ?? 0n;
+        const own = [...this.runs.values()].filter(
+          (run) =>
+            run.organisation === organisation &&
+            Object.entries(labels).every(([key, value]) => run.labels[key] === value) &&
+            (scheduleId === '' || run.scheduleId === scheduleId) &&
+            (createdAfter === undefined || madeAt(run) >= createdAfter.seconds) &&
+            (createdBefore === undefined || madeAt(run) < createdBefore.seconds),
+        );
         return { runs: own.slice(0, page?.limit || 50).map((run) => ({ ...run, tasks: [] })), nextCursor: '' };
       },
       cancelRun: async ({ runId }, call) => {
@@ -195,7 +204,12 @@ export class FakeScheduler {
       },
       watchRun: (request, call) => this.#watch(request, call),
       renewLeases: async () => ({}),
-      listDeadLetters: async () => ({}),
+      ...new FakeScheduling({
+        find: (runId, call) => this.#find(runId, call),
+        replace: (run) => this.runs.set(run.id, run),
+        add: (organisation, run) => this.addRun(organisation, run),
+        permitOf,
+      }).calls(),
     });
     return serve(address, service, await guarded(keysDir, 'scheduler'));
   }

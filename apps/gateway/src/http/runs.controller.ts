@@ -13,21 +13,35 @@ import {
   UseGuards,
 } from '@nestjs/common';
 import { schedulerV1 } from '@cogmesh/contracts';
-import { CogmeshError } from '@cogmesh/errors';
 import type { FastifyReply } from 'fastify';
 import * as schemas from '../openapi/schemas.js';
 import type { Operations } from '../operations/operations.js';
 import { AuthenticationGuard } from './authentication.guard.js';
 import { BodyPipe, checked, type BodyReader } from './body.js';
 import { Caller, type HttpCaller } from './caller.js';
+import { cursorView, pageQuery } from './page-query.js';
+import { present } from './scheduling-views.js';
 import { HTTP_SETTINGS, OPERATIONS, type HttpSettings } from './tokens.js';
 import { runSummary, runView } from './views.js';
 import { z } from 'zod';
 
-const listQuery = z.object({
-  limit: z.coerce.number().int().min(1).max(500).default(50),
-  cursor: z.string().max(512).default(''),
+const moment = z.iso
+  .datetime({ offset: true })
+  .transform((text) => new Date(text))
+  .optional();
+const label = z
+  .string()
+  .max(320)
+  .regex(/^[^=]+=/, 'write a label as key=value');
+const listQuery = pageQuery.extend({
   state: schemas.RunState.optional(),
+  label: z
+    .union([label.transform((one) => [one]), z.array(label)])
+    .default([])
+    .transform((texts) => Object.fromEntries(texts.map(labelEntry))),
+  after: moment,
+  before: moment,
+  schedule: z.string().max(200).default(''),
 });
 const index = z.coerce
   .number()
@@ -57,7 +71,7 @@ export class RunsController {
     const { run, replayed } = await this.operations.submitRun(
       caller.ask({ documentJson, idempotencyKey: idempotencyKey ?? '' }),
     );
-    const view = runView(present(run));
+    const view = runView(present(run, 'run'));
     reply.header('location', `/v1/runs/${view.id}`);
     if (replayed) reply.header('idempotency-replayed', 'true');
     return view;
@@ -65,16 +79,16 @@ export class RunsController {
 
   @Get()
   async list(@Caller() caller: HttpCaller, @Query() query: unknown) {
-    const { limit, cursor, state } = checked(listQuery, query);
+    const { state, label: labels, schedule: scheduleId, ...rest } = checked(listQuery, query);
     const wanted = state === undefined ? schedulerV1.RunState.UNSPECIFIED : schedulerV1.RunState[state];
-    const page = await this.operations.listRuns(caller.ask({ limit, cursor, state: wanted }));
-    return { runs: page.runs.map(runSummary), nextCursor: page.nextCursor === '' ? null : page.nextCursor };
+    const page = await this.operations.listRuns(caller.ask({ ...rest, labels, scheduleId, state: wanted }));
+    return { runs: page.runs.map(runSummary), nextCursor: cursorView(page.nextCursor) };
   }
 
   @Get(':id')
   async read(@Caller() caller: HttpCaller, @Param('id') runId: string) {
     const { run } = await this.operations.getRun(caller.ask({ runId }));
-    return runView(present(run));
+    return runView(present(run, 'run'));
   }
 
   @Post(':id/cancel')
@@ -82,7 +96,7 @@ export class RunsController {
   async cancel(@Caller() caller: HttpCaller, @Param('id') runId: string, @Body(BodyPipe) body: BodyReader) {
     const { reason } = await body.json(schemas.CancelRequest, this.settings.jsonBodyBytes);
     const { run } = await this.operations.cancelRun(caller.ask({ runId, reason }));
-    return runView(present(run));
+    return runView(present(run, 'run'));
   }
 
   @Get(':id/output')
@@ -111,7 +125,7 @@ export class RunsController {
   }
 }
 
-function present(run: schedulerV1.Run | undefined): schedulerV1.Run {
-  if (run !== undefined) return run;
-  throw new CogmeshError('internal', 'the scheduler answered without a run');
+function labelEntry(text: string): [string, string] {
+  const at = text.indexOf('=');
+  return [text.slice(0, at), text.slice(at + 1)];
 }

@@ -4,19 +4,22 @@ import { registryV1, schedulerV1, type commonV1, type policyV1 } from '@cogmesh/
 import type { z } from 'zod';
 import type { BlobRecord } from '../blobs/blob-records.js';
 import type { ModelView } from '../operations/list-models.js';
-import type { schemas } from '../openapi/schemas.js';
+import type { schemas } from '../openapi/components.js';
 
-type View<Name extends keyof typeof schemas> = z.output<(typeof schemas)[Name]>;
+export type View<Name extends keyof typeof schemas> = z.output<(typeof schemas)[Name]>;
 
-const time = (at: Timestamp | undefined): string | null => (at === undefined ? null : timestampDate(at).toISOString());
+export const time = (at: Timestamp | undefined): string | null =>
+  at === undefined ? null : timestampDate(at).toISOString();
+
+export const orNull = (text: string): string | null => (text === '' ? null : text);
 
 /** A stored JSON text as the value it is; null while there is none. */
-const valueOf = (json: string): unknown => (json === '' ? null : (JSON.parse(json) as unknown));
+export const valueOf = (json: string): unknown => (json === '' ? null : (JSON.parse(json) as unknown));
 
-const runState = (state: schedulerV1.RunState) => schedulerV1.RunState[state] as View<'Run'>['state'];
+export const runState = (state: schedulerV1.RunState) => schedulerV1.RunState[state] as View<'Run'>['state'];
 const taskState = (state: schedulerV1.TaskState) => schedulerV1.TaskState[state] as View<'Task'>['state'];
 
-function errorView(error: commonV1.ErrorInfo | undefined): View<'ErrorInfo'> | null {
+export function errorView(error: commonV1.ErrorInfo | undefined): View<'ErrorInfo'> | null {
   if (error === undefined) return null;
   const { code, message, retryable, detailsJson } = error;
   return { code, message, retryable, details: valueOf(detailsJson) };
@@ -56,6 +59,11 @@ export function runView(run: schedulerV1.Run): View<'Run'> {
     tasks: run.tasks.map(taskView),
     output: valueOf(run.outputJson),
     error: errorView(run.error),
+    paused: run.paused,
+    originRun: orNull(run.originRunId),
+    parentRun: orNull(run.parentRunId),
+    parentTask: orNull(run.parentTaskId),
+    schedule: orNull(run.scheduleId),
   };
 }
 

@@ -1,8 +1,9 @@
 /** The OpenAPI 3.1 document: components from the zod schemas, paths from the table. */
 import { errorClasses, problemMediaType, type ErrorCode } from '@cogmesh/errors';
 import { z } from 'zod';
-import { calls, type Answer, type Call, type Parameter } from './paths.js';
-import { schemas } from './schemas.js';
+import type { Answer, Call, Parameter } from './call.js';
+import { schemas } from './components.js';
+import { calls } from './paths.js';
 
 type Json = Record<string, unknown>;
 

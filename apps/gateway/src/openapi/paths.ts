@@ -1,39 +1,6 @@
 /** The REST API as a table: what each call takes and answers. gateway.spec.ts holds it against the routes that exist. */
-import type { ErrorCode } from '@cogmesh/errors';
-import type { SchemaName } from './schemas.js';
-
-export interface Parameter {
-  readonly name: string;
-  readonly in: 'path' | 'query' | 'header';
-  readonly description: string;
-  readonly schema?: Readonly<Record<string, unknown>>;
-}
-
-export interface Answer {
-  readonly status: number;
-  readonly description: string;
-  readonly schema?: SchemaName;
-  /** Instead of `application/json`. */
-  readonly mediaType?: string;
-  readonly headers?: Readonly<Record<string, string>>;
-}
-
-export interface Call {
-  readonly method: 'get' | 'post' | 'put' | 'delete';
-  readonly path: string;
-  readonly id: string;
-  readonly tag: 'Runs' | 'Blobs' | 'Mesh' | 'Policies' | 'Operations';
-  readonly summary: string;
-  readonly description?: string;
-  readonly parameters?: readonly Parameter[];
-  readonly body?: { readonly schema?: SchemaName; readonly mediaType?: string; readonly required: boolean };
-  readonly answer: Answer;
-  readonly also?: readonly Answer[];
-  /** Beyond those that any authenticated call may answer. */
-  readonly errors?: readonly ErrorCode[];
-  /** Needs no token. */
-  readonly open?: boolean;
-}
+import type { Answer, Call, Parameter } from './call.js';
+import { schedulingCalls } from './scheduling-paths.js';
 
 const runId: Parameter = { name: 'id', in: 'path', description: 'Id of the run.' };
 const blobId: Parameter = { name: 'id', in: 'path', description: 'Id of the blob.' };
@@ -84,6 +51,25 @@ const runCalls: readonly Call[] = [
         description: 'Only runs in this state.',
         schema: { $ref: '#/components/schemas/RunState' },
       },
+      {
+        name: 'label',
+        in: 'query',
+        description: 'Only runs with this label, as `key=value`; may be repeated, at most 8 times.',
+        schema: { type: 'array', items: { type: 'string' } },
+      },
+      {
+        name: 'after',
+        in: 'query',
+        description: 'Created at or after this time.',
+        schema: { type: 'string', format: 'date-time' },
+      },
+      {
+        name: 'before',
+        in: 'query',
+        description: 'Created before this time.',
+        schema: { type: 'string', format: 'date-time' },
+      },
+      { name: 'schedule', in: 'query', description: 'Only runs that the schedule of this id fired.' },
     ],
     answer: { status: 200, description: 'One page.', schema: 'RunPage' },
     errors: ['invalid_argument'],
@@ -328,4 +314,11 @@ const operationsCalls: readonly Call[] = [
   },
 ];
 
-export const calls: readonly Call[] = [...runCalls, ...blobCalls, ...meshCalls, ...policyCalls, ...operationsCalls];
+export const calls: readonly Call[] = [
+  ...runCalls,
+  ...schedulingCalls,
+  ...blobCalls,
+  ...meshCalls,
+  ...policyCalls,
+  ...operationsCalls,
+];

@@ -41,20 +41,41 @@ const taskStates = [
 export const RunState = z.enum(runStates);
 export const TaskState = z.enum(taskStates);
 
+const retryPolicy = z.object({
+  maxAttempts: z.int().min(1).optional(),
+  backoffMs: z.int().min(0).optional().meta({ description: 'Wait before the second attempt, milliseconds.' }),
+  maxBackoffMs: z.int().min(0).optional(),
+  factor: z.number().min(1).optional().meta({ description: 'Each wait is this much longer than the last.' }),
+  jitter: z.number().min(0).max(1).optional().meta({ description: 'Part of a wait that is random.' }),
+  on: z.array(z.string()).optional().meta({ description: 'Only errors with these codes are tried again.' }),
+  notOn: z.array(z.string()).optional(),
+});
+
 export const TaskDocument = z.object({
   id: z.string().regex(/^[a-z][a-z0-9_-]{0,62}$/),
-  uses: z
-    .string()
-    .meta({ description: '`model:<org>/<name>[@range]`, `model:<name>`, `tool:<org>/<name>`, `script` or `sleep`.' }),
+  uses: z.string().meta({
+    description:
+      '`model:<org>/<name>[@range]`, `model:<name>`, `tool:<org>/<name>`, `script`, `sleep`, `approval` or `run`.',
+  }),
   input: anyJson.optional(),
   depends: z.array(z.string()).optional(),
   forEach: z.string().optional().meta({ description: 'Expression that yields a list; the task runs once per item.' }),
   maxParallel: z.int().min(1).optional(),
+  itemFailure: z
+    .enum(['fail', 'continue'])
+    .optional()
+    .meta({ description: 'With `continue`, an item that failed is null in the list.' }),
   when: z.string().optional().meta({ description: 'Expression; false skips the task.' }),
   script: z.string().optional().meta({ description: 'For `uses: script`: a function body with `input` in scope.' }),
+  document: anyJson.optional().meta({ description: 'For `uses: run`: the document of the nested run.' }),
   priority: z.int().min(0).max(9).optional(),
-  timeoutMs: z.int().min(1).optional(),
-  retry: z.object({ maxAttempts: z.int().min(1).optional(), backoffMs: z.int().min(0).optional() }).optional(),
+  timeoutMs: z.int().min(1).optional().meta({ description: 'Start to close.' }),
+  queueTimeoutMs: z.int().min(1).optional().meta({ description: 'Ready to start.' }),
+  heartbeatTimeoutMs: z.int().min(1).optional().meta({ description: 'Longest silence of a running attempt.' }),
+  retry: retryPolicy.optional(),
+  onFailure: z.enum(['fail', 'continue', 'ignore']).optional(),
+  concurrencyGroup: z.string().optional().meta({ description: 'Group whose limits it counts against.' }),
+  affinity: z.record(z.string(), z.string()).optional().meta({ description: 'Only agents with all of these labels.' }),
 });
 
 export const RunDocument = z
@@ -100,6 +121,11 @@ export const RunSummary = z.object({
   submittedBy: z.string(),
   sequence: z.int().meta({ description: 'Of the newest event.' }),
   error: ErrorInfo.nullable(),
+  paused: z.boolean().meta({ description: 'Nothing new of it starts.' }),
+  originRun: z.string().nullable().meta({ description: 'Run that this one retries or repeats.' }),
+  parentRun: z.string().nullable().meta({ description: 'Run whose task started this one.' }),
+  parentTask: z.string().nullable(),
+  schedule: z.string().nullable().meta({ description: 'Id of the schedule that fired it.' }),
 });
 
 export const Run = RunSummary.extend({ tasks: z.array(Task), output: anyJson });
@@ -253,7 +279,7 @@ export const Problem = z
   .loose()
   .meta({ description: 'RFC 9457 problem document.' });
 
-export const schemas = {
+export const baseSchemas = {
   Agent,
   AgentList,
   Blob,
@@ -282,5 +308,3 @@ export const schemas = {
   TaskState,
   Trace,
 } as const;
-
-export type SchemaName = keyof typeof schemas;

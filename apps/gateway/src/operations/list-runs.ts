@@ -1,35 +1,44 @@
 import { schedulerV1 } from '@cogmesh/contracts';
+import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { CogmeshError } from '@cogmesh/errors';
-import { authorise } from './authority.js';
 import type { Operation } from './operation.js';
-import type { OperationPorts } from './ports.js';
 import { right } from './right.js';
+import { assertLimit, callScheduler, type SchedulerPorts } from './scheduler-call.js';
 
 export interface ListRunsInput {
   /** 1 to 500; 0 means 50. */
   readonly limit: number;
   readonly cursor: string;
   readonly state: schedulerV1.RunState;
+  /** Every one must match exactly; at most 8. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Created at or after. */
+  readonly after?: Date | undefined;
+  /** Created before. */
+  readonly before?: Date | undefined;
+  /** Id of the schedule that fired them; empty for any. */
+  readonly scheduleId?: string | undefined;
 }
 
-const pageMax = 500;
-
-type Ports = Pick<OperationPorts, 'decisions' | 'calls' | 'scheduler'>;
+const labelsMax = 8;
 
 /** The caller's organisation's runs, newest first, without tasks. */
-export function listRuns(ports: Ports): Operation<ListRunsInput, schedulerV1.ListRunsResponse> {
+export function listRuns(ports: SchedulerPorts): Operation<ListRunsInput, schedulerV1.ListRunsResponse> {
   return async (request) => {
-    const { limit, cursor, state } = request.input;
-    if (!Number.isInteger(limit) || limit < 0 || limit > pageMax) {
-      throw new CogmeshError('invalid_argument', `limit is a whole number from 1 to ${pageMax}`, { limit });
+    const { limit, cursor, state, labels = {}, after, before, scheduleId = '' } = request.input;
+    assertLimit(limit);
+    if (Object.keys(labels).length > labelsMax) {
+      throw new CogmeshError('invalid_argument', `at most ${labelsMax} labels can be asked for`, { limit: labelsMax });
     }
-    const permission = await authorise(ports.decisions, request, [right('list', '/runs')]);
-    return ports.calls.call({
-      audience: 'scheduler',
+    const filter = {
+      ...(after === undefined ? {} : { createdAfter: timestampFromDate(after) }),
+      ...(before === undefined ? {} : { createdBefore: timestampFromDate(before) }),
+    };
+    return callScheduler(ports, request, {
       method: schedulerV1.SchedulerService.method.listRuns,
-      permission,
-      signal: request.signal,
-      send: (options) => ports.scheduler.listRuns({ page: { limit, cursor }, state }, options),
+      rights: [right('list', '/runs')],
+      send: (options) =>
+        ports.scheduler.listRuns({ page: { limit, cursor }, state, labels, scheduleId, ...filter }, options),
     });
   };
 }

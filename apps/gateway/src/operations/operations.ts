@@ -19,6 +19,26 @@ import { putBlob, type PutBlobInput } from './put-blob.js';
 import { submitRun, type SubmitRunInput } from './submit-run.js';
 import { watchRun, type Watch, type WatchRunInput } from './watch-run.js';
 import { whoAmI } from './who-am-i.js';
+import { retryRun, type RetryRunInput } from './retry-run.js';
+import { pauseRun, type PauseRunInput } from './pause-run.js';
+import { resumeRun, type ResumeRunInput } from './resume-run.js';
+import { setPriority, type SetPriorityInput } from './set-priority.js';
+import { signalTask, type SignalTaskInput } from './signal-task.js';
+import { explainWaiting, type ExplainWaitingInput } from './explain-waiting.js';
+import { listScopes } from './list-scopes.js';
+import { putScope, type PutScopeInput } from './put-scope.js';
+import { putSchedule, type PutScheduleInput } from './put-schedule.js';
+import { getSchedule, type GetScheduleInput } from './get-schedule.js';
+import { listSchedules, type ListSchedulesInput } from './list-schedules.js';
+import { deleteSchedule, type DeleteScheduleInput } from './delete-schedule.js';
+import { triggerSchedule, type TriggerScheduleInput } from './trigger-schedule.js';
+import { backfillSchedule, type BackfillScheduleInput } from './backfill-schedule.js';
+import { putWebhook, type PutWebhookInput } from './put-webhook.js';
+import { listWebhooks } from './list-webhooks.js';
+import { deleteWebhook, type DeleteWebhookInput } from './delete-webhook.js';
+import { listDeliveries, type ListDeliveriesInput } from './list-deliveries.js';
+import { listDeadLetters, type ListDeadLettersInput } from './list-dead-letters.js';
+import { replayDeadLetter, type ReplayDeadLetterInput } from './replay-dead-letter.js';
 
 type Nothing = Record<string, never>;
 
@@ -39,6 +59,26 @@ export interface Operations {
   readonly explainPolicy: Operation<ExplainPolicyInput, Explanation>;
   readonly getPolicies: Operation<Nothing, policyV1.GetPoliciesResponse>;
   readonly putPolicies: Operation<PutPoliciesInput, policyV1.PutPoliciesResponse>;
+  readonly retryRun: Operation<RetryRunInput, schedulerV1.RetryRunResponse>;
+  readonly pauseRun: Operation<PauseRunInput, schedulerV1.PauseRunResponse>;
+  readonly resumeRun: Operation<ResumeRunInput, schedulerV1.ResumeRunResponse>;
+  readonly setPriority: Operation<SetPriorityInput, schedulerV1.SetPriorityResponse>;
+  readonly signalTask: Operation<SignalTaskInput, schedulerV1.SignalTaskResponse>;
+  readonly explainWaiting: Operation<ExplainWaitingInput, schedulerV1.ExplainWaitingResponse>;
+  readonly listScopes: Operation<Nothing, schedulerV1.ListScopesResponse>;
+  readonly putScope: Operation<PutScopeInput, schedulerV1.PutScopeResponse>;
+  readonly putSchedule: Operation<PutScheduleInput, schedulerV1.PutScheduleResponse>;
+  readonly getSchedule: Operation<GetScheduleInput, schedulerV1.GetScheduleResponse>;
+  readonly listSchedules: Operation<ListSchedulesInput, schedulerV1.ListSchedulesResponse>;
+  readonly deleteSchedule: Operation<DeleteScheduleInput, schedulerV1.DeleteScheduleResponse>;
+  readonly triggerSchedule: Operation<TriggerScheduleInput, schedulerV1.TriggerScheduleResponse>;
+  readonly backfillSchedule: Operation<BackfillScheduleInput, schedulerV1.BackfillScheduleResponse>;
+  readonly putWebhook: Operation<PutWebhookInput, schedulerV1.PutWebhookResponse>;
+  readonly listWebhooks: Operation<Nothing, schedulerV1.ListWebhooksResponse>;
+  readonly deleteWebhook: Operation<DeleteWebhookInput, schedulerV1.DeleteWebhookResponse>;
+  readonly listDeliveries: Operation<ListDeliveriesInput, schedulerV1.ListDeliveriesResponse>;
+  readonly listDeadLetters: Operation<ListDeadLettersInput, schedulerV1.ListDeadLettersResponse>;
+  readonly replayDeadLetter: Operation<ReplayDeadLetterInput, schedulerV1.ReplayDeadLetterResponse>;
 }
 
 export function buildOperations(ports: OperationPorts): Operations {
@@ -59,5 +99,25 @@ export function buildOperations(ports: OperationPorts): Operations {
     explainPolicy: explainPolicy(ports),
     getPolicies: getPolicies(ports),
     putPolicies: putPolicies(ports),
+    retryRun: retryRun(ports),
+    pauseRun: pauseRun(ports),
+    resumeRun: resumeRun(ports),
+    setPriority: setPriority(ports),
+    signalTask: signalTask(ports),
+    explainWaiting: explainWaiting(ports),
+    listScopes: listScopes(ports),
+    putScope: putScope(ports),
+    putSchedule: putSchedule(ports),
+    getSchedule: getSchedule(ports),
+    listSchedules: listSchedules(ports),
+    deleteSchedule: deleteSchedule(ports),
+    triggerSchedule: triggerSchedule(ports),
+    backfillSchedule: backfillSchedule(ports),
+    putWebhook: putWebhook(ports),
+    listWebhooks: listWebhooks(ports),
+    deleteWebhook: deleteWebhook(ports),
+    listDeliveries: listDeliveries(ports),
+    listDeadLetters: listDeadLetters(ports),
+    replayDeadLetter: replayDeadLetter(ports),
   };
 }

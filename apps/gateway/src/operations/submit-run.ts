@@ -5,10 +5,10 @@
 import { schedulerV1 } from '@cogmesh/contracts';
 import { CogmeshError } from '@cogmesh/errors';
 import { authorise } from './authority.js';
+import { assertOwned } from './blob-ownership.js';
 import type { Operation } from './operation.js';
 import type { OperationPorts } from './ports.js';
-import { right } from './right.js';
-import { namesOf } from './run-document.js';
+import { documentRights } from './run-document.js';
 
 export interface SubmitRunInput {
   readonly documentJson: string;
@@ -27,13 +27,9 @@ export function submitRun(ports: Ports): Operation<SubmitRunInput, schedulerV1.S
       throw new CogmeshError('invalid_argument', `an idempotency key has at most ${idempotencyKeyMaxChars} characters`);
     }
     const { organisation } = request.subject;
-    const names = namesOf(documentJson, organisation, ports.limits.runResources);
-    const permission = await authorise(ports.decisions, request, [
-      right('create', '/runs'),
-      ...names.capabilities.map((path) => right('infer', path)),
-      ...names.blobs.map((id) => right('read', `/blobs/${id}`)),
-    ]);
-    await assertOwned(ports, organisation, names.blobs);
+    const { rights, blobs } = documentRights(documentJson, organisation, ports.limits.runResources);
+    const permission = await authorise(ports.decisions, request, rights);
+    await assertOwned(ports, organisation, blobs);
     return ports.calls.call({
       audience: 'scheduler',
       method: schedulerV1.SchedulerService.method.submitRun,
@@ -46,14 +42,4 @@ export function submitRun(ports: Ports): Operation<SubmitRunInput, schedulerV1.S
         ),
     });
   };
-}
-
-/** Another organisation's blob, an expired one and one that never was are all the same: not found. */
-async function assertOwned({ blobRecords, now }: Ports, organisation: string, ids: readonly string[]): Promise<void> {
-  const found = await blobRecords.present(organisation, ids, now());
-  const missing = ids.filter((id) => !found.has(id));
-  if (missing.length === 0) return;
-  throw new CogmeshError('not_found', `the run refers to a blob that does not exist: ${missing[0]}`, {
-    blobs: missing,
-  });
 }

@@ -1,4 +1,5 @@
 /** The public gRPC face: each method translates to an operation's request and back, and does nothing else. */
+import { timestampDate } from '@bufbuild/protobuf/wkt';
 import { gatewayV1, policyV1 } from '@cogmesh/contracts';
 import { CogmeshError } from '@cogmesh/errors';
 import { implement, type CallContext, type ServiceBinding } from '@cogmesh/rpc';
@@ -7,6 +8,8 @@ import type { Operations } from '../operations/operations.js';
 import { pathOf } from '../operations/right.js';
 import { blobMessage, chunkParts, chunksOf } from './blob-parts.js';
 import type { GrpcCallers } from './grpc-authentication.js';
+import { plain } from './plain.js';
+import { schedulingRpc } from './scheduling.rpc.js';
 
 /** `closing` is aborted when the gateway stops: watches then end, to be resumed elsewhere. */
 export function gatewayRpc(operations: Operations, callers: GrpcCallers, closing: AbortSignal): ServiceBinding {
@@ -20,11 +23,11 @@ export function gatewayRpc(operations: Operations, callers: GrpcCallers, closing
     };
   };
   return implement(gatewayV1.GatewayService, {
+    ...schedulingRpc(operations, ask),
     submitRun: ({ documentJson, idempotencyKey }, call) =>
       operations.submitRun(ask(call, { documentJson, idempotencyKey })).then(plain),
     getRun: ({ runId }, call) => operations.getRun(ask(call, { runId })).then(plain),
-    listRuns: ({ page, state }, call) =>
-      operations.listRuns(ask(call, { limit: page?.limit ?? 0, cursor: page?.cursor ?? '', state })).then(plain),
+    listRuns: (request, call) => operations.listRuns(ask(call, runFilter(request))).then(plain),
     cancelRun: ({ runId, reason }, call) => operations.cancelRun(ask(call, { runId, reason })).then(plain),
     getOutput: ({ runId, taskId, index }, call) =>
       operations.getOutput(ask(call, { runId, taskId, ...(index === undefined ? {} : { index }) })).then(plain),
@@ -70,13 +73,19 @@ export function gatewayRpc(operations: Operations, callers: GrpcCallers, closing
   });
 }
 
-/** The neighbours' messages are the face's messages, field by field; only their type differs. */
-function plain<Message extends { $typeName: string }>(message: Message): Omit<Message, '$typeName'> {
-  const { $typeName: _name, ...fields } = message;
-  return fields;
-}
-
 function ruleLine({ outcome, organisation, ruleId, effect, detail }: policyV1.RuleOutcome): string {
   const word = policyV1.RuleOutcome_Outcome[outcome].toLowerCase();
   return `${word} ${organisation}/${ruleId} (${effect}): ${detail}`;
+}
+
+function runFilter({ page, state, labels, createdAfter, createdBefore, scheduleId }: gatewayV1.ListRunsRequest) {
+  return {
+    limit: page?.limit ?? 0,
+    cursor: page?.cursor ?? '',
+    state,
+    labels,
+    scheduleId,
+    ...(createdAfter === undefined ? {} : { after: timestampDate(createdAfter) }),
+    ...(createdBefore === undefined ? {} : { before: timestampDate(createdBefore) }),
+  };
 }
