@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { defineConfig, flag, integer, list, setting, type ConfigOf } from '@cogmesh/config';
+import { defineConfig, flag, integer, list, setting, text, type ConfigOf } from '@cogmesh/config';
 import {
   defaultAgeingMs,
   defaultMisfireGraceMs,
@@ -100,6 +100,11 @@ export const schedulerConfig = defineConfig('scheduler', {
     'COGMESH_WEBHOOK_ALLOW_PRIVATE',
     flag(false),
     'Webhooks may use plain http and reach private, loopback and link-local addresses. Only where every organisation is trusted with the network of the scheduler.',
+  ),
+  hostOrganisation: setting(
+    'COGMESH_HOST_ORGANISATION',
+    text('acme'),
+    'Organisation whose administrators grant weights and service classes, and limit capabilities.',
   ),
   refuseUnknownModels: setting(
     'COGMESH_SCHEDULER_REFUSE_UNKNOWN_MODELS',

@@ -1,0 +1,3 @@
+import { timedContract } from './timed.contract.js';
+
+timedContract('SQLite', () => ({}));
