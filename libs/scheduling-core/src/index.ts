@@ -54,18 +54,9 @@ export {
   type ItemCounters,
   type OpenTask,
 } from './plan.js';
-export { compareReady, defaultAgeingMs, defaultShare, FairOrder, type ReadyTask, type Share } from './fair-order.js';
-export {
-  capabilityName,
-  capabilityScope,
-  groupScope,
-  organisationScope,
-  scopeKey,
-  scopesOf,
-  type LimitedKind,
-  type ScopeName,
-} from './scope-keys.js';
-export { noRule, ScopeBook, type Obstacle, type ScopeRule } from './scope-book.js';
+export { compareReady, defaultAgeingMs, defaultShare, FairOrder, type ReadyTask } from './fair-order.js';
+export { capabilityName, scopeKey, scopesOf, type LimitedKind, type Scoped, type ScopeName } from './scope-keys.js';
+export { noRule, ScopeBook, type Obstacle } from './scope-book.js';
 export { Throughput } from './throughput.js';
 export { bindSchedule, type ScheduleTime } from './schedules/bind-schedule.js';
 export { cronTimes, type CronTimes } from './schedules/cron-times.js';
