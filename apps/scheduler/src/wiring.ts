@@ -11,6 +11,7 @@ import { ulid } from 'ulid';
 import { GatewayPayloads } from './adapters/gateway-payloads.js';
 import { schedulerMigrations } from './adapters/migrations.js';
 import { PolicyDecisions } from './adapters/policy-decisions.js';
+import { SqlLimits } from './adapters/sql-limits.js';
 import { RegistryClient } from './adapters/registry-client.js';
 import { SqlDeadLetters } from './adapters/sql-dead-letters.js';
 import { SqlRunViews } from './adapters/sql-run-views.js';
@@ -27,7 +28,9 @@ import { Deferrals } from './engine/deferrals.js';
 import { Dispatcher } from './engine/dispatcher.js';
 import { Engine } from './engine/engine.js';
 import { Intake } from './engine/intake.js';
+import { Limits } from './engine/limits.js';
 import { Publisher } from './engine/publisher.js';
+import { QueuedTasks } from './engine/queued-tasks.js';
 import { Recovery } from './engine/recovery.js';
 import { RunHints, schedulerEvents } from './engine/run-hints.js';
 import { RunNotifier } from './engine/run-notifier.js';
@@ -60,6 +63,7 @@ export async function buildScheduler(host: ServiceHost, config: SchedulerConfig)
   const stores = openStores(host.database);
   const counters = new Counters();
   const engine = buildEngine({ host, config, identity: enforcement.identity, neighbours, stores });
+  await engine.memory.limits.load();
   const watching = listen({ host, neighbours, engine, counters });
   const consumers = await startConsumers({ host, config, stores, engine, counters });
   const { server, timed } = await serve({
@@ -83,12 +87,14 @@ export async function buildScheduler(host: ServiceHost, config: SchedulerConfig)
     for (const loop of [engine.agentWatch, engine.timers, engine.dispatcher]) await loop.stop();
     await Promise.all([...consumers, engine.shared].map((consumer) => consumer.stop()));
     await engine.engine.lane.idle();
+    engine.memory.limits.stop();
     await watching.stop();
     await timed.stopSending();
     neighbours.close();
     await enforcement.close();
   };
-  const { dispatcher, directory } = engine;
+  const { dispatcher } = engine;
+  const { directory } = engine.memory;
   return { address: server.address, enforcement, counters, dispatcher, directory, stop };
 }
 
@@ -117,10 +123,14 @@ function openStores(database: Database) {
     queue: new SqlWorkQueue(database),
     sql: new SqlScopes(database),
     views: new SqlRunViews(database),
+    limits: new SqlLimits(database),
     deadLetters: new SqlDeadLetters(database, () => `dead_${ulid()}`),
   };
 }
 type Stores = ReturnType<typeof openStores>;
+
+/** Monotonic, milliseconds. */
+const nowMs = (): number => performance.now();
 
 interface EngineParts {
   readonly host: ServiceHost;
@@ -137,18 +147,20 @@ function buildEngine({ host, config, identity, neighbours, stores }: EngineParts
   const settings = engineSettings(config);
   const { leaseMs, claimBatch } = settings;
   const engine = new Engine(database);
-  const credits = new Credits();
+  const order = new FairOrder<ReadyEntry>({ ageingMs: settings.ageingMs });
+  const onUnblocked = (): void => dispatcher.wake();
+  const limits = new Limits({ sql: stores.limits, order, onOpen: onUnblocked, nowMs });
+  const queued = new QueuedTasks(nowMs);
+  const credits = new Credits(limits);
   const directory = new AgentDirectory({
     source: registry,
     staleAfterMs: config.registryStaleMs,
     missingAfterMs: config.agentMissingMs,
-    nowMs: () => performance.now(),
+    nowMs,
   });
-  const order = new FairOrder<ReadyEntry>({ ageingMs: settings.ageingMs });
   const targets = new Targets({ ...settings, directory, credits, random: Math.random });
   const scopes = new Scopes(sql, payloads);
   const shared = sharedQueues(bus, (letter) => deadLetters.store(letter));
-  const onUnblocked = (): void => dispatcher.wake();
   const declareShared = shared.declare;
   const publisher = new Publisher({ bus, minter: identity, engine, credits, logger, declareShared, onUnblocked });
   const deferrals = new Deferrals();
@@ -167,7 +179,7 @@ function buildEngine({ host, config, identity, neighbours, stores }: EngineParts
   const toOrder = (entry: ReadyEntry): void => order.add(entry);
   const controls = new Controls({ engine, scopes, sql, payloads, settings, toOrder, later }, logger);
   const busIsDurable = bus.durable;
-  const recovery = new Recovery({ engine, queue, credits, controls, claims, publisher, busIsDurable, leaseMs });
+  const recovery = new Recovery({ engine, queue, credits, controls, claims, publisher, limits, queued, busIsDurable, leaseMs });
   const dispatcher = new Dispatcher({
     order,
     controls,
@@ -182,7 +194,8 @@ function buildEngine({ host, config, identity, neighbours, stores }: EngineParts
   });
   const timers = new Timers({ engine, queue, leaseMs, logger });
   const agentWatch = new AgentWatch({ directory, credits, queue, engine, logger, onChange: onUnblocked });
-  return { engine, settings, directory, targets, dispatcher, timers, agentWatch, shared, publisher };
+  const memory = { directory, targets, order, limits };
+  return { engine, settings, memory, queued, dispatcher, timers, agentWatch, shared, publisher };
 }
 type BuiltEngine = ReturnType<typeof buildEngine>;
 
@@ -222,12 +235,13 @@ function listen({
   engine,
   counters,
 }: Pick<ConsumerParts, 'host' | 'engine' | 'counters'> & { neighbours: Neighbours }) {
-  const { dispatcher, timers } = engine;
+  const { dispatcher, timers, queued } = engine;
   const notifier = new RunNotifier();
   const hints = new RunHints(host.bus, host.logger);
   const stopAttempts = new StopAttempts(neighbours.registry, host.logger);
   engine.engine.onDoubt(() => dispatcher.doubt());
   engine.engine.onEffects((effects) => {
+    queued.accept(effects);
     dispatcher.accept(effects);
     timers.accept(effects);
     hints.accept(effects);
@@ -256,11 +270,12 @@ interface ServeParts {
 async function serve(parts: ServeParts): Promise<{ server: RpcServer; timed: Timed }> {
   const { host, config, enforcement, neighbours, stores, engine: built, notifier } = parts;
   const { database, logger } = host;
-  const { engine, directory, targets, settings } = built;
+  const { engine, memory, queued, settings } = built;
+  const { directory, limits } = memory;
   const newRunId = (): string => `run_${ulid()}`;
-  const { refuseUnknownModels } = config;
-  const submit = { database, engine, directory, settings, refuseUnknownModels, newRunId };
-  const describe = describeRun({ views: stores.views, directory, targets });
+  const { refuseUnknownModels, hostOrganisation } = config;
+  const submit = { database, engine, directory, limits, queued, settings, refuseUnknownModels, newRunId };
+  const describe = describeRun({ views: stores.views, ...memory });
   const { leaseMs } = settings;
   const timed = buildTimed({ host, config, engine, decisions: neighbours.decisions, submission: submit });
   const { schedules, webhooks } = timed;
@@ -271,6 +286,7 @@ async function serve(parts: ServeParts): Promise<{ server: RpcServer; timed: Tim
     notifier,
     submit,
     describe,
+    scopes: { views: stores.views, memory, queued, hostOrganisation },
     leaseMs,
     schedules,
     webhooks,

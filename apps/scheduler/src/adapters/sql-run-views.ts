@@ -3,6 +3,7 @@ import { sql, type Database, type Statement } from '@cogmesh/database';
 import type { RunState } from '@cogmesh/scheduling-core';
 import type { RunRow, StoredHistoryEntry, TaskRow } from '../model/rows.js';
 import { runColumns, selectList, taskColumns } from './columns.js';
+import type { TaskRef } from './engine-tables.js';
 
 const runList = selectList(runColumns, 'r');
 
@@ -52,6 +53,29 @@ export class SqlRunViews {
   tasks(runId: string): Promise<TaskView[]> {
     return this.#db.query(sql<TaskView>`select ${selectList(taskColumns, 't', viewColumns)} from tasks t
       where t.run_id = ${runId} and t.item_index = -1 order by t.position`);
+  }
+
+  async task({ runId, taskId, itemIndex }: TaskRef): Promise<TaskView | undefined> {
+    const [row] = await this.#db.query(sql<TaskView>`select ${selectList(taskColumns, 't', viewColumns)} from tasks t
+      where t.run_id = ${runId} and t.task_id = ${taskId} and t.item_index = ${itemIndex}`);
+    return row;
+  }
+
+  /** Unfinished parents of one task. */
+  async unmetOf(runId: string, taskId: string): Promise<string[]> {
+    const rows = await this.#db.query(sql<{ parent: string }>`select e.parent_id as parent from edges e
+      join tasks t on t.run_id = e.run_id and t.task_id = e.parent_id and t.item_index = -1
+      where e.run_id = ${runId} and e.child_id = ${taskId}
+        and t.state not in ('SUCCEEDED', 'SKIPPED', 'FAILED', 'CANCELLED') order by t.position`);
+    return rows.map(({ parent }) => parent);
+  }
+
+  /** Open items of one forEach task, by state. */
+  async openItemsOf(runId: string, taskId: string): Promise<Record<string, number>> {
+    const rows = await this.#db.query(sql<{ state: string; count: number }>`select t.state, count(*) as count
+      from tasks t where t.run_id = ${runId} and t.task_id = ${taskId} and t.item_index >= 0
+      and t.state in ('BLOCKED', 'READY', 'CLAIMED', 'PUBLISHED', 'RUNNING', 'RETRY_WAIT') group by t.state`);
+    return Object.fromEntries(rows.map(({ state, count }) => [state, count]));
   }
 
   /** Edges of the run: who waits for whom, with the parent's state. */

@@ -79,7 +79,7 @@ export class Claims {
         return undefined;
       }
       const attemptId = randomBytes(attemptIdBytes).toString('hex');
-      this.#options.credits.hold(attemptId, choice.target);
+      this.#options.credits.hold(attemptId, choice.target, entry);
       return { entry, attemptId, choice };
     });
   }

@@ -1,6 +1,9 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { Credits } from './credits.js';
+import { Credits, type CreditUsage } from './credits.js';
+
+const task = { organisation: 'globex', group: 'script' };
+const uncounted: CreditUsage = { hold: () => undefined, restore: () => undefined, release: () => undefined };
 
 const step = fc.oneof(
   fc.record({ hold: fc.integer({ min: 0, max: 5 }), agent: fc.constantFrom('a', 'b') }),
@@ -10,11 +13,11 @@ const step = fc.oneof(
 it('counts exactly the attempts that are held, whatever is held or released twice', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-      const credits = new Credits();
+      const credits = new Credits(uncounted);
       const naive = new Map<string, string>();
       for (const each of steps) {
         if ('hold' in each) {
-          credits.hold(`x${each.hold}`, { agentId: each.agent, capability: 'script' });
+          credits.hold(`x${each.hold}`, { agentId: each.agent, capability: 'script' }, task);
           naive.set(`x${each.hold}`, each.agent);
         } else {
           credits.release(`x${each.release}`);
@@ -29,10 +32,10 @@ it('counts exactly the attempts that are held, whatever is held or released twic
 });
 
 it('is rebuilt from rows and keeps claims that are under way', () => {
-  const credits = new Credits();
-  credits.hold('leaked', { agentId: 'a', capability: 'script' });
-  credits.hold('publishing', { agentId: 'a', capability: 'script' });
-  const row = { runId: 'run_1', state: 'RUNNING', agentId: 'a', queue: null, capability: 'script' } as const;
+  const credits = new Credits(uncounted);
+  credits.hold('leaked', { agentId: 'a', capability: 'script' }, task);
+  credits.hold('publishing', { agentId: 'a', capability: 'script' }, task);
+  const row = { runId: 'run_1', state: 'RUNNING', agentId: 'a', queue: null, capability: 'script', organisation: 'globex', uses: 'script', concurrencyGroup: null } as const;
   credits.rebuild(
     [
       { ...row, attemptId: 'running' },

@@ -2,6 +2,7 @@
  * Credits in use: one entry per attempt that an agent or a shared queue holds, never a bare counter, so that nothing leaks.
  * Free credits are what an agent announced less the attempts held for it. Rebuilt from the rows at start.
  */
+import type { Scoped } from '@cogmesh/scheduling-core';
 import type { HeldAttempt } from '../adapters/sql-work-queue.js';
 
 /** Where an attempt went. */
@@ -12,14 +13,25 @@ export type Target =
 const usageKeys = ({ agentId, queue, capability }: Target): string =>
   agentId === undefined ? `queue ${queue}` : `agent ${agentId} ${capability}`;
 
+/** Who else counts what is in flight; told of every change, and by whom an attempt is. */
+export interface CreditUsage {
+  hold(attemptId: string, task: Scoped): void;
+  restore(attemptId: string, task: Scoped): void;
+  release(attemptId: string): void;
+}
+
 export class Credits {
+  readonly #usage: CreditUsage;
   readonly #held = new Map<string, Target>();
   readonly #used = new Map<string, number>();
 
-  hold(attemptId: string, target: Target): void {
-    this.release(attemptId);
-    this.#held.set(attemptId, target);
-    this.#add(usageKeys(target), 1);
+  constructor(usage: CreditUsage) {
+    this.#usage = usage;
+  }
+
+  hold(attemptId: string, target: Target, task: Scoped): void {
+    this.#take(attemptId, target);
+    this.#usage.hold(attemptId, task);
   }
 
   /** Nothing happens when nobody holds the attempt. */
@@ -27,6 +39,7 @@ export class Credits {
     const target = this.#held.get(attemptId);
     if (!target) return;
     this.#held.delete(attemptId);
+    this.#usage.release(attemptId);
     this.#add(usageKeys(target), -1);
   }
 
@@ -50,10 +63,19 @@ export class Credits {
   /** Replaces everything by what the rows say; attempts being claimed right now are kept by `keep`. */
   rebuild(rows: readonly HeldAttempt[], keep: ReadonlySet<string>): void {
     for (const id of [...this.#held.keys()]) if (!keep.has(id)) this.release(id);
-    for (const { attemptId, agentId, queue, capability } of rows) {
-      if (queue !== null) this.hold(attemptId, { queue, capability });
-      else if (agentId !== null) this.hold(attemptId, { agentId, capability });
+    for (const { attemptId, agentId, queue, capability, organisation, uses, concurrencyGroup } of rows) {
+      if (queue !== null) this.#take(attemptId, { queue, capability });
+      else if (agentId !== null) this.#take(attemptId, { agentId, capability });
+      else continue;
+      const task = { organisation, group: uses };
+      this.#usage.restore(attemptId, concurrencyGroup === null ? task : { ...task, concurrencyGroup });
     }
+  }
+
+  #take(attemptId: string, target: Target): void {
+    this.release(attemptId);
+    this.#held.set(attemptId, target);
+    this.#add(usageKeys(target), 1);
   }
 
   #add(key: string, by: number): void {

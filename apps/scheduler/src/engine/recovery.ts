@@ -8,7 +8,9 @@ import type { Claims } from './claims.js';
 import type { Controls } from './controls.js';
 import type { Credits } from './credits.js';
 import type { Engine } from './engine.js';
+import type { Limits } from './limits.js';
 import type { Publisher } from './publisher.js';
+import type { QueuedTasks } from './queued-tasks.js';
 import { takeBack } from './take-back.js';
 
 export interface RecoveryOptions {
@@ -18,6 +20,8 @@ export interface RecoveryOptions {
   readonly controls: Controls;
   readonly claims: Claims;
   readonly publisher: Publisher;
+  readonly limits: Limits;
+  readonly queued: QueuedTasks;
   readonly busIsDurable: boolean;
   readonly leaseMs: number;
 }
@@ -31,12 +35,14 @@ export class Recovery {
   }
 
   async rebuild(offer: (entry: ReadyEntry) => void): Promise<void> {
-    const { engine, queue, credits, controls, publisher, leaseMs } = this.#options;
+    const { engine, queue, credits, controls, publisher, limits, queued, leaseMs } = this.#options;
+    await limits.load();
     const held = await engine.lane.run(async () => {
       // Renewals could not arrive while we were away.
       await queue.restartLeases(leaseMs);
       const rows = await queue.held();
       credits.rebuild(rows, publisher.publishing());
+      await queued.rebuild(() => queue.openTasks());
       const { aggregate, finalise } = await queue.unsettled();
       for (const entry of await queue.ready()) offer(entry);
       for (const ref of aggregate) controls.join(ref);

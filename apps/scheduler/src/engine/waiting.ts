@@ -1,67 +1,155 @@
-/** Why a task is not running yet, in words a person can act on, from what the scheduler knows. */
-import type { schedulerV1 } from '@cogmesh/contracts';
-import type { MessageInitShape } from '@bufbuild/protobuf';
+/**
+ * Why a task is not running yet, as a code and one sentence that a person can act on, from what the scheduler holds in
+ * memory and the task's own row. Nothing is scanned: a place in the order is counted from heads, up to a bound.
+ */
+import type { FairOrder, ScopeName, Scoped } from '@cogmesh/scheduling-core';
 import type { TaskView } from '../adapters/sql-run-views.js';
+import { taskKey, type ReadyEntry } from '../model/rows.js';
 import type { AgentDirectory } from './agent-directory.js';
+import type { Blocked, Limits } from './limits.js';
 import type { Targets } from './targets.js';
 
-export interface WaitingContext {
+export interface WaitingMemory {
   readonly directory: AgentDirectory;
   readonly targets: Targets;
-  /** Unfinished parents by child. */
-  readonly unmet: ReadonlyMap<string, readonly string[]>;
-  /** Open items by task and state. */
-  readonly items: ReadonlyMap<string, Readonly<Record<string, number>>>;
+  readonly order: FairOrder<ReadyEntry>;
+  readonly limits: Limits;
 }
 
-type Waiting = MessageInitShape<typeof schedulerV1.WaitingSchema>;
+/** What is known of the task's surroundings. */
+export interface WaitingFacts {
+  readonly isRunPaused: boolean;
+  /** Unfinished parents. */
+  readonly unmet: readonly string[];
+  /** Open items by state, of a forEach task. */
+  readonly items: Readonly<Record<string, number>> | undefined;
+  /** Places are counted exactly up to this one. */
+  readonly mostPositions: number;
+}
 
-export function waitingOf(task: TaskView, context: WaitingContext): Waiting | undefined {
+export interface Waiting {
+  /** dependencies, quota, no_agent, busy, concurrency, paused, timer, approval. */
+  readonly code: string;
+  readonly message: string;
+  /** From 1; absent when it is not in the order. */
+  readonly position?: number;
+  /** From recent starts of its organisation, milliseconds; absent when nobody knows. */
+  readonly estimateMs?: number;
+}
+
+/** Parents named in a sentence. */
+const maxNamed = 10;
+
+export function waitingOf(task: TaskView, facts: WaitingFacts, memory: WaitingMemory): Waiting | undefined {
   switch (task.state) {
-    case 'BLOCKED': {
-      const parents = context.unmet.get(task.taskId) ?? [];
-      return { code: 'dependencies', message: `waits for ${parents.join(', ')}` };
-    }
+    case 'BLOCKED':
+      return blocked(task, facts);
     case 'READY':
-      return forAgent(task.uses, context);
+      return ready(task, facts, memory);
     case 'CLAIMED':
     case 'PUBLISHED':
-      return { code: 'capacity', message: `handed to ${task.agentId ?? task.queue ?? 'an agent'}, not started yet` };
+      return { code: 'busy', message: `handed to ${task.agentId ?? task.queue ?? 'an agent'}, not started yet` };
     case 'RETRY_WAIT':
-      return timer(task, 'tries again');
+      return facts.isRunPaused ? runPaused : timer(task, 'tries again at');
     case 'WAITING':
-      return timer(task, 'sleeps until');
+      return waitingInside(task, facts);
     case 'RUNNING':
-      return ofItems(task, context);
+      return ofItems(task, facts, memory);
     default:
       return undefined;
   }
 }
 
-function forAgent(uses: string, { directory, targets }: WaitingContext): Waiting {
+const runPaused: Waiting = { code: 'paused', message: 'the run is paused' };
+
+function blocked(task: TaskView, { unmet }: WaitingFacts): Waiting {
+  if (task.itemIndex >= 0) return { code: 'concurrency', message: 'waits for a place within maxParallel' };
+  const named = unmet.slice(0, maxNamed).join(', ');
+  const more = unmet.length > maxNamed ? ` and ${unmet.length - maxNamed} more` : '';
+  return { code: 'dependencies', message: `waits for ${named}${more}` };
+}
+
+function waitingInside(task: TaskView, { isRunPaused }: WaitingFacts): Waiting {
+  if (task.uses === 'approval') return { code: 'approval', message: 'waits for somebody to approve it' };
+  if (task.uses === 'run') return { code: 'dependencies', message: 'waits for its nested run to end' };
+  return isRunPaused ? runPaused : timer(task, 'sleeps until');
+}
+
+const timer = (task: TaskView, verb: string): Waiting =>
+  task.dueAt === null
+    ? { code: 'timer', message: 'waits for its time' }
+    : { code: 'timer', message: `${verb} ${new Date(task.dueAt).toISOString()}` };
+
+function ready(task: TaskView, facts: WaitingFacts, memory: WaitingMemory): Waiting {
+  if (facts.isRunPaused) return runPaused;
+  if (task.control === 1 && !memory.order.has(taskKey(task))) {
+    return { code: 'busy', message: 'is about to be prepared' };
+  }
+  const place = placeOf(task, facts, memory);
+  const obstacle = memory.limits.blocks(scopedOf(task));
+  return { ...(obstacle ? sentenceOf(obstacle) : forAgent(task.uses, memory, place)), ...place };
+}
+
+type Place = Pick<Waiting, 'position' | 'estimateMs'>;
+
+function placeOf(task: TaskView, { mostPositions }: WaitingFacts, { order, limits }: WaitingMemory): Place {
+  const position = order.position(taskKey(task), mostPositions);
+  if (position === undefined) return {};
+  const perSecond = limits.startsPerSecond(task.organisation);
+  if (perSecond === 0 || position > mostPositions) return { position };
+  return { position, estimateMs: Math.round((position / perSecond) * 1_000) };
+}
+
+function scopedOf({ organisation, uses, concurrencyGroup }: TaskView): Scoped {
+  return { organisation, group: uses, ...(concurrencyGroup === null ? {} : { concurrencyGroup }) };
+}
+
+function sentenceOf({ scope, obstacle }: Blocked): Waiting {
+  const name = nameOf(scope);
+  switch (obstacle.reason) {
+    case 'paused':
+      return { code: 'paused', message: `${name} is paused` };
+    case 'in_flight': {
+      const code = scope.kind === 'group' ? 'concurrency' : 'quota';
+      return { code, message: `${name} has ${obstacle.inFlight} of at most ${obstacle.maxInFlight} tasks in flight` };
+    }
+    case 'rate':
+      return {
+        code: 'quota',
+        message: `${name} starts ${obstacle.ratePerSecond} tasks a second, the next in ${obstacle.againInMs} ms`,
+      };
+  }
+}
+
+const nameOf = ({ kind, name }: ScopeName): string => (kind === 'group' ? `group ${name}` : `${kind} ${name}`);
+
+function forAgent(uses: string, { directory, targets }: WaitingMemory, place: Place): Waiting {
   if (!directory.isFresh) return { code: 'no_agent', message: 'the registry does not answer, so no agent is known' };
   if (directory.candidates(uses).length === 0) {
     const offered = directory.offered(uses);
     const exists = offered.length === 0 ? 'no agent offers it in any version' : `agents offer ${offered.join(', ')}`;
     return { code: 'no_agent', message: `asks for ${uses}; ${exists}` };
   }
-  if (targets.hasRoom(uses)) return { code: 'capacity', message: 'is next in line' };
-  return { code: 'capacity', message: `every agent that serves ${uses} is busy` };
+  const agents = targets.hasRoom(uses) ? 'is about to be handed out' : `every agent that serves ${uses} is busy`;
+  return { code: 'busy', message: `${agents}${standing(place)}` };
 }
 
-const timer = (task: TaskView, verb: string): Waiting => ({
-  code: 'timer',
-  message: `${verb} at ${new Date(task.dueAt ?? 0).toISOString()}`,
-});
+function standing({ position, estimateMs }: Place): string {
+  if (position === undefined) return '';
+  if (estimateMs === undefined) return `; place ${position.toLocaleString('en')} in its organisation's order`;
+  return `; place ${position.toLocaleString('en')} in its organisation's order, in about ${estimateMs} ms`;
+}
 
 /** A forEach task waits while none of its items is in progress. */
-function ofItems(task: TaskView, context: WaitingContext): Waiting | undefined {
-  const counts = context.items.get(task.taskId);
-  if (!counts || task.itemsTotal === 0) return undefined;
-  const held = (counts['RUNNING'] ?? 0) + (counts['PUBLISHED'] ?? 0) + (counts['CLAIMED'] ?? 0);
-  if (held > 0 && (counts['BLOCKED'] ?? 0) > 0) {
-    return { code: 'concurrency', message: `${counts['BLOCKED']} items wait for a place within maxParallel` };
+function ofItems(task: TaskView, facts: WaitingFacts, memory: WaitingMemory): Waiting | undefined {
+  const { items } = facts;
+  if (!items || task.itemsTotal === 0) return undefined;
+  const held = (items['RUNNING'] ?? 0) + (items['PUBLISHED'] ?? 0) + (items['CLAIMED'] ?? 0);
+  if (held > 0 && (items['BLOCKED'] ?? 0) > 0) {
+    return { code: 'concurrency', message: `${items['BLOCKED']} items wait for a place within maxParallel` };
   }
-  if (held === 0 && (counts['READY'] ?? 0) > 0) return forAgent(task.uses, context);
-  return undefined;
+  if (held > 0 || (items['READY'] ?? 0) === 0) return undefined;
+  if (facts.isRunPaused) return runPaused;
+  const obstacle = memory.limits.blocks(scopedOf(task));
+  return obstacle ? sentenceOf(obstacle) : forAgent(task.uses, memory, {});
 }

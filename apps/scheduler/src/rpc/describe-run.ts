@@ -1,8 +1,6 @@
 /** A run with its tasks, what each waits for, and where it stands. */
 import type { SqlRunViews } from '../adapters/sql-run-views.js';
-import type { AgentDirectory } from '../engine/agent-directory.js';
-import type { Targets } from '../engine/targets.js';
-import { waitingOf } from '../engine/waiting.js';
+import { waitingOf, type WaitingMemory } from '../engine/waiting.js';
 import type { RunRow } from '../model/rows.js';
 import { runMessage, taskMessage, type RunMessage } from './to-proto.js';
 
@@ -10,16 +8,15 @@ export type DescribeRun = (run: RunRow) => Promise<RunMessage>;
 
 const finished = new Set(['SUCCEEDED', 'SKIPPED']);
 
-export function describeRun(context: {
-  readonly views: SqlRunViews;
-  readonly directory: AgentDirectory;
-  readonly targets: Targets;
-}): DescribeRun {
+/** A run may have thousands of ready tasks, so their places are counted only so far. */
+const mostPositions = 100;
+
+export function describeRun({ views, ...memory }: WaitingMemory & { readonly views: SqlRunViews }): DescribeRun {
   return async (run) => {
     const [tasks, dependencies, openItems] = await Promise.all([
-      context.views.tasks(run.id),
-      context.views.dependencies(run.id),
-      context.views.openItems(run.id),
+      views.tasks(run.id),
+      views.dependencies(run.id),
+      views.openItems(run.id),
     ]);
     const depends = groupBy(
       dependencies,
@@ -33,13 +30,15 @@ export function describeRun(context: {
     );
     const items = new Map<string, Record<string, number>>();
     for (const { taskId, state, count } of openItems) items.set(taskId, { ...items.get(taskId), [state]: count });
-    const waiting = { directory: context.directory, targets: context.targets, unmet, items };
+    const isRunPaused = run.state === 'PAUSED';
     const now = run.finishedAt ?? Date.now();
     return runMessage(
       run,
-      tasks.map((task) =>
-        taskMessage(task, { depends: depends.get(task.taskId) ?? [], waiting: waitingOf(task, waiting), now }),
-      ),
+      tasks.map((task) => {
+        const facts = { isRunPaused, unmet: unmet.get(task.taskId) ?? [], items: items.get(task.taskId), mostPositions };
+        const waiting = waitingOf(task, facts, memory);
+        return taskMessage(task, { depends: depends.get(task.taskId) ?? [], waiting, now });
+      }),
     );
   };
 }

@@ -20,7 +20,7 @@ import type { DescribeRun } from './describe-run.js';
 import { cursorAfter, pageOf } from './page.js';
 import { runsPageOf } from './runs-page.js';
 import { schedulesRpc, type SchedulesRpcContext } from './schedules.rpc.js';
-import { scopesRpc } from './scopes.rpc.js';
+import { scopesRpc, type ScopesRpcContext } from './scopes.rpc.js';
 import { webhooksRpc, type WebhooksRpcContext } from './webhooks.rpc.js';
 import { historyMessage, runMessage } from './to-proto.js';
 
@@ -32,6 +32,7 @@ export interface SchedulerRpcContext {
   readonly notifier: RunNotifier;
   readonly submit: SubmitContext;
   readonly describe: DescribeRun;
+  readonly scopes: ScopesRpcContext;
   readonly leaseMs: number;
   readonly schedules: SchedulesRpcContext;
   readonly webhooks: WebhooksRpcContext;
@@ -42,7 +43,7 @@ const maxReasonLength = 500;
 export function schedulerRpc(context: SchedulerRpcContext): ServiceBinding {
   return implement(schedulerV1.SchedulerService, {
     ...controlRpc(),
-    ...scopesRpc(),
+    ...scopesRpc(context.scopes),
     ...schedulesRpc(context.schedules),
     ...webhooksRpc(context.webhooks),
     submitRun: (request, call) => submit(context, request, call),

@@ -1,13 +1,108 @@
+/**
+ * Limits, shares and pauses over gRPC, and why a task waits. An administrator sets what holds for his own organisation and
+ * its groups; weight, service class and capabilities concern everybody and are granted by administrators of the host.
+ */
 import type { schedulerV1 } from '@cogmesh/contracts';
 import { CogmeshError } from '@cogmesh/errors';
-import type { ServiceImplementation } from '@cogmesh/rpc';
+import type { CallContext, ServiceImplementation } from '@cogmesh/rpc';
+import { scopeKey, type ScopeName } from '@cogmesh/scheduling-core';
+import type { ScopeLimits, StoredScope } from '../adapters/sql-limits.js';
+import type { SqlRunViews } from '../adapters/sql-run-views.js';
+import type { QueuedTasks } from '../engine/queued-tasks.js';
+import { waitingOf, type WaitingMemory } from '../engine/waiting.js';
+import { requireAccess, subjectOf, type PermittedCaller } from './caller.js';
+import { noLimits, scopeMessage, scopeOf } from './scope-message.js';
+
+export interface ScopesRpcContext {
+  readonly views: SqlRunViews;
+  readonly memory: WaitingMemory;
+  readonly queued: QueuedTasks;
+  readonly hostOrganisation: string;
+}
 
 type Methods = 'listScopes' | 'putScope' | 'explainWaiting';
 
-/** Filled in by the steps of this change. */
-export function scopesRpc(): Pick<ServiceImplementation<typeof schedulerV1.SchedulerService>, Methods> {
-  const later = async (): Promise<never> => {
-    throw new CogmeshError('unimplemented', 'not built yet');
+const resource = '/limits';
+/** Places are counted one by one up to here; beyond, "more than" is the answer. */
+const mostPositions = 1_000;
+
+export function scopesRpc(
+  context: ScopesRpcContext,
+): Pick<ServiceImplementation<typeof schedulerV1.SchedulerService>, Methods> {
+  return {
+    listScopes: (_request, call) => Promise.resolve({ scopes: list(context, call) }),
+    putScope: async ({ scope }, call) => ({ scope: await put(context, scope, call) }),
+    explainWaiting: (request, call) => explain(context, request, call),
   };
-  return { listScopes: later, putScope: later, explainWaiting: later };
+}
+
+function list(context: ScopesRpcContext, call: CallContext) {
+  const caller = subjectOf(call);
+  requireAccess(caller, [{ action: 'read', resource }]);
+  const { organisation } = caller.subject;
+  const isHost = isHostAdministrator(context, caller);
+  const visible = [...context.memory.limits.stored()].filter((scope) => isHost || scope.organisation === organisation);
+  const own: ScopeName = { kind: 'organisation', organisation, name: organisation };
+  const isStored = visible.some((scope) => scopeKey(scope) === scopeKey(own));
+  const scopes = isStored ? visible : [{ ...own, limits: noLimits, paused: false }, ...visible];
+  return scopes.map((scope) => message(context, scope));
+}
+
+async function put(context: ScopesRpcContext, wanted: schedulerV1.Scope | undefined, call: CallContext) {
+  const caller = subjectOf(call);
+  requireAccess(caller, [{ action: 'write', resource }]);
+  const asked = scopeOf(wanted, caller.subject.organisation);
+  const scope = { ...asked, limits: granted(context, asked, caller) };
+  await context.memory.limits.put(scope, `${caller.subject.organisation}/${caller.subject.sub}`);
+  return message(context, scope);
+}
+
+/** The limits as this caller may set them; throws `permission_denied`. */
+function granted(context: ScopesRpcContext, scope: StoredScope, caller: PermittedCaller): ScopeLimits {
+  if (isHostAdministrator(context, caller)) return scope.limits;
+  const { subject } = caller;
+  if (scope.organisation !== subject.organisation || !subject.roles.includes('admin')) {
+    const who = scope.kind === 'capability' ? context.hostOrganisation : scope.organisation;
+    throw new CogmeshError('permission_denied', `only administrators of ${who} may set this`, { roles: subject.roles });
+  }
+  // 0 says nothing about what the host granted, and so leaves it.
+  const { weight, serviceClass } = context.memory.limits.find(scope)?.limits ?? noLimits;
+  const asked = scope.limits;
+  const isOwnGrant =
+    ![0, weight].includes(asked.weight) || ![0, serviceClass].includes(asked.serviceClass);
+  if (isOwnGrant) {
+    const message = `weight and service class are granted by administrators of ${context.hostOrganisation}`;
+    throw new CogmeshError('permission_denied', message);
+  }
+  return { ...asked, weight, serviceClass };
+}
+
+function isHostAdministrator({ hostOrganisation }: ScopesRpcContext, { subject }: PermittedCaller): boolean {
+  return subject.organisation === hostOrganisation && subject.roles.includes('admin');
+}
+
+function message({ memory, queued }: ScopesRpcContext, scope: StoredScope) {
+  const waiting = scope.kind === 'organisation' ? queued.of(scope.name) : memory.order.sizeOf(scopeKey(scope));
+  return scopeMessage(scope, { inFlight: memory.limits.inFlight(scope), queued: waiting });
+}
+
+async function explain(
+  { views, memory }: ScopesRpcContext,
+  { runId, taskId, index = -1 }: schedulerV1.ExplainWaitingRequest,
+  call: CallContext,
+) {
+  const run = await views.run(runId, subjectOf(call).subject.organisation);
+  if (!run) throw new CogmeshError('not_found', `there is no run ${runId}`);
+  const task = await views.task({ runId, taskId, itemIndex: index });
+  if (!task) {
+    throw new CogmeshError('not_found', `run ${runId} has no task ${taskId}${index < 0 ? '' : `[${index}]`}`);
+  }
+  const unmet = task.state === 'BLOCKED' && index < 0 ? await views.unmetOf(runId, taskId) : [];
+  const isOpenForEach = task.state === 'RUNNING' && task.itemsTotal > 0;
+  const items = isOpenForEach ? await views.openItemsOf(runId, taskId) : undefined;
+  const facts = { isRunPaused: run.state === 'PAUSED', unmet, items, mostPositions };
+  const waiting = waitingOf(task, facts, memory);
+  if (!waiting) return {};
+  const { code, message: sentence, position = 0, estimateMs = 0 } = waiting;
+  return { waiting: { code, message: sentence }, position: BigInt(position), estimateMs: BigInt(estimateMs) };
 }

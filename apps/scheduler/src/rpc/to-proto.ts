@@ -80,7 +80,7 @@ export function runMessage(run: RunRow, tasks: TaskMessage[] = []): RunMessage {
 
 export interface TaskMessageExtras {
   readonly depends: readonly string[];
-  readonly waiting: MessageInitShape<typeof schedulerV1.WaitingSchema> | undefined;
+  readonly waiting: { readonly code: string; readonly message: string } | undefined;
   /** The database's clock, for tasks still under way. */
   readonly now: number;
 }
@@ -96,7 +96,7 @@ export function taskMessage(task: TaskView, { depends, waiting, now }: TaskMessa
     runMs: between(task.startedAt, task.finishedAt, now),
     depends: [...depends],
     ...(task.itemsTotal > 0 ? { items: itemCounts(task) } : {}),
-    ...(waiting === undefined ? {} : { waiting }),
+    ...(waiting === undefined ? {} : { waiting: { code: waiting.code, message: waiting.message } }),
     ...withError(task.error),
   };
 }

@@ -1,0 +1,102 @@
+/**
+ * How many unfinished tasks each organisation has, so that one which sends faster than it is served is told to wait. Counted
+ * by every committed change, and anew from the runs at start and after any doubt. A submit reserves its place before it is
+ * stored, so many at once cannot pass together; while the count is made anew, submits wait.
+ */
+import { CogmeshError } from '@cogmesh/errors';
+import { Throughput } from '@cogmesh/scheduling-core';
+import type { Effects } from './effects.js';
+
+export interface Admission<T> {
+  readonly organisation: string;
+  readonly tasks: number;
+  /** Unfinished tasks the organisation may have; 0 means no limit. */
+  readonly maxQueued: number;
+  /** What an earlier submit with the same key made: that one is answered even when there is no room. */
+  readonly earlier: () => Promise<T | undefined>;
+  readonly store: () => Promise<T>;
+}
+
+const [minRetrySeconds, unknownRetrySeconds, maxRetrySeconds] = [1, 5, 60];
+
+export class QueuedTasks {
+  #open = new Map<string, number>();
+  readonly #ended: Throughput;
+  readonly #storing = new Set<Promise<unknown>>();
+  #counting: Promise<void> | undefined;
+
+  /** `nowMs`: monotonic, milliseconds. */
+  constructor(nowMs: () => number) {
+    this.#ended = new Throughput(nowMs);
+  }
+
+  of(organisation: string): number {
+    return this.#open.get(organisation) ?? 0;
+  }
+
+  accept({ opened }: Pick<Effects, 'opened'>): void {
+    for (const [organisation, change] of opened) {
+      this.#add(organisation, change);
+      if (change < 0) this.#ended.note(organisation, -change);
+    }
+  }
+
+  /** Rejects with `rate_limited` and when to come back. */
+  async admit<T extends { readonly open: number }>(admission: Admission<T>): Promise<T> {
+    while (this.#counting) await this.#counting;
+    const { organisation, tasks, maxQueued, earlier, store } = admission;
+    const excess = this.of(organisation) + tasks - maxQueued;
+    if (maxQueued > 0 && excess > 0) {
+      const known = await earlier();
+      if (known !== undefined) return known;
+      throw this.#refusal(admission, excess);
+    }
+    this.#add(organisation, tasks);
+    const storing = store();
+    this.#storing.add(storing);
+    let open = 0;
+    try {
+      const submitted = await storing;
+      open = submitted.open;
+      return submitted;
+    } finally {
+      this.#storing.delete(storing);
+      // Nothing of it is new when it failed or was there already.
+      this.#add(organisation, open - tasks);
+    }
+  }
+
+  /** Replaces every count. Nothing but submits may change the runs meanwhile. */
+  async rebuild(read: () => Promise<readonly { organisation: string; open: number }[]>): Promise<void> {
+    const counting = this.#count(read);
+    this.#counting = counting.then(
+      () => undefined,
+      () => undefined,
+    );
+    try {
+      await counting;
+    } finally {
+      this.#counting = undefined;
+    }
+  }
+
+  async #count(read: () => Promise<readonly { organisation: string; open: number }[]>): Promise<void> {
+    await Promise.allSettled(this.#storing);
+    this.#open = new Map((await read()).map(({ organisation, open }) => [organisation, open]));
+  }
+
+  #refusal<T>({ organisation, tasks, maxQueued }: Admission<T>, excess: number): CogmeshError {
+    const queued = this.of(organisation);
+    const perSecond = this.#ended.perSecond(organisation);
+    const seconds = perSecond === 0 ? unknownRetrySeconds : Math.ceil(excess / perSecond);
+    const retryAfterSeconds = Math.min(maxRetrySeconds, Math.max(minRetrySeconds, seconds));
+    const message = `${organisation} has ${queued} unfinished tasks of at most ${maxQueued}; these are ${tasks} more`;
+    return new CogmeshError('rate_limited', message, { queued, maxQueued, tasks, retryAfterSeconds });
+  }
+
+  #add(organisation: string, change: number): void {
+    const open = this.of(organisation) + change;
+    if (open <= 0) this.#open.delete(organisation);
+    else this.#open.set(organisation, open);
+  }
+}

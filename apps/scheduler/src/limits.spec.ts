@@ -1,0 +1,3 @@
+import { limitsContract } from './limits.contract.js';
+
+limitsContract('SQLite', () => ({}));
