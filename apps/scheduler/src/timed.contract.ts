@@ -116,7 +116,7 @@ export function timedContract(name: string, where: () => FixtureOptions): void {
         [{ overlap: 9 }, 'invalid_argument', /overlap/],
         [{ documentJson: '{' }, 'invalid_json', /not valid JSON/],
         [{ documentJson: '{"tasks":[]}' }, 'invalid_run', /at least one task/],
-        [{ documentJson: '{"input":"${{ tasks.a }}","tasks":[]}' }, 'invalid_expression', /sees only "schedule"/],
+        [{ documentJson: '{"input":"${{ run.id }}","tasks":[]}' }, 'invalid_expression', /sees only "schedule"/],
         [
           { documentJson: '{"tasks":[{"id":"a","uses":"script","script":"return 1","input":"${{ schedul.time }}"}]}' },
           'invalid_run',
