@@ -51,9 +51,14 @@ export function nextStep(state: ScheduleState, context: StepContext): Step {
   const last = chosen.at(-1);
   if (first === undefined || last === undefined) return { nextAt: after, waitingAt, ...dropped(state, now, 'misfire') };
   if (!lastIsUnfinished || overlap === 'allow') return { fire: first, nextAt: second ?? after, waitingAt };
-  if (overlap === 'cancel') return { fire: last, cancelLast: true, nextAt: after, waitingAt };
-  if (overlap === 'skip') return { nextAt: after, waitingAt, dropped: 'overlap' };
-  return { nextAt: after, waitingAt: waitingAt ?? last, ...(waitingAt === null ? {} : { dropped: 'overlap' }) };
+  return { nextAt: after, ...beside(state, last) };
+}
+
+/** What becomes of a time that has come while the run before it is unfinished. */
+function beside({ overlap, waitingAt }: ScheduleState, time: number): Omit<Step, 'nextAt'> {
+  if (overlap === 'cancel') return { fire: time, cancelLast: true, waitingAt };
+  if (overlap === 'queue' && waitingAt === null) return { waitingAt: time };
+  return { waitingAt, dropped: 'overlap' };
 }
 
 /** Of the times that have come, those the misfire policy keeps; oldest first. */

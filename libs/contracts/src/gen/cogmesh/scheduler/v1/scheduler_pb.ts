@@ -1389,7 +1389,7 @@ export type Schedule = Message<"cogmesh.scheduler.v1.Schedule"> & {
   timeZone: string;
 
   /**
-   * Run document; `${{ schedule.time }}` is the time it fires for, ISO 8601.
+   * Run document of at most 1 MiB; `${{ schedule.time }}` is the time it fires for, ISO 8601. Empty in lists.
    *
    * @generated from field: string document_json = 6;
    */
@@ -1754,6 +1754,8 @@ export const BackfillScheduleRequestSchema: GenMessage<BackfillScheduleRequest> 
  */
 export type BackfillScheduleResponse = Message<"cogmesh.scheduler.v1.BackfillScheduleResponse"> & {
   /**
+   * Of the runs it made.
+   *
    * @generated from field: repeated string run_ids = 1;
    */
   runIds: string[];
@@ -2350,7 +2352,7 @@ export const SchedulerService: GenService<{
     output: typeof TriggerScheduleResponseSchema;
   },
   /**
-   * Fires once for each time of a past range, in order.
+   * Fires once for each time of a past range, in order. Times that fired already make no second run.
    *
    * @generated from rpc cogmesh.scheduler.v1.SchedulerService.BackfillSchedule
    */
