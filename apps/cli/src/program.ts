@@ -3,6 +3,16 @@ import { Command, CommanderError } from 'commander';
 import type { Environment } from '@cogmesh/config';
 import { CogmeshError } from '@cogmesh/sdk';
 import { addAgents } from './commands/agents.js';
+import { addRetry } from './commands/retry.js';
+import { addPause } from './commands/pause.js';
+import { addResume } from './commands/resume.js';
+import { addPriority } from './commands/priority.js';
+import { addApprove } from './commands/approve.js';
+import { addWhy } from './commands/why.js';
+import { addLimits } from './commands/limits.js';
+import { addSchedules } from './commands/schedules.js';
+import { addWebhooks } from './commands/webhooks.js';
+import { addDeadLetters } from './commands/dead-letters.js';
 import { addCancel } from './commands/cancel.js';
 import { addCluster } from './commands/cluster.js';
 import { addDemo } from './commands/demo.js';
@@ -32,6 +42,16 @@ const commands = [
   addRun,
   addRuns,
   addCancel,
+  addRetry,
+  addPause,
+  addResume,
+  addPriority,
+  addApprove,
+  addWhy,
+  addLimits,
+  addSchedules,
+  addWebhooks,
+  addDeadLetters,
   addTrace,
   addModels,
   addAgents,

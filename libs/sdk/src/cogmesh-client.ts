@@ -5,10 +5,18 @@
 import { randomUUID } from 'node:crypto';
 import { CogmeshError } from '@cogmesh/errors';
 import { downloadBlob, uploadBlob, type BlobContent, type BlobDownload, type StoredBlob } from './blobs.js';
-import { HttpTransport, path, type TokenSource, type TransportOptions } from './http-transport.js';
+import {
+  HttpTransport,
+  path,
+  type CallScope,
+  type Query,
+  type TokenSource,
+  type TransportOptions,
+} from './http-transport.js';
 import type { AgentView, Explanation, ModelView, PolicySetView, SubjectView, TraceView } from './mesh-views.js';
 import type { BlobReference, RunDocument } from './run-document.js';
 import { isEnded, type RunPage, type RunState, type RunView } from './run-view.js';
+import { SchedulingClient } from './scheduling-client.js';
 import { watchRun, type RunEvent, type WatchOptions } from './watch-run.js';
 
 export interface CogmeshClientOptions extends Omit<TransportOptions, 'token'> {
@@ -18,19 +26,33 @@ export interface CogmeshClientOptions extends Omit<TransportOptions, 'token'> {
   readonly getToken?: Exclude<TokenSource, string>;
 }
 
-export interface CallScope {
-  readonly signal?: AbortSignal;
+/** Which runs a list holds. */
+export interface RunFilter {
+  readonly state?: RunState;
+  /** Every one must match exactly; at most 8. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Created at or after. */
+  readonly after?: Date;
+  /** Created before. */
+  readonly before?: Date;
+  /** Id of the schedule that fired them. */
+  readonly schedule?: string;
 }
+
+const isoOf = (time: Date | undefined) => time?.toISOString();
 
 const jsonBody = { 'content-type': 'application/json' };
 
 export class CogmeshClient {
+  /** Limits, schedules, webhooks, dead letters, and everything that steers a run. */
+  readonly scheduling: SchedulingClient;
   readonly #http: HttpTransport;
 
   constructor({ token, getToken, ...transport }: CogmeshClientOptions) {
     const source = getToken ?? token;
     if (source === undefined) throw new CogmeshError('unauthenticated', 'the client needs `token` or `getToken`');
     this.#http = new HttpTransport({ ...transport, token: source });
+    this.scheduling = new SchedulingClient(this.#http);
   }
 
   /**
@@ -61,12 +83,14 @@ export class CogmeshClient {
 
   /** Newest first, one page after another; stop iterating to stop asking. */
   async *listRuns(
-    options: CallScope & { readonly state?: RunState; /** 1 to 500. */ readonly pageSize?: number } = {},
+    options: CallScope & RunFilter & { /** 1 to 500. */ readonly pageSize?: number } = {},
   ): AsyncGenerator<readonly RunView[]> {
-    const { state, pageSize: limit, ...scope } = options;
+    const { state, labels = {}, after, before, schedule, pageSize: limit, signal } = options;
+    const scope = signal === undefined ? {} : { signal };
+    const label = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
     let cursor: string | undefined;
     do {
-      const query = { state, limit, cursor };
+      const query = { state, limit, cursor, label, schedule, after: isoOf(after), before: isoOf(before) };
       const page: RunPage = await this.#get('/v1/runs', scope, query);
       yield page.runs;
       cursor = page.nextCursor === null || page.nextCursor === '' ? undefined : page.nextCursor;
@@ -178,11 +202,7 @@ export class CogmeshClient {
     });
   }
 
-  #get<T>(
-    where: string,
-    scope: CallScope,
-    query: Readonly<Record<string, string | number | undefined>> = {},
-  ): Promise<T> {
+  #get<T>(where: string, scope: CallScope, query: Query = {}): Promise<T> {
     return this.#http.json({ method: 'GET', path: where, query, repeatable: true, ...scope });
   }
 

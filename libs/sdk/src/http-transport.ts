@@ -26,11 +26,19 @@ export interface TransportOptions {
 /** A stream is consumed by its first use. */
 export type RequestBody = string | Uint8Array<ArrayBuffer> | Blob | ReadableStream<Uint8Array>;
 
+/** Parameters after the `?`; a list stands for one parameter per entry. */
+export type Query = Readonly<Record<string, string | number | readonly string[] | undefined>>;
+
+/** What every call of the client takes. */
+export interface CallScope {
+  readonly signal?: AbortSignal;
+}
+
 export interface HttpRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** Below the base URL, already encoded: use `path` below. */
   readonly path: string;
-  readonly query?: Readonly<Record<string, string | number | undefined>>;
+  readonly query?: Query;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: RequestBody;
   /** Sending it twice does no more than sending it once. */
@@ -134,7 +142,11 @@ export class HttpTransport {
 
 function urlOf(baseUrl: string, { path: where, query = {} }: HttpRequest): URL {
   const url = new URL(baseUrl.replace(/\/+$/, '') + where);
-  for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, String(value));
+  for (const [name, value] of Object.entries(query)) {
+    for (const each of Array.isArray(value) ? value : [value]) {
+      if (each !== undefined) url.searchParams.append(name, String(each));
+    }
+  }
   return url;
 }
 

@@ -2,8 +2,11 @@ export { CogmeshError, type ErrorCode, type Issue } from '@cogmesh/errors';
 export { createAgent, type Agent, type AgentOptions } from './agent/create-agent.js';
 export type { Handler, HandlerOptions, TaskContext } from './agent/handler.js';
 export type { BlobContent, BlobDownload, StoredBlob } from './blobs.js';
-export { CogmeshClient, reference, type CallScope, type CogmeshClientOptions } from './cogmesh-client.js';
-export type { TokenSource } from './http-transport.js';
+export { CogmeshClient, reference, type CogmeshClientOptions, type RunFilter } from './cogmesh-client.js';
+export { Dag, defineDag, expr, Task, type DagOptions, type TaskDefinition } from './dag/dag.js';
+export { mermaid } from './dag/mermaid.js';
+export type { Reference } from './dag/reference.js';
+export type { CallScope, TokenSource } from './http-transport.js';
 export type {
   AgentView,
   Explanation,
@@ -15,7 +18,7 @@ export type {
   SubjectView,
   TraceView,
 } from './mesh-views.js';
-export type { BlobReference, RunDocument, TaskDocument } from './run-document.js';
+export type { BlobReference, RetryPolicy, RunDocument, TaskDocument } from './run-document.js';
 export {
   isEnded,
   type ErrorView,
@@ -25,4 +28,17 @@ export {
   type TaskState,
   type TaskView,
 } from './run-view.js';
+export { SchedulingClient } from './scheduling-client.js';
+export type {
+  DeadLetterView,
+  DeliveryView,
+  LimitsView,
+  ScheduleDefinition,
+  ScheduleView,
+  ScopeKind,
+  ScopeView,
+  WaitingView,
+  WebhookDefinition,
+  WebhookView,
+} from './scheduling-views.js';
 export type { RunEvent, WatchOptions } from './watch-run.js';

@@ -25,7 +25,7 @@ export interface RunDocument {
 export interface TaskDocument {
   /** `^[a-z][a-z0-9_-]{0,62}$`, unique in the run. */
   readonly id: string;
-  /** `model:<org>/<name>[@range]`, `tool:<org>/<name>`, `script`, `sleep`. */
+  /** `model:<org>/<name>[@range]`, `tool:<org>/<name>`, `script`, `sleep`, `approval`, `run`. */
   readonly uses: string;
   readonly depends?: readonly string[];
   readonly input?: unknown;
@@ -37,9 +37,35 @@ export interface TaskDocument {
   readonly forEach?: unknown;
   readonly maxParallel?: number;
   readonly priority?: number;
-  readonly retry?: { readonly maxAttempts?: number; readonly backoffMs?: number };
+  readonly retry?: RetryPolicy;
   /** Start to close, milliseconds. */
   readonly timeoutMs?: number;
+  /** Ready to started, milliseconds. */
+  readonly queueTimeoutMs?: number;
+  /** Longest silence of a running attempt, milliseconds. */
+  readonly heartbeatTimeoutMs?: number;
+  /** What a failure of the task means for the run. Default `fail`. */
+  readonly onFailure?: 'fail' | 'continue' | 'ignore';
+  /** With `continue`, an item that failed is null in the list. */
+  readonly itemFailure?: 'fail' | 'continue';
+  /** Group whose limits it counts against. */
+  readonly concurrencyGroup?: string;
+  /** Only agents with all of these labels. */
+  readonly affinity?: Readonly<Record<string, string>>;
+  /** Of a `run` task: what the nested run does. */
+  readonly document?: RunDocument;
   /** Further fields of later versions. */
   readonly [field: string]: unknown;
+}
+
+export interface RetryPolicy {
+  readonly maxAttempts?: number;
+  /** First wait, milliseconds. */
+  readonly backoffMs?: number;
+  readonly maxBackoffMs?: number;
+  readonly factor?: number;
+  readonly jitter?: number;
+  /** Only errors with these codes are tried again. */
+  readonly on?: readonly string[];
+  readonly notOn?: readonly string[];
 }

@@ -59,6 +59,15 @@ export interface RunView {
   readonly tasks?: readonly TaskView[];
   readonly output?: unknown;
   readonly error?: ErrorView | null;
+  /** Nothing new of it starts. */
+  readonly paused?: boolean;
+  /** Run that this one retries or repeats. */
+  readonly originRun?: string | null;
+  /** Run and task that started this one. */
+  readonly parentRun?: string | null;
+  readonly parentTask?: string | null;
+  /** Id of the schedule that fired it. */
+  readonly schedule?: string | null;
 }
 
 export interface RunPage {

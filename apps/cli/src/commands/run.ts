@@ -1,28 +1,34 @@
-import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import type { Command } from 'commander';
-import { CogmeshError, isEnded, type RunView } from '@cogmesh/sdk';
+import { CogmeshError, isEnded, mermaid, type RunDocument, type RunView } from '@cogmesh/sdk';
 import type { CliContext } from '../context.js';
 import { paint } from '../output/colours.js';
 import { stateLabel } from '../output/states.js';
 import { table } from '../output/table.js';
 import { watchToEnd } from '../output/watch.js';
 import type { WithContext } from '../program.js';
+import { loadDocument } from '../run-file.js';
 
 interface RunOptions {
   readonly watch?: boolean;
   readonly key?: string;
+  readonly graph?: boolean;
 }
 
 export function addRun(program: Command, contextOf: WithContext, exitWith: (code: number) => void): void {
   program
     .command('run')
-    .argument('<file>', 'run document as JSON; - reads standard input; a run id shows that run')
+    .argument(
+      '<file>',
+      'run document: JSON, or a module that exports a DAG; - reads standard input; a run id shows that run',
+    )
     .description('submit a run')
     .option('--watch', 'follow it to its end; the exit status says how it ended')
     .option('--key <key>', 'idempotency key')
+    .option('--graph', 'print the run as a Mermaid flow chart and submit nothing')
     .action(async (file: string, options: RunOptions, command: Command) => {
       const context = contextOf(command);
+      if (options.graph) return showGraph(context, await documentText(file));
       const client = context.client();
       const run = file.startsWith('run_') ? await client.getRun(file) : await submit(context, file, options);
       const shown = options.watch ? await watchToEnd(context, client, run) : run;
@@ -31,17 +37,27 @@ export function addRun(program: Command, contextOf: WithContext, exitWith: (code
     });
 }
 
-async function submit(context: CliContext, file: string, { key }: RunOptions): Promise<RunView> {
-  const document = file === '-' ? await text(process.stdin) : await readDocument(file);
-  return context.client().submitRunText(document, key === undefined ? {} : { idempotencyKey: key });
+const documentText = (file: string) => (file === '-' ? text(process.stdin) : loadDocument(file));
+
+function showGraph(context: CliContext, documentJson: string): void {
+  const graph = mermaid(parsed(documentJson));
+  context.say(graph.trimEnd());
+  context.emit({ mermaid: graph });
 }
 
-async function readDocument(file: string): Promise<string> {
+function parsed(documentJson: string): RunDocument {
   try {
-    return await readFile(file, 'utf8');
+    const document = JSON.parse(documentJson) as RunDocument;
+    if (Array.isArray(document?.tasks)) return document;
   } catch (cause) {
-    throw new CogmeshError('not_found', `cannot read the run document ${file}`, { file }, { cause });
+    throw new CogmeshError('invalid_json', `the run is not JSON: ${(cause as Error).message}`, {}, { cause });
   }
+  throw new CogmeshError('invalid_run', 'a run document has a list of tasks');
+}
+
+async function submit(context: CliContext, file: string, { key }: RunOptions): Promise<RunView> {
+  const document = await documentText(file);
+  return context.client().submitRunText(document, key === undefined ? {} : { idempotencyKey: key });
 }
 
 /** What a person wants of a run: state, a table of its tasks, the output or what went wrong. */

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { CogmeshError, type RunState, type RunView } from '@cogmesh/sdk';
+import { CogmeshError, type RunFilter, type RunState, type RunView } from '@cogmesh/sdk';
+import { collect, labelsOf, timeOf } from '../numbers.js';
 import { stateLabel } from '../output/states.js';
 import { table } from '../output/table.js';
 import type { WithContext } from '../program.js';
@@ -12,14 +13,18 @@ export function addRuns(program: Command, contextOf: WithContext): void {
     .command('runs')
     .description('list the organisation’s runs, newest first')
     .option('--state <state>', 'only runs in this state')
+    .option('--label <key=value>', 'only runs with this label; may be repeated', collect, [])
+    .option('--after <time>', 'created at or after this time')
+    .option('--before <time>', 'created before this time')
+    .option('--schedule <id>', 'only runs that this schedule fired')
     .option('--limit <n>', `at most this many (up to ${MAX_LISTED})`, '20')
-    .action(async ({ state, limit }: { state?: string; limit: string }, command: Command) => {
+    .action(async ({ limit, ...filter }: RunsOptions, command: Command) => {
       const context = contextOf(command);
       const wanted = Number(limit);
       if (!Number.isInteger(wanted) || wanted < 1 || wanted > MAX_LISTED) {
         throw new CogmeshError('invalid_argument', `--limit is a whole number from 1 to ${MAX_LISTED}`);
       }
-      const options = { pageSize: wanted, ...(state === undefined ? {} : { state: state.toUpperCase() as RunState }) };
+      const options = { pageSize: wanted, ...filterOf(filter) };
       const runs: RunView[] = [];
       for await (const page of context.client().listRuns(options)) {
         runs.push(...page);
@@ -34,4 +39,23 @@ export function addRuns(program: Command, contextOf: WithContext): void {
       );
       context.emit({ runs: shown });
     });
+}
+
+interface RunsOptions {
+  readonly limit: string;
+  readonly state?: string;
+  readonly label: readonly string[];
+  readonly after?: string;
+  readonly before?: string;
+  readonly schedule?: string;
+}
+
+function filterOf({ state, label, after, before, schedule }: Omit<RunsOptions, 'limit'>): RunFilter {
+  return {
+    labels: labelsOf(label),
+    ...(state === undefined ? {} : { state: state.toUpperCase() as RunState }),
+    ...(after === undefined ? {} : { after: timeOf(after, '--after') }),
+    ...(before === undefined ? {} : { before: timeOf(before, '--before') }),
+    ...(schedule === undefined ? {} : { schedule }),
+  };
 }
