@@ -244,6 +244,28 @@ export function limitsContract(name: string, where: () => FixtureOptions): void 
       expect(await scopes(hostAdmin)).toHaveLength(3);
     });
 
+    it('gives a task with an affinity only to agents with these labels, and says when there are none', async () => {
+      await begin({ settings: { COGMESH_SCHEDULER_STRATEGY: 'round-robin' } });
+      release();
+      const chosen = await fixture.addAgent('agent_b', () => output('b'));
+      fixture.registry.agents.set('agent_b', readyAgent('agent_b', { script: 1 }, { labels: { zone: 'b' } }));
+      const { id } = await fixture.submit({
+        tasks: [
+          script('each', { forEach: '${{ [1, 2, 3] }}', affinity: { zone: 'b' } }),
+          script('nowhere', { affinity: { zone: 'c' } }),
+        ],
+      });
+      await until('the items', () => chosen.received.length === 3);
+      const told = await until('the want to be told', async () => {
+        const { waiting } = await explain(id, 'nowhere');
+        return waiting?.code === 'no_agent' ? waiting : undefined;
+      });
+      expect(told.message).toBe('asks for script with zone=c; agents offer script');
+      fixture.registry.agents.set('agent_b', readyAgent('agent_b', { script: 1 }, { labels: { zone: 'c' } }));
+      expect(RunState[(await fixture.finished(id)).state]).toBe('SUCCEEDED');
+      expect(chosen.received).toHaveLength(4);
+    });
+
     it('explains every kind of waiting', async () => {
       const agent = await begin();
       await fixture.addAgent('agent_small', () => output(null), { 'tool:acme/rare': 1 });

@@ -6,6 +6,8 @@ export interface RoutableAgent {
   readonly kind: 'worker' | 'sdk';
   readonly state: 'STARTING' | 'READY' | 'DRAINING' | 'LOST' | 'GONE';
   readonly capabilities: readonly OfferedCapability[];
+  /** Where it runs and what it has, as its operator says. */
+  readonly labels?: Readonly<Record<string, string>>;
   /** Moving average of run time, milliseconds; 0 when unknown. */
   readonly latencyMs: number;
   /** Work items waiting inside the agent. */

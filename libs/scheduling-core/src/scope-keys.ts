@@ -14,19 +14,18 @@ export interface ScopeName {
 /** What of a task decides which scopes it is in. */
 export interface Scoped {
   readonly organisation: string;
-  /** Its canonical `uses`. */
+  /** What it needs: its canonical `uses`, and more after a line break. */
   readonly group: string;
   readonly concurrencyGroup?: string | undefined;
 }
 
 export const organisationScope = (organisation: string): string => `organisation ${organisation}`;
-export const capabilityScope = (uses: string): string => `capability ${capabilityName(uses)}`;
+export const capabilityScope = (need: string): string => `capability ${capabilityName(need)}`;
 export const groupScope = (organisation: string, name: string): string => `group ${organisation} ${name}`;
 
-/** `model:acme/read@^4` -> `model:acme/read`. */
-export function capabilityName(uses: string): string {
-  const at = uses.indexOf('@');
-  return at < 0 ? uses : uses.slice(0, at);
+/** `model:acme/read@^4` -> `model:acme/read`; what a second line asks for besides is no part of it either. */
+export function capabilityName(need: string): string {
+  return /^[^@\n]*/.exec(need)?.[0] ?? need;
 }
 
 export function scopeKey({ kind, organisation, name }: ScopeName): string {

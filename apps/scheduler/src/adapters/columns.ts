@@ -51,6 +51,7 @@ export const taskColumns: Columns<TaskRow> = {
   uses: ['uses', 'text'],
   priority: ['priority', 'integer'],
   concurrencyGroup: ['concurrency_group', 'text'],
+  affinity: ['affinity', 'text'],
   plan: ['plan', 'text'],
   item: ['item', 'text'],
   control: ['control', 'integer'],

@@ -6,6 +6,7 @@ import { collateC, sql, type Migration, type SqlRunner } from '@cogmesh/database
 import { flowMigration } from './migrations/0003-flow.js';
 import { scopesMigration } from './migrations/0002-scopes.js';
 import { schedulesMigration } from './migrations/0004-schedules.js';
+import { affinityMigration } from './migrations/0005-affinity.js';
 
 const held = sql.raw(`('CLAIMED', 'PUBLISHED', 'RUNNING')`);
 const open = sql.raw(`('BLOCKED', 'READY', 'CLAIMED', 'PUBLISHED', 'RUNNING', 'RETRY_WAIT', 'WAITING')`);
@@ -140,4 +141,5 @@ export const schedulerMigrations: readonly Migration[] = [
   scopesMigration,
   flowMigration,
   schedulesMigration,
+  affinityMigration,
 ];

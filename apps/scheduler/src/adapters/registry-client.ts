@@ -49,6 +49,7 @@ function toRoutable(agent: registryV1.Agent): RoutableAgent {
     kind: agent.kind === registryV1.AgentKind.SDK ? 'sdk' : 'worker',
     state: states[agent.state],
     capabilities: agent.capabilities.map(toOffered),
+    labels: agent.labels,
     latencyMs: agent.portrait?.latencyMs ?? 0,
     queued: agent.portrait?.queued ?? 0,
   };

@@ -2,6 +2,7 @@
  * The agents as the registry last told. While the registry does not answer the last answer is kept for a bounded time:
  * agents outlive a restart of the registry, but nobody is trusted to be alive for ever.
  */
+import { parseNeed } from '../model/need.js';
 import { matchCapability, offeredVersions, type Candidate, type RoutableAgent } from '@cogmesh/routing-core';
 
 export interface AgentSource {
@@ -46,14 +47,17 @@ export class AgentDirectory {
     return this.isFresh ? this.#agents.values() : [];
   }
 
-  /** Ready agents for a canonical `uses`; looked up once per answer of the registry. */
-  candidates(uses: string): readonly Candidate[] {
+  /** Ready agents for a need; looked up once per answer of the registry. */
+  candidates(need: string): readonly Candidate[] {
     if (!this.isFresh) return [];
-    const known = this.#candidates.get(uses);
+    const known = this.#candidates.get(need);
     if (known) return known;
     // A canonical `uses` names its organisation, so nobody's own has to complete it.
-    const found = matchCapability(uses, '', this.#agents.values());
-    this.#candidates.set(uses, found);
+    const { uses, labels } = parseNeed(need);
+    const found = matchCapability(uses, '', this.#agents.values()).filter(({ agent }) =>
+      labels.every(([label, value]) => agent.labels?.[label] === value),
+    );
+    this.#candidates.set(need, found);
     return found;
   }
 

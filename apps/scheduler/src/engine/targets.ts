@@ -3,6 +3,7 @@
  * the shared queue of the exact capability, with a bounded number outstanding, and the broker deals it out.
  */
 import { sharedQueueOf } from '@cogmesh/enforcement';
+import { parseNeed } from '../model/need.js';
 import { chooseAgent, freeCredits, type Candidate, type InFlight } from '@cogmesh/routing-core';
 import type { AgentDirectory } from './agent-directory.js';
 import type { Credits, Target } from './credits.js';
@@ -28,22 +29,27 @@ export class Targets {
     this.#inFlight = ({ agent, capability }) => options.credits.usedBy(agent.id, capability.name);
   }
 
-  /** Whether something that needs `uses` could go out now. */
-  hasRoom(uses: string): boolean {
-    const candidates = this.#options.directory.candidates(uses);
-    if (this.#options.strategy === 'load-aware') {
+  /** Whether something with this need could go out now. */
+  hasRoom(need: string): boolean {
+    const candidates = this.#options.directory.candidates(need);
+    if (this.#isForOneAgent(need)) {
       return candidates.some((candidate) => freeCredits(candidate, this.#inFlight) > 0);
     }
     const best = highest(candidates);
     return best !== undefined && this.#sharedRoom(best, candidates) > 0;
   }
 
-  choose(uses: string): Choice | undefined {
-    const candidates = this.#options.directory.candidates(uses);
-    if (this.#options.strategy === 'round-robin') return this.#chooseQueue(candidates);
+  choose(need: string): Choice | undefined {
+    const candidates = this.#options.directory.candidates(need);
+    if (!this.#isForOneAgent(need)) return this.#chooseQueue(candidates);
     const chosen = chooseAgent(candidates, { inFlight: this.#inFlight, random: this.#options.random });
     if (!chosen) return undefined;
     return { target: { agentId: chosen.agent.id, capability: chosen.capability.name } };
+  }
+
+  /** A shared queue is read by agents with any labels, so what asks for labels goes to an agent's own. */
+  #isForOneAgent(need: string): boolean {
+    return this.#options.strategy === 'load-aware' || parseNeed(need).labels.length > 0;
   }
 
   #chooseQueue(candidates: readonly Candidate[]): Choice | undefined {

@@ -4,6 +4,7 @@
  */
 import type { FairOrder, ScopeName, Scoped } from '@cogmesh/scheduling-core';
 import type { TaskView } from '../adapters/sql-run-views.js';
+import { needOf, parseNeed, type Need } from '../model/need.js';
 import { taskKey, type ReadyEntry } from '../model/rows.js';
 import type { AgentDirectory } from './agent-directory.js';
 import type { Blocked, Limits } from './limits.js';
@@ -87,7 +88,7 @@ function ready(task: TaskView, facts: WaitingFacts, memory: WaitingMemory): Wait
   }
   const place = placeOf(task, facts, memory);
   const obstacle = memory.limits.blocks(scopedOf(task));
-  return { ...(obstacle ? sentenceOf(obstacle) : forAgent(task.uses, memory, place)), ...place };
+  return { ...(obstacle ? sentenceOf(obstacle) : forAgent(needOf(task), memory, place)), ...place };
 }
 
 type Place = Pick<Waiting, 'position' | 'estimateMs'>;
@@ -123,16 +124,20 @@ function sentenceOf({ scope, obstacle }: Blocked): Waiting {
 
 const nameOf = ({ kind, name }: ScopeName): string => (kind === 'group' ? `group ${name}` : `${kind} ${name}`);
 
-function forAgent(uses: string, { directory, targets }: WaitingMemory, place: Place): Waiting {
+function forAgent(need: string, { directory, targets }: WaitingMemory, place: Place): Waiting {
   if (!directory.isFresh) return { code: 'no_agent', message: 'the registry does not answer, so no agent is known' };
-  if (directory.candidates(uses).length === 0) {
+  const { uses, labels } = parseNeed(need);
+  if (directory.candidates(need).length === 0) {
     const offered = directory.offered(uses);
     const exists = offered.length === 0 ? 'no agent offers it in any version' : `agents offer ${offered.join(', ')}`;
-    return { code: 'no_agent', message: `asks for ${uses}; ${exists}` };
+    return { code: 'no_agent', message: `asks for ${uses}${labelled(labels)}; ${exists}` };
   }
-  const agents = targets.hasRoom(uses) ? 'is about to be handed out' : `every agent that serves ${uses} is busy`;
+  const agents = targets.hasRoom(need) ? 'is about to be handed out' : `every agent that serves ${uses}${labelled(labels)} is busy`;
   return { code: 'busy', message: `${agents}${standing(place)}` };
 }
+
+const labelled = (labels: Need['labels']): string =>
+  labels.length === 0 ? '' : ` with ${labels.map(([label, value]) => `${label}=${value}`).join(', ')}`;
 
 function standing({ position, estimateMs }: Place): string {
   if (position === undefined) return '';
@@ -151,5 +156,5 @@ function ofItems(task: TaskView, facts: WaitingFacts, memory: WaitingMemory): Wa
   if (held > 0 || (items['READY'] ?? 0) === 0) return undefined;
   if (facts.isRunPaused) return runPaused;
   const obstacle = memory.limits.blocks(scopedOf(task));
-  return obstacle ? sentenceOf(obstacle) : forAgent(task.uses, memory, {});
+  return obstacle ? sentenceOf(obstacle) : forAgent(needOf(task), memory, {});
 }

@@ -2,6 +2,7 @@
  * Runs and tasks as the scheduler stores them. Times are milliseconds since the epoch by the database's clock. JSON is
  * text that nothing rewrites, so an output is byte for byte what the agent sent.
  */
+import { needOf } from './need.js';
 import type { Json, RunState, TaskState } from '@cogmesh/scheduling-core';
 
 export interface RunRow {
@@ -59,6 +60,8 @@ export interface TaskRow {
   readonly priority: number;
   /** Of its organisation; items are in their task's. */
   readonly concurrencyGroup: string | null;
+  /** Labels its agent must carry, as `affinityText` writes them; null for none. */
+  readonly affinity: string | null;
   /** JSON of the TaskPlan; null for items, which follow their task's. */
   readonly plan: string | null;
   /** JSON of the item's value; null for tasks. */
@@ -167,7 +170,7 @@ export interface ReadyEntry {
   readonly taskId: string;
   readonly itemIndex: number;
   readonly organisation: string;
-  /** What it needs: its canonical `uses`. */
+  /** What it needs of an agent, as `needOf` writes it. */
   readonly group: string;
   readonly concurrencyGroup?: string | undefined;
   readonly priority: number;
@@ -176,9 +179,12 @@ export interface ReadyEntry {
 }
 
 export function readyEntry(
-  row: Pick<TaskRow, 'runId' | 'taskId' | 'itemIndex' | 'organisation' | 'uses' | 'concurrencyGroup' | 'priority' | 'readyAt' | 'control'>,
+  row: Pick<
+    TaskRow,
+    'runId' | 'taskId' | 'itemIndex' | 'organisation' | 'uses' | 'affinity' | 'concurrencyGroup' | 'priority' | 'readyAt' | 'control'
+  >,
 ): ReadyEntry {
-  const { runId, taskId, itemIndex, organisation, uses, concurrencyGroup, priority, readyAt, control } = row;
+  const { runId, taskId, itemIndex, organisation, concurrencyGroup, priority, readyAt, control } = row;
   const key = taskKey(row);
   return {
     key,
@@ -186,7 +192,7 @@ export function readyEntry(
     taskId,
     itemIndex,
     organisation,
-    group: uses,
+    group: needOf(row),
     ...(concurrencyGroup === null ? {} : { concurrencyGroup }),
     priority,
     readyAtMs: readyAt ?? 0,
