@@ -33,6 +33,7 @@ async function json<T = Record<string, unknown>>(...args: readonly string[]): Pr
 }
 
 const hello = join(root, 'docs/examples/hello.json');
+const pipeline = join(root, 'docs/examples/pipeline.ts');
 const example = join(root, 'docs/examples/lookup-agent.ts');
 const sleeper = JSON.stringify({ tasks: [{ id: 'nap', uses: 'sleep', input: { durationMs: 600_000 } }] });
 
@@ -110,6 +111,80 @@ describe('with --json', () => {
   });
 });
 
+describe('steering', () => {
+  it('a module that exports a DAG is drawn, and run to its end', async () => {
+    const graph = await cogmesh('run', '--graph', pipeline);
+    expect(graph).toMatchObject({ code: 0, stdout: expect.stringMatching(/^flowchart TD\n.*t0 --> t1/s) });
+    const run = await json<RunView>('run', pipeline, '--watch');
+    expect(run).toMatchObject({ state: 'SUCCEEDED', output: '5 words, beginning with "one two three"' });
+  });
+
+  it('pause, priority, why and resume', async () => {
+    const { id } = await submitted(sleeper);
+    expect(await json('pause', id, '--reason', 'lunch')).toMatchObject({ id, paused: true });
+    expect(await json('resume', id)).toMatchObject({ id, paused: false });
+    expect(await json('priority', id, '8')).toMatchObject({ id, priority: 8 });
+    expect(await json('why', id)).toMatchObject({ tasks: [{ task: 'nap', waiting: { code: 'timer' } }] });
+    expect(await json('cancel', id)).toMatchObject({ id });
+  });
+
+  it('approve and refuse', async () => {
+    const gate = JSON.stringify({ tasks: [{ id: 'gate', uses: 'approval', input: { message: 'go?' } }] });
+    const waiting = async () => {
+      const { id } = await submitted(gate);
+      await until('it waits', async () => (await json<RunView>('run', id)).tasks?.[0]?.state === 'WAITING');
+      return id;
+    };
+    const approved = await waiting();
+    expect(await json('approve', approved, 'gate', '--comment', 'fine')).toMatchObject({ missing: 0 });
+    await until('it goes on', async () => (await json<RunView>('run', approved)).state === 'SUCCEEDED');
+    const refused = await waiting();
+    expect(await json('refuse', refused, 'gate')).toMatchObject({ approved: false });
+    await until('it fails', async () => (await cogmesh('run', refused, '--json')).stdout.includes('"FAILED"'));
+  });
+
+  it('retry repeats a run', async () => {
+    const run = await json<RunView>('run', hello, '--watch');
+    const again = await json<RunView>('retry', run.id, '--all');
+    expect(again).toMatchObject({ originRun: run.id });
+    expect(again.id).not.toBe(run.id);
+  });
+
+  it('limits', async () => {
+    const set = ['limits', 'set', 'group', 'gpu', '--max-in-flight', '2', '--rate', '5', '--burst', '5'];
+    expect(await json(...set)).toMatchObject({
+      kind: 'group',
+      name: 'gpu',
+      limits: { maxInFlight: 2, ratePerSecond: 5 },
+    });
+    expect((await cogmesh('limits')).stdout).toMatch(/group +gpu +0 of 2/);
+  });
+
+  it('schedules', async () => {
+    expect(await json('schedules', 'put', 'yearly', '0 0 1 1 *', hello)).toMatchObject({
+      name: 'yearly',
+      overlap: 'skip',
+    });
+    expect(await json('schedules', 'pause', 'yearly')).toMatchObject({ paused: true });
+    expect((await cogmesh('schedules')).stdout).toMatch(/yearly +0 0 1 1 \* +UTC +paused/);
+    expect(await json('schedules', 'resume', 'yearly')).toMatchObject({ paused: false });
+    expect(await json('schedules', 'trigger', 'yearly')).toMatchObject({ run: expect.stringMatching(/^run_/) });
+    const range = ['--from', '2020-06-01T00:00:00Z', '--to', '2022-06-01T00:00:00Z'];
+    const { runs } = await json<{ runs: string[] }>('schedules', 'backfill', 'yearly', ...range);
+    expect(runs).toHaveLength(2);
+    expect(await json('schedules', 'delete', 'yearly')).toEqual({ deleted: 'yearly' });
+  });
+
+  it('webhooks and dead letters', async () => {
+    const made = await json<{ id: string }>('webhooks', 'add', 'https://hooks.example/x', '--state', 'failed');
+    expect(made).toMatchObject({ secret: expect.any(String), states: ['FAILED'] });
+    expect((await cogmesh('webhooks')).stdout).toContain('https://hooks.example/x');
+    expect(await json('webhooks', 'deliveries', made.id)).toEqual({ deliveries: [] });
+    expect(await json('webhooks', 'delete', made.id)).toEqual({ deleted: made.id });
+    expect(await json('dead-letters')).toEqual({ deadLetters: [] });
+  });
+});
+
 describe('what goes wrong', () => {
   it.each([
     ['an unknown run', ['run', 'run_01ARZ3NDEKTSV4RRFFQ69G5FAV'], 'not_found'],
@@ -117,6 +192,7 @@ describe('what goes wrong', () => {
     ['a bad document', ['run', join(root, 'package.json')], 'invalid_run'],
     ['no gateway', ['--url', 'http://127.0.0.1:1', 'whoami'], 'unavailable'],
     ['a bad token', ['--token', 'nonsense', 'whoami'], 'token'],
+    ['a priority that is no number', ['priority', 'run_01ARZ3NDEKTSV4RRFFQ69G5FAV', 'high'], 'priority'],
     ['a bad limit', ['runs', '--limit', 'many'], '--limit'],
   ] as const)('%s: status 1 and one clear line', async (_, args, says) => {
     const { stdout, stderr, code } = await cogmesh(...args);
