@@ -1,6 +1,6 @@
 /** Limits, shares and pauses of the built scheduler, whatever database it runs on. */
 import { schedulerV1 } from '@cogmesh/contracts';
-import { CogmeshError } from '@cogmesh/errors';
+import type { CogmeshError } from '@cogmesh/errors';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { output, type FakeAgent } from '../test/fake-agent.js';

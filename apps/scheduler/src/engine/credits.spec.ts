@@ -35,7 +35,16 @@ it('is rebuilt from rows and keeps claims that are under way', () => {
   const credits = new Credits(uncounted);
   credits.hold('leaked', { agentId: 'a', capability: 'script' }, task);
   credits.hold('publishing', { agentId: 'a', capability: 'script' }, task);
-  const row = { runId: 'run_1', state: 'RUNNING', agentId: 'a', queue: null, capability: 'script', organisation: 'globex', uses: 'script', concurrencyGroup: null } as const;
+  const row = {
+    runId: 'run_1',
+    state: 'RUNNING',
+    agentId: 'a',
+    queue: null,
+    capability: 'script',
+    organisation: 'globex',
+    uses: 'script',
+    concurrencyGroup: null,
+  } as const;
   credits.rebuild(
     [
       { ...row, attemptId: 'running' },

@@ -149,12 +149,15 @@ function standing({ position, estimateMs }: Place): string {
 function ofItems(task: TaskView, facts: WaitingFacts, memory: WaitingMemory): Waiting | undefined {
   const { items } = facts;
   if (!items || task.itemsTotal === 0) return undefined;
-  const held = (items['RUNNING'] ?? 0) + (items['PUBLISHED'] ?? 0) + (items['CLAIMED'] ?? 0);
-  if (held > 0 && (items['BLOCKED'] ?? 0) > 0) {
-    return { code: 'concurrency', message: `${items['BLOCKED']} items wait for a place within maxParallel` };
+  const [held, blockedItems] = [sumOf(items, ['RUNNING', 'PUBLISHED', 'CLAIMED']), sumOf(items, ['BLOCKED'])];
+  if (held > 0 && blockedItems > 0) {
+    return { code: 'concurrency', message: `${blockedItems} items wait for a place within maxParallel` };
   }
-  if (held > 0 || (items['READY'] ?? 0) === 0) return undefined;
+  if (held > 0 || sumOf(items, ['READY']) === 0) return undefined;
   if (facts.isRunPaused) return runPaused;
   const obstacle = memory.limits.blocks(scopedOf(task));
   return obstacle ? sentenceOf(obstacle) : forAgent(needOf(task), memory, {});
 }
+
+const sumOf = (items: Readonly<Record<string, number>>, states: readonly string[]): number =>
+  states.reduce((sum, state) => sum + (items[state] ?? 0), 0);

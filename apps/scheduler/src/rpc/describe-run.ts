@@ -35,7 +35,12 @@ export function describeRun({ views, ...memory }: WaitingMemory & { readonly vie
     return runMessage(
       run,
       tasks.map((task) => {
-        const facts = { isRunPaused, unmet: unmet.get(task.taskId) ?? [], items: items.get(task.taskId), mostPositions };
+        const facts = {
+          isRunPaused,
+          unmet: unmet.get(task.taskId) ?? [],
+          items: items.get(task.taskId),
+          mostPositions,
+        };
         const waiting = waitingOf(task, facts, memory);
         return taskMessage(task, { depends: depends.get(task.taskId) ?? [], waiting, now });
       }),

@@ -54,7 +54,8 @@ function nameOf({ kind, name, organisation }: schedulerV1.Scope, callers: string
       return { kind: 'capability', organisation: '', name: capabilityOf(name) };
     case Scope_Kind.GROUP: {
       const owner = organisation === '' ? callers : organisation;
-      if (!namePattern.test(name)) throw invalid(`"${name}" is not the name of a group; it matches ${namePattern.source}`);
+      if (!namePattern.test(name))
+        throw invalid(`"${name}" is not the name of a group; it matches ${namePattern.source}`);
       if (!namePattern.test(owner)) throw invalid(`"${owner}" is not the name of an organisation`);
       return { kind: 'group', organisation: owner, name };
     }

@@ -68,8 +68,7 @@ function granted(context: ScopesRpcContext, scope: StoredScope, caller: Permitte
   // 0 says nothing about what the host granted, and so leaves it.
   const { weight, serviceClass } = context.memory.limits.find(scope)?.limits ?? noLimits;
   const asked = scope.limits;
-  const isOwnGrant =
-    ![0, weight].includes(asked.weight) || ![0, serviceClass].includes(asked.serviceClass);
+  const isOwnGrant = ![0, weight].includes(asked.weight) || ![0, serviceClass].includes(asked.serviceClass);
   if (isOwnGrant) {
     const message = `weight and service class are granted by administrators of ${context.hostOrganisation}`;
     throw new CogmeshError('permission_denied', message);
