@@ -31,7 +31,7 @@ export const defaultRunLimits: RunLimits = {
   maxScriptBytes: 64 * 1024,
   maxExpressionLength: 4_096,
   maxExpressionSteps: 1_000_000,
-  maxDependsPerTask: 1_000,
+  maxDependsPerTask: 10_000,
   maxLabels: 64,
   maxIssues: 100,
   maxAttempts: 100,
