@@ -132,7 +132,9 @@ function forAgent(need: string, { directory, targets }: WaitingMemory, place: Pl
     const exists = offered.length === 0 ? 'no agent offers it in any version' : `agents offer ${offered.join(', ')}`;
     return { code: 'no_agent', message: `asks for ${uses}${labelled(labels)}; ${exists}` };
   }
-  const agents = targets.hasRoom(need) ? 'is about to be handed out' : `every agent that serves ${uses}${labelled(labels)} is busy`;
+  const agents = targets.hasRoom(need)
+    ? 'is about to be handed out'
+    : `every agent that serves ${uses}${labelled(labels)} is busy`;
   return { code: 'busy', message: `${agents}${standing(place)}` };
 }
 

@@ -181,7 +181,16 @@ export interface ReadyEntry {
 export function readyEntry(
   row: Pick<
     TaskRow,
-    'runId' | 'taskId' | 'itemIndex' | 'organisation' | 'uses' | 'affinity' | 'concurrencyGroup' | 'priority' | 'readyAt' | 'control'
+    | 'runId'
+    | 'taskId'
+    | 'itemIndex'
+    | 'organisation'
+    | 'uses'
+    | 'affinity'
+    | 'concurrencyGroup'
+    | 'priority'
+    | 'readyAt'
+    | 'control'
   >,
 ): ReadyEntry {
   const { runId, taskId, itemIndex, organisation, concurrencyGroup, priority, readyAt, control } = row;
