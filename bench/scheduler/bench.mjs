@@ -11,7 +11,7 @@ import { withMesh } from './world.mjs';
 
 const LARGE = 10_000;
 const sizes = {
-  quick: { rounds: 3, tasks: 6_000, submits: 1, flood: 20_000, trickle: 0 },
+  quick: { rounds: 2, tasks: 6_000, submits: 1, flood: 20_000, trickle: 0 },
   full: { rounds: 10, tasks: 40_000, submits: 5, flood: 100_000, trickle: 100, runs: 100 },
 };
 

@@ -16,15 +16,15 @@ const LIMIT_MS = 600_000;
 /** `durability` is what an acknowledged job survives. */
 export const peers = {
   'pg-boss': {
-    packages: { 'pg-boss': '12.25.1', pg: '8.23.0' },
+    packages: { 'pg-boss': '12.38.0' },
     durability: 'PostgreSQL, synchronous_commit on, fsync on',
   },
   'graphile-worker': {
-    packages: { 'graphile-worker': '0.16.6', pg: '8.23.0' },
+    packages: { 'graphile-worker': '0.18.0', pg: '8.23.1' },
     durability: 'PostgreSQL, synchronous_commit on, fsync on',
   },
   bullmq: {
-    packages: { bullmq: '5.80.2' },
+    packages: { bullmq: '6.7.0', ioredis: '6.0.0' },
     durability: 'Redis, appendonly yes, appendfsync always',
   },
 };
@@ -38,7 +38,8 @@ async function installed(name) {
   );
   await cp(join(here, `${name}.mjs`), join(folder, 'peer.mjs'));
   await cp(join(here, 'measure.mjs'), join(folder, 'measure.mjs'));
-  await run('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts'], { cwd: folder, timeout: LIMIT_MS });
+  await cp(join(here, 'locks', `${name}.json`), join(folder, 'package-lock.json'));
+  await run('npm', ['ci', '--no-audit', '--no-fund', '--ignore-scripts'], { cwd: folder, timeout: LIMIT_MS });
   return folder;
 }
 
@@ -56,17 +57,18 @@ export async function measurePeers({ only, say }) {
         await backend.stop();
       }
     } catch (error) {
-      results[name] = {
-        absent: String(error.stderr || error.message)
-          .trim()
-          .split('\n')
-          .at(-1)
-          .slice(0, 300),
-      };
+      results[name] = { absent: reasonOf(error) };
     }
     say(name, results[name]);
   }
   return results;
+}
+
+function reasonOf(error) {
+  const lines = String(error.stderr || error.message)
+    .trim()
+    .split('\n');
+  return (lines.find((line) => /error/i.test(line)) ?? lines[0]).slice(0, 300);
 }
 
 async function startBackend(name, folder) {

@@ -134,7 +134,8 @@ export async function withMesh({ mode, telemetry = false, strategy = 'load-aware
       clients[organisation] = new CogmeshClient({ baseUrl: mesh.url, getToken: () => token, maxRetries: 8 });
     }
     const token = await tokenOf('acme');
-    for (const tools of agents) running.push(await startAgent({ registry: mesh.registry, token, tools }));
+    const starting = agents.map((tools) => startAgent({ registry: mesh.registry, token, tools }));
+    for (const agent of starting) running.push(await agent);
     return await use({ mesh, clients, agents: running });
   } finally {
     await Promise.all(running.map((agent) => agent.stop()));

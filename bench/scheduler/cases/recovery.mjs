@@ -15,7 +15,7 @@ export async function recoverScheduler({ mesh, clients, agents }) {
   const { id } = await clients.acme.submitRun(chain(200));
   await until(
     'the chain runs',
-    async () => (await Promise.all(agents.map((agent) => agent.marks()))).flat().length > 5,
+    async () => (await Promise.all(agents.map((agent) => agent.marks()))).flat().length > 0,
   );
   process.kill(mesh.pidOf('scheduler'), 'SIGKILL');
   const killedAt = now();

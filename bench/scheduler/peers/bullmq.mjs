@@ -1,9 +1,10 @@
 /** BullMQ: chain and fan-out as flows (children first), the rest as bulk adds. Two workers of 250 in this process. */
 import { FlowProducer, Queue, Worker } from 'bullmq';
+import { Redis } from 'ioredis';
 import { gather, measure } from './measure.mjs';
 
 const { hostname: host, port } = new URL(process.env.PEER_URL);
-const connection = { host, port: Number(port), maxRetriesPerRequest: null };
+const connection = new Redis({ host, port: Number(port), maxRetriesPerRequest: null });
 const queue = new Queue('noop', { connection });
 const flow = new FlowProducer({ connection });
 let note = () => {};
