@@ -66,6 +66,11 @@ export const schedulerConfig = defineConfig('scheduler', {
     integer({ min: 1, max: defaultRunLimits.maxAttempts, default: defaultTaskDefaults.retry.maxAttempts }),
     'Attempts of a task that names no retry policy.',
   ),
+  poisonAfter: setting(
+    'COGMESH_SCHEDULER_POISON_AFTER',
+    integer({ min: 1, max: 1_000, default: 3 }),
+    'A task whose attempts were lost with their agents so often fails with `poison`, so that one input cannot take down every agent in turn.',
+  ),
   ageingMs: setting(
     'COGMESH_SCHEDULER_AGEING_MS',
     integer({ min: 1, max: 24 * hourMs, default: defaultAgeingMs }),

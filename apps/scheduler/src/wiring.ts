@@ -35,11 +35,13 @@ import { Recovery } from './engine/recovery.js';
 import { RunHints, schedulerEvents } from './engine/run-hints.js';
 import { RunNotifier } from './engine/run-notifier.js';
 import { Scopes } from './engine/scopes.js';
+import type { EngineSettings } from './engine/settings.js';
 import { StopAttempts } from './engine/stop-attempts.js';
 import { Targets } from './engine/targets.js';
 import { Timers } from './engine/timers.js';
 import { agentChangedQueue, onAgentChanged } from './events/on-agent-changed.js';
 import { onResults } from './events/on-results.js';
+import { ProgressWords } from './engine/progress.js';
 import { onStarted } from './events/on-started.js';
 import { reportConsumption, resultsQueue, startedQueue } from './events/reports.js';
 import type { ReadyEntry } from './model/rows.js';
@@ -118,6 +120,8 @@ function openNeighbours({ peers }: ServiceHost, identity: ServiceIdentity): Neig
   };
 }
 
+const newRunId = (): string => `run_${ulid()}`;
+
 function openStores(database: Database) {
   return {
     queue: new SqlWorkQueue(database),
@@ -140,17 +144,10 @@ interface EngineParts {
   readonly stores: Stores;
 }
 
-function buildEngine({ host, config, identity, neighbours, stores }: EngineParts) {
-  const { bus, database, logger } = host;
-  const { queue, sql, deadLetters } = stores;
-  const { registry, payloads } = neighbours;
-  const settings = engineSettings(config);
-  const { leaseMs, claimBatch } = settings;
-  const engine = new Engine(database);
+/** What the database says of ready and held work, for decisions without a query; rebuilt by `Recovery`. */
+function openMemory({ config, settings, stores, registry, onOpen }: MemoryParts) {
   const order = new FairOrder<ReadyEntry>({ ageingMs: settings.ageingMs });
-  const onUnblocked = (): void => dispatcher.wake();
-  const limits = new Limits({ sql: stores.limits, order, onOpen: onUnblocked, nowMs });
-  const queued = new QueuedTasks(nowMs);
+  const limits = new Limits({ sql: stores.limits, order, onOpen, nowMs });
   const credits = new Credits(limits);
   const directory = new AgentDirectory({
     source: registry,
@@ -159,6 +156,25 @@ function buildEngine({ host, config, identity, neighbours, stores }: EngineParts
     nowMs,
   });
   const targets = new Targets({ ...settings, directory, credits, random: Math.random });
+  return { memory: { directory, targets, order, limits }, credits, queued: new QueuedTasks(nowMs) };
+}
+
+interface MemoryParts extends Pick<EngineParts, 'config' | 'stores'> {
+  readonly settings: EngineSettings;
+  readonly registry: RegistryClient;
+  readonly onOpen: () => void;
+}
+
+function buildEngine({ host, config, identity, neighbours, stores }: EngineParts) {
+  const { bus, database, logger } = host;
+  const { queue, sql, deadLetters } = stores;
+  const { registry, payloads } = neighbours;
+  const settings = engineSettings(config);
+  const { leaseMs, claimBatch } = settings;
+  const engine = new Engine(database);
+  const onUnblocked = (): void => dispatcher.wake();
+  const { memory, queued, credits } = openMemory({ config, settings, stores, registry, onOpen: onUnblocked });
+  const { order, limits, directory, targets } = memory;
   const scopes = new Scopes(sql, payloads);
   const shared = sharedQueues(bus, (letter) => deadLetters.store(letter));
   const declareShared = shared.declare;
@@ -177,9 +193,20 @@ function buildEngine({ host, config, identity, neighbours, stores }: EngineParts
   });
   const later = (key: string, again: () => void): void => deferrals.defer(key, () => (again(), onUnblocked()));
   const toOrder = (entry: ReadyEntry): void => order.add(entry);
-  const controls = new Controls({ engine, scopes, sql, payloads, settings, toOrder, later }, logger);
+  const controls = new Controls({ engine, scopes, sql, payloads, settings, newRunId, toOrder, later }, logger);
   const busIsDurable = bus.durable;
-  const recovery = new Recovery({ engine, queue, credits, controls, claims, publisher, limits, queued, busIsDurable, leaseMs });
+  const recovery = new Recovery({
+    engine,
+    queue,
+    credits,
+    controls,
+    claims,
+    publisher,
+    limits,
+    queued,
+    busIsDurable,
+    leaseMs,
+  });
   const dispatcher = new Dispatcher({
     order,
     controls,
@@ -192,9 +219,8 @@ function buildEngine({ host, config, identity, neighbours, stores }: EngineParts
     claimBatch,
     logger,
   });
-  const timers = new Timers({ engine, queue, leaseMs, logger });
+  const timers = new Timers({ engine, queue, leaseMs, poisonAfter: settings.poisonAfter, logger });
   const agentWatch = new AgentWatch({ directory, credits, queue, engine, logger, onChange: onUnblocked });
-  const memory = { directory, targets, order, limits };
   return { engine, settings, memory, queued, dispatcher, timers, agentWatch, shared, publisher };
 }
 type BuiltEngine = ReturnType<typeof buildEngine>;
@@ -213,14 +239,15 @@ async function startConsumers({ host, stores, engine, counters }: ConsumerParts)
   const intake = new Intake(engine.engine, settings.leaseMs, (attemptId) => engine.publisher.traceOf(attemptId));
   const store: StoreLetter = (letter) => stores.deadLetters.store(letter);
   const reports = {
-    senders: settings.resultSenders,
+    // What an administrator replays comes from ourselves; whose it was is checked before.
+    senders: [...settings.resultSenders, 'scheduler'],
     logger,
     onRefused: () => (counters.refusedReports += 1),
     onIgnored: (count: number) => (counters.ignoredReports += count),
   };
   await bus.declare({ exchanges: [schedulerEvents], queues: [startedQueue, resultsQueue] });
   return Promise.all([
-    bus.consume(startedQueue, onStarted(intake, reports), reportConsumption),
+    bus.consume(startedQueue, onStarted(intake, new ProgressWords(engine.engine), reports), reportConsumption),
     bus.consume(resultsQueue, onResults(intake, reports), reportConsumption),
     bus.consume(agentChangedQueue, onAgentChanged(agentWatch)),
     consumeDead(bus, startedQueue, store),
@@ -272,7 +299,6 @@ async function serve(parts: ServeParts): Promise<{ server: RpcServer; timed: Tim
   const { database, logger } = host;
   const { engine, memory, queued, settings } = built;
   const { directory, limits } = memory;
-  const newRunId = (): string => `run_${ulid()}`;
   const { refuseUnknownModels, hostOrganisation } = config;
   const submit = { database, engine, directory, limits, queued, settings, refuseUnknownModels, newRunId };
   const describe = describeRun({ views: stores.views, ...memory });
@@ -288,12 +314,16 @@ async function serve(parts: ServeParts): Promise<{ server: RpcServer; timed: Tim
     describe,
     scopes: { views: stores.views, memory, queued, hostOrganisation },
     leaseMs,
+    replay: { bus: host.bus, deadLetters: stores.deadLetters, sendersOf: reportSenders(settings.resultSenders) },
     schedules,
     webhooks,
   });
   const { authenticate } = enforcement;
   return { server: await serveRpc({ address: host.listen, services: [rpc], authenticate, logger }), timed };
 }
+
+const reportSenders = (senders: readonly string[]): ReadonlyMap<string, readonly string[]> =>
+  new Map([startedQueue, resultsQueue].map(({ name }) => [name, senders]));
 
 type StoreLetter = Parameters<typeof consumeDead>[2];
 

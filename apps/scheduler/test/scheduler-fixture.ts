@@ -201,9 +201,9 @@ export class SchedulerFixture {
   /** A permit of the gateway and the sidecar's proof, as a call would carry them. */
   async permitted(
     method: keyof SchedulerClient,
-    options: { organisation?: string; access?: readonly Access[]; roles?: readonly string[] } = {},
+    options: { organisation?: string; access?: readonly Access[]; roles?: readonly string[]; sub?: string } = {},
   ): Promise<CallOptions> {
-    const { organisation = 'globex', access = [], roles = ['member'] } = options;
+    const { organisation = 'globex', access = [], roles = ['member'], sub = 'ada' } = options;
     const name = `${method.charAt(0).toUpperCase()}${method.slice(1)}`;
     const path = `/${schedulerV1.SchedulerService.typeName}/${name}`;
     const permit = await this.#gateway.mintPermit({
@@ -212,7 +212,7 @@ export class SchedulerFixture {
       access,
       subject: {
         issuer: `https://${organisation}.example`,
-        sub: 'ada',
+        sub,
         organisation,
         roles,
         tokenId: '',

@@ -14,7 +14,7 @@ export {
   type RunPlan,
   type TaskPlan,
 } from './run-plan.js';
-export { accessNeededBy, parseRun, type ParseRunOptions } from './parse/parse-run.js';
+export { accessNeededBy, parseRun, readRunInput, type ParseRunOptions } from './parse/parse-run.js';
 export { formatUses, isUsesProblem, parseUses, resourceOfUses, waitsInScheduler, type Uses } from './uses.js';
 export { suggestion } from './suggest.js';
 export { type Scope } from './expressions/expression.js';
@@ -41,6 +41,7 @@ export {
   descendantsOf,
   initialState,
   itemsToRelease,
+  planAdoption,
   planExpansion,
   planFailure,
   planLostItems,

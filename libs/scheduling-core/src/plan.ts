@@ -13,13 +13,31 @@ export interface Dependency {
 }
 
 /** The first state of a task: READY without dependencies, else BLOCKED with their number. */
-export function initialState(task: TaskPlan): { readonly state: 'READY' | 'BLOCKED'; readonly pending: number } {
+export function initialState(task: Pick<TaskPlan, 'depends'>): {
+  readonly state: 'READY' | 'BLOCKED';
+  readonly pending: number;
+} {
   const pending = task.depends.length;
   return { state: pending === 0 ? 'READY' : 'BLOCKED', pending };
 }
 
 export function dependenciesOf(tasks: readonly TaskPlan[]): Dependency[] {
   return tasks.flatMap((task) => task.depends.map((parent) => ({ parent, child: task.id })));
+}
+
+/**
+ * What a retry takes over from an old run: tasks that succeeded or whose `when` was false, unless something above them is
+ * done again.
+ */
+export function planAdoption(
+  tasks: readonly { readonly id: string; readonly state: TaskState; readonly error: string | null }[],
+  dependencies: readonly Dependency[],
+): Set<string> {
+  const isWell = ({ state, error }: (typeof tasks)[number]): boolean =>
+    state === 'SUCCEEDED' || (state === 'SKIPPED' && error === null);
+  const again = tasks.filter((task) => !isWell(task)).map((task) => task.id);
+  const below = descendantsOf(again, dependencies);
+  return new Set(tasks.filter((task) => isWell(task) && !below.has(task.id)).map((task) => task.id));
 }
 
 export interface BlockedChild {

@@ -82,8 +82,14 @@ export function allEdges(tx: SqlRunner, runId: string): Promise<Dependency[]> {
   );
 }
 
-export function openTasks(tx: SqlRunner, runId: string): Promise<OpenTask[]> {
-  return tx.query(sql<OpenTask>`select t.task_id as id, t.item_index as "index", t.state from tasks t
+export interface OpenTaskRow extends OpenTask {
+  /** The nested run it waits for. */
+  readonly nestedRunId: string | null;
+}
+
+export function openTasks(tx: SqlRunner, runId: string): Promise<OpenTaskRow[]> {
+  return tx.query(sql<OpenTaskRow>`select t.task_id as id, t.item_index as "index", t.state,
+    case when t.state = 'WAITING' and t.uses = 'run' then t.attempt_id end as "nestedRunId" from tasks t
     where t.run_id = ${runId} and t.state in ${openStates}`);
 }
 
@@ -175,7 +181,7 @@ export async function endTasks(tx: SqlRunner, ended: readonly Ended[], now: numb
       run_id: 'text', task_id: 'text', item_index: 'integer', state: 'text', error: 'text',
     }); // prettier-ignore
     await tx.execute(sql`update tasks set state = r.state, error = r.error, finished_at = ${now}, due_at = null,
-      lease_until = null, timeout_at = null from ${batch} as r
+      lease_until = null, timeout_at = null, held_ms = null from ${batch} as r
       where tasks.run_id = r.run_id and tasks.task_id = r.task_id and tasks.item_index = r.item_index
       and tasks.state in ${openStates}`);
   }

@@ -11,6 +11,13 @@ export interface StoredDeadLetter {
   readonly bodyBase64: string;
 }
 
+export interface WholeDeadLetter extends StoredDeadLetter {
+  /** As the broker authenticated it. */
+  readonly sender: string;
+  /** JSON object of texts. */
+  readonly headers: string;
+}
+
 export class SqlDeadLetters {
   readonly #db: Database;
   readonly #newId: () => string;
@@ -33,5 +40,15 @@ export class SqlDeadLetters {
     const older = before === undefined ? sql`` : sql`where d.id < ${before}`;
     return this.#db.query(sql<StoredDeadLetter>`select d.id, d.queue, d.reason, d.message_type as "messageType",
       d.received_at as "receivedAt", d.body_base64 as "bodyBase64" from dead_letters d ${older} order by d.id desc limit ${limit}`);
+  }
+
+  async find(id: string): Promise<WholeDeadLetter | undefined> {
+    const [letter] = await this.#db.query(sql<WholeDeadLetter>`select d.id, d.queue, d.reason,
+      d.message_type as "messageType", d.received_at as "receivedAt", d.body_base64 as "bodyBase64", d.sender, d.headers from dead_letters d where d.id = ${id}`);
+    return letter;
+  }
+
+  async remove(id: string): Promise<void> {
+    await this.#db.execute(sql`delete from dead_letters where id = ${id}`);
   }
 }

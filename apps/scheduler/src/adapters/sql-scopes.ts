@@ -11,8 +11,19 @@ export interface ScopeRun {
   readonly input: string;
   readonly outputTemplate: string | null;
   readonly error: string | null;
+  /** JSON of the Failure it will end with. */
+  readonly failure: string | null;
+  readonly rootRunId: string | null;
   readonly traceparent: string;
   readonly totalTasks: number;
+}
+
+/** `runId`, `taskId`, `itemIndex` are its parent's. */
+export interface EndedRun extends TaskRef {
+  readonly id: string;
+  readonly state: 'SUCCEEDED' | 'FAILED' | 'CANCELLED';
+  readonly output: string | null;
+  readonly error: string | null;
 }
 
 export class SqlScopes {
@@ -29,7 +40,8 @@ export class SqlScopes {
       { id: 'text' },
     );
     return this.#db.query(sql<ScopeRun>`select r.id, r.name, r.organisation, r.labels, r.input,
-      r.output_template as "outputTemplate", r.error, r.traceparent, r.total_tasks as "totalTasks"
+      r.output_template as "outputTemplate", r.error, r.failure,
+      r.root_run_id as "rootRunId", r.traceparent, r.total_tasks as "totalTasks"
       from runs r where r.id in (select id from ${wanted} as wanted)`);
   }
 
@@ -62,5 +74,18 @@ export class SqlScopes {
     const rows = await this.#db.query(sql<{ output: string | null }>`select t.output from tasks t
       where t.run_id = ${runId} and t.task_id = ${taskId} and t.item_index >= 0 order by t.item_index`);
     return rows.map((row) => row.output ?? 'null');
+  }
+
+  /** Nested runs that ended, with the task that waits for each. */
+  endedRuns(ids: readonly string[]): Promise<EndedRun[]> {
+    const wanted = bulk(
+      this.#db.dialect,
+      ids.map((id) => ({ id })),
+      { id: 'text' },
+    );
+    return this.#db.query(sql<EndedRun>`select r.id, r.state, r.output, r.error, r.parent_run_id as "runId",
+      r.parent_task_id as "taskId", r.parent_item_index as "itemIndex" from runs r
+      where r.id in (select id from ${wanted} as wanted) and r.parent_run_id is not null
+      and r.state in ('SUCCEEDED', 'FAILED', 'CANCELLED')`);
   }
 }

@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { referencesIn, type FairOrder, type TaskPlan, type TaskReference } from '@cogmesh/scheduling-core';
-import type { ReadyEntry, TaskRow } from '../model/rows.js';
+import type { ReadyEntry, RunRow, TaskRow } from '../model/rows.js';
 import { beginDispatch, isTraced, unsampled, type DispatchSpan } from './attempt-spans.js';
 import { breather } from './breath.js';
 import type { Credits } from './credits.js';
@@ -146,7 +146,7 @@ export class Claims {
         await unit.load(reservations.flatMap(({ entry }) => withParent(entry)));
         for (const { entry, attemptId, choice } of reservations) {
           const [task, prepared] = [unit.task(entry), inputs.get(entry.key)];
-          if (!task || !prepared || task.state !== 'READY' || unit.run(task).error !== null) continue;
+          if (!task || !prepared || task.state !== 'READY' || !startsTasks(unit.run(task))) continue;
           if (!prepared.ok) {
             outcomes.fail(task, prepared.failure, 'invalid');
             continue;
@@ -193,6 +193,10 @@ function targetOf(row: TaskRow): Choice['target'] {
   const capability = row.capability ?? '';
   return row.queue === null ? { agentId: row.agentId ?? '', capability } : { queue: row.queue, capability };
 }
+
+/** Not failing, not paused. */
+export const startsTasks = ({ error, state }: Pick<RunRow, 'error' | 'state'>): boolean =>
+  error === null && state !== 'PAUSED';
 
 /** An item that fails takes its task along, so both are read. */
 const withParent = ({ runId, taskId, itemIndex }: ReadyEntry) => [

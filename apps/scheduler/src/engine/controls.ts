@@ -1,6 +1,6 @@
 /**
  * Steps that need more than one transaction: what precedes a claim (`when`, `sleep`, `forEach`), joining the outputs of
- * items, and the end of a run. Each reads what never changes, computes, then applies the answer under the run's lock if the
+ * items, the end of a run, and what the end of a nested run means for its task. Each reads what never changes, computes, then applies the answer under the run's lock if the
  * state still asks for it. So each may be done twice, and all are found again in the database after a restart.
  */
 import { toCogmeshError } from '@cogmesh/errors';
@@ -10,6 +10,7 @@ import type { SqlScopes } from '../adapters/sql-scopes.js';
 import { taskKey, type ReadyEntry } from '../model/rows.js';
 import { finishRuns } from './finish-run.js';
 import { joinItems } from './join-items.js';
+import { answerParents, endOrphans } from './nested-runs.js';
 import type { Engine } from './engine.js';
 import type { Payloads } from './payloads.js';
 import { precedeClaims } from './precede-claim.js';
@@ -22,6 +23,7 @@ export interface ControlParts {
   readonly sql: SqlScopes;
   readonly payloads: Payloads;
   readonly settings: EngineSettings;
+  readonly newRunId: () => string;
   /** A task whose `when` is true and that is work for an agent. */
   readonly toOrder: (entry: ReadyEntry) => void;
   /** Tries a step again after a wait of its own. */
@@ -44,6 +46,8 @@ export class Controls {
   readonly #precede = new Map<string, ReadyEntry>();
   readonly #join = new Map<string, TaskRef>();
   readonly #finish = new Set<string>();
+  readonly #answer = new Set<string>();
+  readonly #orphans = new Set<string>();
 
   constructor(parts: ControlParts, logger: Logger) {
     this.#context = {
@@ -56,7 +60,7 @@ export class Controls {
   }
 
   get isEmpty(): boolean {
-    return this.#precede.size + this.#join.size + this.#finish.size === 0;
+    return [this.#precede, this.#join, this.#finish, this.#answer, this.#orphans].every(({ size }) => size === 0);
   }
 
   precede(entry: ReadyEntry): void {
@@ -65,6 +69,21 @@ export class Controls {
 
   forget(key: string): void {
     this.#precede.delete(key);
+  }
+
+  /** Of a task that is about to be prepared. */
+  reprioritise(entry: ReadyEntry): void {
+    if (this.#precede.has(entry.key)) this.#precede.set(entry.key, entry);
+  }
+
+  /** A nested run ended. */
+  answer(runId: string): void {
+    this.#answer.add(runId);
+  }
+
+  /** No task waits for the nested run any more. */
+  endOrphan(runId: string): void {
+    this.#orphans.add(runId);
   }
 
   join(ref: TaskRef): void {
@@ -79,8 +98,9 @@ export class Controls {
   async step(): Promise<boolean> {
     const entries = takeValues(this.#precede);
     const joins = takeValues(this.#join);
-    const runIds = [...this.#finish].slice(0, batch);
-    for (const id of runIds) this.#finish.delete(id);
+    const runIds = takeIds(this.#finish);
+    const answers = takeIds(this.#answer);
+    const orphans = takeIds(this.#orphans);
     const done = await Promise.all([
       this.#attempt(
         () => precedeClaims(this.#context, entries),
@@ -93,6 +113,14 @@ export class Controls {
       this.#attempt(
         () => finishRuns(this.#context, runIds),
         () => runIds.forEach((id) => this.finish(id)),
+      ),
+      this.#attempt(
+        () => answerParents(this.#context, answers),
+        () => answers.forEach((id) => this.answer(id)),
+      ),
+      this.#attempt(
+        () => endOrphans(this.#context, orphans),
+        () => orphans.forEach((id) => this.endOrphan(id)),
       ),
     ]);
     return done.every(Boolean);
@@ -109,6 +137,12 @@ export class Controls {
       return false;
     }
   }
+}
+
+function takeIds(ids: Set<string>): string[] {
+  const taken = [...ids].slice(0, batch);
+  for (const id of taken) ids.delete(id);
+  return taken;
 }
 
 function takeValues<T>(map: Map<string, T>): T[] {

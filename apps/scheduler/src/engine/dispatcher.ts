@@ -84,6 +84,11 @@ export class Dispatcher {
     }
     for (const ref of effects.aggregate) controls.join(ref);
     for (const runId of effects.finalise) controls.finish(runId);
+    for (const runId of effects.answered) controls.answer(runId);
+    for (const runId of effects.orphaned) controls.endOrphan(runId);
+    for (const entry of effects.reprioritised) {
+      if (!order.reprioritise(entry.key, entry.priority)) controls.reprioritise(entry);
+    }
     this.#signal.set();
   }
 

@@ -4,6 +4,7 @@
  * commit) raises doubt, which makes the dispatcher rebuild its memory from the database.
  */
 import type { Database } from '@cogmesh/database';
+import { CogmeshError } from '@cogmesh/errors';
 import { Lane } from './lane.js';
 import type { Effects } from './effects.js';
 import { Outcomes } from './outcomes.js';
@@ -49,7 +50,7 @@ export class Engine {
         this.apply(effects);
         return result;
       } catch (error) {
-        this.#doubt();
+        if (!isRefusal(error)) this.#doubt();
         throw error;
       }
     });
@@ -65,3 +66,7 @@ export class Engine {
     for (const listener of this.#listeners) listener(effects);
   }
 }
+
+/** The work itself said no before anything was committed: memory is as right as it was. */
+const refusals: ReadonlySet<string> = new Set(['failed_precondition', 'permission_denied', 'not_found']);
+const isRefusal = (error: unknown): boolean => error instanceof CogmeshError && refusals.has(error.code);

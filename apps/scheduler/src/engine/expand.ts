@@ -1,5 +1,5 @@
 /** forEach: the items of a task are born in the transaction that makes the task RUNNING, with its join counter. */
-import { planExpansion, type Json, type TaskPlan } from '@cogmesh/scheduling-core';
+import { planExpansion, waitsInScheduler, type Json, type TaskPlan } from '@cogmesh/scheduling-core';
 import { insertTasks } from '../adapters/engine-tables.js';
 import { freshTask } from '../adapters/sql-submissions.js';
 import { readyEntry, type TaskRow } from '../model/rows.js';
@@ -18,7 +18,8 @@ export async function expand(
   { parent, plan, list, maxExpandedTasks }: ExpandOptions & { readonly parent: TaskRow },
 ): Promise<void> {
   const run = unit.run(parent);
-  const expansion = planExpansion(list, { maxParallel: plan.maxParallel, room: maxExpandedTasks - run.totalTasks });
+  const room = maxExpandedTasks - unit.rootOf(run).totalTasks;
+  const expansion = planExpansion(list, { maxParallel: plan.maxParallel, room });
   if (!expansion.ok) {
     outcomes.fail(parent, failureOf('invalid_expression', expansion.message), 'invalid');
     return;
@@ -34,7 +35,7 @@ export async function expand(
   );
   await insertTasks(unit.tx, rows);
   run.openTasks += rows.length;
-  run.totalTasks += rows.length;
+  unit.grow(run, rows.length);
   const data = JSON.stringify({ total: items.length, succeeded: 0, failed: 0 });
   unit.tell(run, { type: 'task.progress', taskId: parent.taskId, data });
   for (const row of rows.slice(0, open)) unit.effects.ready.push(readyEntry(row));
@@ -44,7 +45,7 @@ function itemRow(
   { parent, plan, item, itemIndex }: { parent: TaskRow; plan: TaskPlan; item: Json; itemIndex: number },
   { now, isOpen }: { now: number; isOpen: boolean },
 ): TaskRow {
-  const { runId, taskId, position, organisation, uses, priority, concurrencyGroup } = parent;
+  const { runId, taskId, position, organisation, uses, ownPriority, priority, concurrencyGroup, affinity } = parent;
   return {
     ...freshTask,
     runId,
@@ -54,10 +55,12 @@ function itemRow(
     organisation,
     uses,
     priority,
+    ownPriority,
     concurrencyGroup,
+    affinity,
     plan: null,
     item: JSON.stringify(item),
-    control: 0,
+    control: waitsInScheduler(uses) ? 1 : 0,
     state: isOpen ? 'READY' : 'BLOCKED',
     pending: 0,
     readyAt: isOpen ? now : null,

@@ -23,7 +23,7 @@ export async function finishRuns(context: ControlContext, runIds: readonly strin
       const ending = endings.get(run.id);
       if (!ending || ending === 'later' || run.openTasks > 0 || isTerminalRun(run.state)) continue;
       if ('output' in ending) run.output = ending.output;
-      else if (ending.failure) run.error ??= JSON.stringify(ending.failure);
+      else run.error ??= ending.failure ? JSON.stringify(ending.failure) : run.failure;
       run.finishedAt = unit.now;
       run.dueAt = null;
       if (run.state === 'PENDING') unit.moveRun(run, 'start');
@@ -35,7 +35,7 @@ export async function finishRuns(context: ControlContext, runIds: readonly strin
 }
 
 async function endingOf(context: ControlContext, run: ScopeRun): Promise<Ending> {
-  if (run.error !== null) return { failure: undefined };
+  if (run.error !== null || run.failure !== null) return { failure: undefined };
   if (run.outputTemplate === null) return { output: 'null' };
   try {
     return { output: await outputOf(context, run, JSON.parse(run.outputTemplate) as Json) };

@@ -80,12 +80,14 @@ export class Intake {
 
   #start(unit: WorkUnit, task: TaskRow, { planOf, agentId }: { planOf: PlanOf; agentId: string }): boolean {
     const timeoutAt = unit.now + planOf(task).timeoutMs;
-    const leaseUntil = unit.now + this.#leaseMs;
+    const { heartbeatTimeoutMs: leaseMs = null } = planOf(task);
+    const leaseUntil = unit.now + (leaseMs ?? this.#leaseMs);
     return unit.move(task, 'started', {
       attempt: task.attempt + 1,
       agentId,
       startedAt: unit.now,
       traceparent: task.traceparent ?? this.#traceOf(task.attemptId ?? '') ?? null,
+      leaseMs,
       leaseUntil,
       timeoutAt,
       dueAt: Math.min(leaseUntil, timeoutAt),

@@ -1,4 +1,4 @@
-/** A forEach whose items all succeeded: its output is the list of theirs, in order; a long one is stored as a blob. */
+/** A forEach whose items all ended: its output is the list of theirs, in order, null for one that failed; a long one is stored as a blob. */
 import { CogmeshError } from '@cogmesh/errors';
 import type { TaskRef } from '../adapters/engine-tables.js';
 import { taskKey } from '../model/rows.js';
@@ -19,7 +19,7 @@ export async function joinItems(context: ControlContext, refs: readonly TaskRef[
       await unit.load([...outputs.keys()].map(({ runId, taskId, itemIndex }) => ({ runId, taskId, itemIndex })));
       for (const [ref, json] of outputs) {
         const parent = unit.task(ref);
-        if (parent?.state === 'RUNNING' && parent.itemsSucceeded === parent.itemsTotal)
+        if (parent?.state === 'RUNNING' && parent.itemsSucceeded + parent.itemsFailed === parent.itemsTotal)
           outcomes.succeed(parent, { json });
       }
     },

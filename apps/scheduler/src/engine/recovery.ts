@@ -43,10 +43,12 @@ export class Recovery {
       const rows = await queue.held();
       credits.rebuild(rows, publisher.publishing());
       await queued.rebuild(() => queue.openTasks());
-      const { aggregate, finalise } = await queue.unsettled();
+      const { aggregate, finalise, answered, orphaned } = await queue.unsettled();
       for (const entry of await queue.ready()) offer(entry);
       for (const ref of aggregate) controls.join(ref);
       for (const runId of finalise) controls.finish(runId);
+      for (const runId of answered) controls.answer(runId);
+      for (const runId of orphaned) controls.endOrphan(runId);
       return rows;
     });
     await this.#settlePublished(held);

@@ -15,6 +15,8 @@ export interface EngineSettings {
   readonly limits: RunLimits;
   readonly defaults: TaskDefaults;
   readonly ageingMs: number;
+  /** Attempts of one task lost with their agents before it is taken for the cause. */
+  readonly poisonAfter: number;
 }
 
 /** Work is taken back this much after its `notAfter`, so that an agent whose clock is a little behind is not overtaken. */

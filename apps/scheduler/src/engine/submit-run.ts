@@ -41,11 +41,14 @@ export interface SubmitContext {
 
 const maxIdempotencyKeyLength = 255;
 
+export function checkIdempotencyKey(key: string): void {
+  if (key.length > maxIdempotencyKeyLength)
+    throw new CogmeshError('invalid_argument', `an idempotency key has at most ${maxIdempotencyKeyLength} characters`);
+}
+
 export async function submitRun(context: SubmitContext, request: SubmitRequest): Promise<Submitted> {
   const { organisation, documentJson, idempotencyKey } = request;
-  if (idempotencyKey.length > maxIdempotencyKeyLength) {
-    throw new CogmeshError('invalid_argument', `an idempotency key has at most ${maxIdempotencyKeyLength} characters`);
-  }
+  checkIdempotencyKey(idempotencyKey);
   const plan = await checkDocument(context, request);
   const { submittedBy, traceparent, callerTraceparent, scheduleId } = request;
   const submission: Submission = {
@@ -59,8 +62,17 @@ export async function submitRun(context: SubmitContext, request: SubmitRequest):
     requestSha256: createHash('sha256').update(documentJson).digest('hex'),
     ...(scheduleId === undefined ? {} : { scheduleId }),
   };
+  return acceptSubmission(context, submission, request.before);
+}
+
+/** Stores a run that has been checked, and wakes the dispatcher. */
+export async function acceptSubmission(
+  context: SubmitContext,
+  submission: Submission,
+  before?: SubmitRequest['before'],
+): Promise<Submitted> {
   const submitted = await admitted(context, submission, () =>
-    storeSubmission(context.database, submission, request.before).catch((error: unknown) => {
+    storeSubmission(context.database, submission, before).catch((error: unknown) => {
       // It may have been stored although nobody heard of it; the ready order is then rebuilt.
       if (toCogmeshError(error).code === 'unavailable') context.engine.doubt();
       throw error;
@@ -68,6 +80,7 @@ export async function submitRun(context: SubmitContext, request: SubmitRequest):
   );
   const effects = noEffects();
   effects.ready.push(...submitted.ready);
+  if (submitted.open === 0 && !submitted.replayed) effects.finalise.push(submitted.runId);
   effects.soonestTimerMs = submitted.timerInMs;
   context.engine.apply(effects);
   return submitted;
@@ -91,10 +104,16 @@ function admitted(
   submission: Submission,
   store: () => Promise<Submitted>,
 ): Promise<Submitted> {
-  const { organisation, plan } = submission;
+  const { organisation, plan, origin } = submission;
   const { maxQueued = 0 } = limits.find({ kind: 'organisation', organisation, name: organisation })?.limits ?? {};
   const earlier = (): Promise<Submitted | undefined> => earlierSubmission(database, submission);
-  return queued.admit({ organisation, tasks: plan.tasks.length, maxQueued, earlier, store });
+  return queued.admit({
+    organisation,
+    tasks: plan.tasks.length - (origin?.adopted.size ?? 0),
+    maxQueued,
+    earlier,
+    store,
+  });
 }
 
 /**

@@ -24,6 +24,7 @@ export interface TimersOptions {
   readonly engine: Engine;
   readonly queue: SqlWorkQueue;
   readonly leaseMs: number;
+  readonly poisonAfter: number;
   readonly logger: Logger;
 }
 
@@ -85,7 +86,8 @@ export class Timers {
           const tasks = await unit.load(due.tasks);
           await unit.load(tasks.filter((task) => task.itemIndex >= 0).map((task) => ({ ...task, itemIndex: -1 })));
           const planOf = await unit.plans(tasks);
-          for (const task of tasks) fire({ unit, outcomes, planOf }, task);
+          const { poisonAfter } = this.#options;
+          for (const task of tasks) fire({ unit, outcomes, planOf, poisonAfter }, task);
         },
       );
     }
@@ -98,6 +100,7 @@ interface Firing {
   readonly unit: WorkUnit;
   readonly outcomes: Outcomes;
   readonly planOf: PlanOf;
+  readonly poisonAfter: number;
 }
 
 function fire(firing: Firing, task: TaskRow): void {
@@ -115,7 +118,7 @@ function fire(firing: Firing, task: TaskRow): void {
       outcomes.tryAgain(task, planOf);
       return;
     case 'WAITING':
-      outcomes.succeed(task, { json: 'null' }, 'timer');
+      waitedEnough(firing, task);
       return;
     case 'CLAIMED':
     case 'PUBLISHED':
@@ -130,19 +133,30 @@ function fire(firing: Firing, task: TaskRow): void {
   }
 }
 
-function overrun({ unit, outcomes, planOf }: Firing, task: TaskRow): void {
+/** A sleep is over; an answer that somebody was asked for did not come. */
+function waitedEnough({ outcomes, planOf }: Firing, task: TaskRow): void {
+  if (task.uses === 'sleep') outcomes.succeed(task, { json: 'null' }, 'timer');
+  else if (task.uses === 'run')
+    outcomes.retryOrFail(task, failureOf('timeout', `its run took longer than ${planOf(task).timeoutMs} ms`), planOf);
+  else outcomes.fail(task, failureOf('approval_timeout', `nobody answered within ${planOf(task).timeoutMs} ms`));
+}
+
+function overrun({ unit, outcomes, planOf, poisonAfter }: Firing, task: TaskRow): void {
   const { agentId, attemptId, timeoutAt, leaseUntil } = task;
   const isTimedOut = timeoutAt !== null && timeoutAt <= unit.now;
   if (!isTimedOut && leaseUntil !== null && leaseUntil > unit.now) {
     unit.delay(task, Math.min(leaseUntil, timeoutAt ?? leaseUntil));
     return;
   }
-  const failure = isTimedOut
-    ? failureOf('timeout', `the attempt took longer than ${planOf(task).timeoutMs} ms`)
-    : failureOf('lease_lost', `the agent ${agentId ?? ''} stopped renewing its lease`);
-  if (outcomes.retryOrFail(task, failure, planOf) && agentId !== null && attemptId !== null) {
-    unit.effects.stop.push({ agentId, attemptId });
-  }
+  const { timeoutMs, heartbeatTimeoutMs } = planOf(task);
+  const silence = heartbeatTimeoutMs === undefined ? '' : `: no sign of life for ${heartbeatTimeoutMs} ms`;
+  const isMoved = isTimedOut
+    ? outcomes.retryOrFail(task, failureOf('timeout', `the attempt took longer than ${timeoutMs} ms`), planOf)
+    : outcomes.lose(task, failureOf('lease_lost', `the agent ${agentId ?? ''} stopped renewing its lease${silence}`), {
+        planOf,
+        poisonAfter,
+      });
+  if (isMoved && agentId !== null && attemptId !== null) unit.effects.stop.push({ agentId, attemptId });
 }
 
 async function expireRuns(unit: WorkUnit): Promise<void> {

@@ -43,6 +43,10 @@ const told = new Set<TaskState>(['RUNNING', 'RETRY_WAIT', 'WAITING', 'SUCCEEDED'
 
 const noTimers = { dueAt: null, heldMs: null, leaseUntil: null, leaseMs: null, timeoutAt: null };
 
+/** The nested run that the task waits for. */
+const nestedRunOf = ({ state, uses, attemptId }: TaskRow): string | undefined =>
+  state === 'WAITING' && uses === 'run' ? (attemptId ?? undefined) : undefined;
+
 /** States in which a paused run keeps a task where it is. */
 const pausable = new Set<TaskState>(['READY', 'RETRY_WAIT', 'WAITING']);
 
@@ -112,6 +116,19 @@ export class WorkUnit {
     return run;
   }
 
+  /** The outermost run, which counts the tasks of all; must be locked too when `run` is nested. */
+  rootOf(run: RunRow): RunRow {
+    return run.rootRunId === null ? run : this.run({ runId: run.rootRunId });
+  }
+
+  /** Tasks were made: in the run, or in a run nested in it. */
+  grow(run: RunRow, tasks: number): void {
+    for (const counted of new Set([run, this.rootOf(run)])) {
+      counted.totalTasks += tasks;
+      this.touchRun(counted);
+    }
+  }
+
   /** False when the state does not know the event; such an event is counted and changes nothing. */
   move(task: TaskRow, event: TaskEvent, patch: TaskPatch = {}): boolean {
     const next = transition(task.state, event);
@@ -131,8 +148,8 @@ export class WorkUnit {
     const run = this.run(task);
     if (isHeld(task.state) && !isHeld(next) && task.attemptId !== null) this.effects.freed.push(task.attemptId);
     if (task.state === 'READY' && next !== 'CLAIMED') this.effects.unready.push(taskKey(task));
-    if (task.state === 'WAITING' && task.uses === 'run' && next !== 'SUCCEEDED' && task.attemptId !== null)
-      this.effects.orphaned.push(task.attemptId);
+    const nested = nestedRunOf(task);
+    if (nested !== undefined && next !== 'SUCCEEDED') this.effects.orphaned.push(nested);
     if (!told.has(next)) return;
     if (run.state === 'PENDING') this.moveRun(run, 'start');
     run.startedAt ??= this.now;

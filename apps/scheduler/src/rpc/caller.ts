@@ -20,7 +20,9 @@ export function serviceOf({ caller }: CallContext): string {
 
 export function requireAdministrator({ subject }: PermittedCaller): void {
   if (subject.roles.includes('admin')) return;
-  throw new CogmeshError('permission_denied', 'only administrators may read dead letters', { roles: subject.roles });
+  throw new CogmeshError('permission_denied', 'only administrators may see and replay dead letters', {
+    roles: subject.roles,
+  });
 }
 
 /** The permit must carry every right the document needs: what the gateway did not ask for was never decided. */

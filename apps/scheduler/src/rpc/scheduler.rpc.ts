@@ -15,7 +15,7 @@ import { submitRun, type SubmitContext } from '../engine/submit-run.js';
 import { watchRun } from '../engine/watch-run.js';
 import type { RunRow } from '../model/rows.js';
 import { requireAccess, requireAdministrator, serviceOf, subjectOf } from './caller.js';
-import { controlRpc } from './control.rpc.js';
+import { controlRpc, type ControlRpcContext } from './control.rpc.js';
 import type { DescribeRun } from './describe-run.js';
 import { cursorAfter, pageOf } from './page.js';
 import { runsPageOf } from './runs-page.js';
@@ -32,6 +32,7 @@ export interface SchedulerRpcContext {
   readonly notifier: RunNotifier;
   readonly submit: SubmitContext;
   readonly describe: DescribeRun;
+  readonly replay: ControlRpcContext['replay'];
   readonly scopes: ScopesRpcContext;
   readonly leaseMs: number;
   readonly schedules: SchedulesRpcContext;
@@ -42,7 +43,7 @@ const maxReasonLength = 500;
 
 export function schedulerRpc(context: SchedulerRpcContext): ServiceBinding {
   return implement(schedulerV1.SchedulerService, {
-    ...controlRpc(),
+    ...controlRpc(context),
     ...scopesRpc(context.scopes),
     ...schedulesRpc(context.schedules),
     ...webhooksRpc(context.webhooks),

@@ -4,7 +4,7 @@
  */
 import { CogmeshError } from '@cogmesh/errors';
 import { IssueList } from '../issue-list.js';
-import { blobIdsIn } from '../json.js';
+import { blobIdsIn, type Json } from '../json.js';
 import { defaultRunLimits, defaultTaskDefaults, type RunLimits, type TaskDefaults } from '../limits.js';
 import type { NeededAccess, RunPlan, TaskPlan } from '../run-plan.js';
 import { isUsesProblem, parseUses, resourceOfUses } from '../uses.js';
@@ -25,15 +25,32 @@ const idPattern = /^[a-z][a-z0-9_-]{0,62}$/;
 
 /** Parses the text; throws `invalid_json`, or `invalid_run` with an issue for each problem. */
 export function parseRun(documentJson: string, options: ParseRunOptions): RunPlan {
-  let document: unknown;
-  try {
-    document = JSON.parse(documentJson);
-  } catch (error) {
-    throw new CogmeshError('invalid_json', `the run is not valid JSON: ${(error as Error).message}`);
-  }
   const issues = new IssueList((options.limits ?? defaultRunLimits).maxIssues);
-  const plan = readRun(document, options, issues);
-  if (plan && issues.isEmpty) return plan;
+  const plan = readRun(parseJson(documentJson, 'the run'), options, issues);
+  throwIssues(issues);
+  if (!plan) throw new CogmeshError('invalid_run', 'the run cannot be read');
+  return plan;
+}
+
+/** An input that replaces a document's; throws like `parseRun`. */
+export function readRunInput(inputJson: string, limits: RunLimits = defaultRunLimits): Json {
+  const input = parseJson(inputJson, 'the input');
+  const issues = new IssueList(limits.maxIssues);
+  checkData(input, 'input', issues);
+  throwIssues(issues);
+  return input as Json;
+}
+
+function parseJson(text: string, what: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new CogmeshError('invalid_json', `${what} is not valid JSON: ${(error as Error).message}`);
+  }
+}
+
+function throwIssues(issues: IssueList): void {
+  if (issues.isEmpty) return;
   const found = issues.list();
   const first = found[0];
   const more = found.length > 1 ? ` (and ${found.length - 1} more)` : '';

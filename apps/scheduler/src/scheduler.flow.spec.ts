@@ -1,0 +1,3 @@
+import { flowContract } from './scheduler.flow.contract.js';
+
+flowContract('SQLite', () => ({}));
