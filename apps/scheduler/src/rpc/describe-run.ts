@@ -6,7 +6,7 @@ import { runMessage, taskMessage, type RunMessage } from './to-proto.js';
 
 export type DescribeRun = (run: RunRow) => Promise<RunMessage>;
 
-const finished = new Set(['SUCCEEDED', 'SKIPPED']);
+const finished = new Set(['SUCCEEDED', 'SKIPPED', 'FAILED', 'CANCELLED']);
 
 /** A run may have thousands of ready tasks, so their places are counted only so far. */
 const mostPositions = 100;
