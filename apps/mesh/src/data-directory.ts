@@ -50,8 +50,11 @@ const defaultPolicies = [
   {
     id: 'operators-work',
     policy: "role == 'operator'",
-    permissions: ['create', 'read', 'list', 'cancel', 'infer', 'serve', 'write'],
-    resources: ['/runs/**', '/runs', '/blobs/**', '/blobs', '/models/**', '/tools/**', '/agents', '/agents/**'],
+    permissions: ['create', 'read', 'list', 'cancel', 'infer', 'serve', 'write', 'approve'],
+    resources: [
+      '/runs/**', '/runs', '/blobs/**', '/blobs', '/models/**', '/tools/**', '/agents', '/agents/**',
+      '/schedules', '/webhooks',
+    ], // prettier-ignore
   },
   { id: 'viewers-look', policy: "role == 'viewer'", permissions: ['read', 'list'], resources: ['/**'] },
 ];

@@ -178,6 +178,24 @@ describe('work on an agent', () => {
     await world.result(attemptId);
   });
 
+  it('passes log lines and partial output on, each and in order', async () => {
+    const lookup = (await agent()).handle('acme/lookup', (input, ctx) => {
+      for (const done of [1, 2]) {
+        ctx.progress({ done });
+        ctx.log(`line ${done}`);
+        ctx.partial({ done });
+      }
+      return gated(input);
+    });
+    await lookup.start();
+    const [attemptId] = await world.dispatch([work('a')], { agent: lookup.id });
+    await eventually(() => expect(world.progress.at(-1)?.dataJson).toBe('{"partial":{"done":2}}'));
+    const words = world.progress.map(({ dataJson }) => dataJson).filter((text) => !text.startsWith('{"done"'));
+    expect(words).toEqual(['{"log":"line 1"}', '{"partial":{"done":1}}', '{"log":"line 2"}', '{"partial":{"done":2}}']);
+    await open('a');
+    await world.result(attemptId);
+  });
+
   it('puts a large output into a blob of the run’s organisation, with its grant', async () => {
     const text = 'x'.repeat(70_000);
     const lookup = (await agent()).handle('acme/lookup', () => ({ text }));

@@ -3,9 +3,9 @@ export { createAgent, type Agent, type AgentOptions } from './agent/create-agent
 export type { Handler, HandlerOptions, TaskContext } from './agent/handler.js';
 export type { BlobContent, BlobDownload, StoredBlob } from './blobs.js';
 export { CogmeshClient, reference, type CogmeshClientOptions, type RunFilter } from './cogmesh-client.js';
-export { Dag, defineDag, expr, Task, type DagOptions, type TaskDefinition } from './dag/dag.js';
+export { Dag, defineDag, expr, Task, type AnyTask, type DagOptions, type TaskDefinition } from './dag/dag.js';
 export { mermaid } from './dag/mermaid.js';
-export type { Reference } from './dag/reference.js';
+export type { AnyReference, Reference } from './dag/reference.js';
 export type { CallScope, TokenSource } from './http-transport.js';
 export type {
   AgentView,

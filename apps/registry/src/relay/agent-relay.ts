@@ -33,6 +33,8 @@ export interface Stream {
   cancel(attemptIds: readonly string[], reason: string): void;
 }
 
+/** Words of one attempt that wait to be passed on together. */
+const MAX_WORDS = 20;
 /** Contract: work.proto, Progress. */
 const MAX_PROGRESS_CHARACTERS = 4_096;
 const PROGRESS_INTERVAL_MS = 1_000;
@@ -140,11 +142,11 @@ export class AgentRelay {
     this.#run(placement, () => this.#finish(placement, outcome, message.timing));
   }
 
-  /** Only the newest word of an attempt is passed on, with the next `tick` that is due. */
+  /** Passed on with the next `tick` that is due: of plain progress the newest, of log lines and partial output what fits. */
   progress({ attemptId, dataJson }: workV1.Progress): void {
     const placement = this.#placements.get(attemptId);
     if (placement?.phase !== 'started' || dataJson.length > MAX_PROGRESS_CHARACTERS) return;
-    if (isJson(dataJson)) placement.progressJson = dataJson;
+    if (isJson(dataJson)) placement.words = withWord(placement.words, dataJson);
   }
 
   /** What a heartbeat no longer lists although it was started is forgotten by the agent; its lease will run out. */
@@ -189,13 +191,13 @@ export class AgentRelay {
   #forwardProgress(): void {
     const { clock, mail, logger } = this.#options;
     if (clock.monotonicMs() < this.#nextProgressMs) return;
-    const news = [...this.#placements.values()].filter(({ progressJson }) => progressJson !== undefined);
+    const news = [...this.#placements.values()].filter(({ words }) => words.length > 0);
     if (news.length === 0) return;
     this.#nextProgressMs = clock.monotonicMs() + PROGRESS_INTERVAL_MS;
-    const progress = news.map(({ attempt: { attemptId, runId }, progressJson = '' }) => {
-      return { attemptId, runId, dataJson: progressJson };
-    });
-    for (const placement of news) placement.progressJson = undefined;
+    const progress = news.flatMap(({ attempt: { attemptId, runId }, words }) =>
+      words.map((dataJson) => ({ attemptId, runId, dataJson })),
+    );
+    for (const placement of news) placement.words = [];
     mail.progress(progress).catch((error: unknown) => logger.debug({ err: error }, 'progress was lost'));
   }
 
@@ -295,4 +297,12 @@ export class AgentRelay {
       ...(outcome.case === 'error' ? { error: new Error(outcome.value.message ?? '') } : {}),
     });
   }
+}
+
+/** What the SDK calls `log` and `partial`: each says something of its own. */
+const streamed = /^\{"(?:log|partial)":/;
+
+function withWord(words: readonly string[], word: string): string[] {
+  const kept = streamed.test(word) ? words : words.filter((earlier) => streamed.test(earlier));
+  return [...kept, word].slice(-MAX_WORDS);
 }

@@ -20,8 +20,8 @@ export class Placement {
   stored: boolean;
   /** The scheduler wants no result any more. */
   unwanted = false;
-  /** Newest word of the agent that the scheduler has not heard; undefined when there is none. */
-  progressJson: string | undefined;
+  /** Words of the agent that the scheduler has not heard, in order. */
+  words: string[] = [];
   readonly #settled = Promise.withResolvers<void>();
   #queue: Promise<void> = Promise.resolve();
 

@@ -12,6 +12,8 @@ export type ResultInit = MessageInitShape<typeof workV1.ResultSchema>;
 const MAX_OUTPUT_BYTES = 4 * 1024 * 1024;
 /** Contract: work.proto. */
 const MAX_PROGRESS_BYTES = 4 * 1024;
+/** At four bytes a character, a line still fits into a word of progress. */
+const MAX_LOG_CHARACTERS = 1_000;
 const MAX_DETAILS_BYTES = 16 * 1024;
 const MAX_MESSAGE_CHARACTERS = 2_000;
 
@@ -79,6 +81,8 @@ export class Attempt {
       organisation,
       traceparent,
       progress: (data) => this.#ports.progress(progressJson(data)),
+      log: (line) => this.#ports.progress(progressJson({ log: line.slice(0, MAX_LOG_CHARACTERS) })),
+      partial: (value) => this.#ports.progress(progressJson({ partial: value })),
       blob: (blob) => this.#ports.blob(blob, signal),
     };
   }

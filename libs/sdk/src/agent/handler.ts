@@ -17,6 +17,10 @@ export interface TaskContext {
   readonly traceparent: string;
   /** Tells how far the work is: JSON of at most 4 KiB; only the newest counts, and one may be lost. */
   progress(data: unknown): void;
+  /** A line for whoever watches the run: it arrives as `task.progress` with `{ log }`; cut after 1,000 characters. */
+  log(line: string): void;
+  /** A part of the output ahead of the whole: it arrives as `task.progress` with `{ partial }`, at most 4 KiB of JSON. */
+  partial(value: unknown): void;
   /** Reads a blob through the gateway with the agent's own token: its organisation must be allowed to. */
   blob(blob: string | BlobReference): Promise<BlobDownload>;
 }

@@ -4,10 +4,16 @@
  */
 import { CogmeshError } from '@cogmesh/errors';
 import type { RunDocument, TaskDocument } from '../run-document.js';
-import { refer, sourceOf, type Reference } from './reference.js';
+import { refer, sourceOf, type AnyReference, type Reference } from './reference.js';
 
 /** A field that may hold an expression. */
-type Expression = string | Reference<unknown>;
+type Expression = string | AnyReference;
+
+/** A task, whatever it answers. */
+export interface AnyTask {
+  readonly id: string;
+  after(...earlier: readonly AnyTask[]): unknown;
+}
 
 /** `TaskDocument` without what the builder fills in; any value may be a reference. */
 export interface TaskDefinition extends Omit<
@@ -18,7 +24,7 @@ export interface TaskDefinition extends Omit<
   readonly input?: unknown;
   readonly when?: Expression;
   readonly forEach?: Expression | readonly unknown[];
-  readonly depends?: readonly (Task<unknown> | string)[];
+  readonly depends?: readonly (AnyTask | string)[];
   /** Of a `run` task: what the nested run does. */
   readonly document?: RunDocument | Dag;
 }
@@ -42,7 +48,7 @@ export class Task<Output> {
   }
 
   /** This task waits for the earlier ones. */
-  after(...earlier: readonly Task<unknown>[]): this {
+  after(...earlier: readonly AnyTask[]): this {
     for (const { id } of earlier) this.#after.add(id);
     return this;
   }
@@ -50,9 +56,9 @@ export class Task<Output> {
   /** `next` waits for this task. Answers `next`, so that a chain reads in its order. */
   // A chain is never awaited: the builder is synchronous, and a task is told apart by its argument.
   // eslint-disable-next-line unicorn/no-thenable
-  then<Next extends Task<unknown>>(next: Next): Next {
+  then<Next extends AnyTask>(next: Next): Next {
     if (!(next instanceof Task)) throw new CogmeshError('invalid_argument', 'a task is not a promise; do not await it');
-    next.after(this as unknown as Task<unknown>);
+    next.after(this);
     return next;
   }
 
@@ -77,10 +83,10 @@ export class Dag<RunInput = unknown> {
   /** The run's input, to be referred to. */
   readonly input: Reference<RunInput> = refer('input');
   /** In a task with `forEach`: the item, and its place from 0. */
-  readonly item: Reference<any> = refer('item'); // eslint-disable-line @typescript-eslint/no-explicit-any
+  readonly item: Reference<unknown> = refer('item');
   readonly index: Reference<number> = refer('index');
   readonly #options: DagOptions<RunInput>;
-  readonly #tasks = new Map<string, Task<unknown>>();
+  readonly #tasks = new Map<string, { compile(): TaskDocument }>();
   #output: unknown;
 
   constructor(name: string, options: DagOptions<RunInput> = {}) {
@@ -92,7 +98,7 @@ export class Dag<RunInput = unknown> {
   task<Output = unknown>(id: string, definition: TaskDefinition): Task<Output> {
     if (this.#tasks.has(id)) throw new CogmeshError('already_exists', `there is a task "${id}" already`);
     const task = new Task<Output>(id, definition);
-    this.#tasks.set(id, task as unknown as Task<unknown>);
+    this.#tasks.set(id, task);
     return task;
   }
 

@@ -5,20 +5,24 @@
 
 declare const valueType: unique symbol;
 
-/** Stands in a document for a value of the type that only the run knows. */
-export type Reference<Value> = {
-  /** Never there; keeps references to different types apart. */
-  readonly [valueType]?: Value;
+/** Any reference, whatever it refers to. */
+export interface AnyReference {
   /** The expression, `${{ … }}`. */
   toJSON(): string;
   toString(): string;
-} & (Value extends readonly (infer Item)[]
-  ? { readonly [index: number]: Reference<Item> }
-  : Value extends object
-    ? { readonly [Field in keyof Value]-?: Reference<Value[Field]> }
-    : unknown extends Value
-      ? { readonly [field: string]: Reference<any> } // eslint-disable-line @typescript-eslint/no-explicit-any
-      : unknown);
+}
+
+/** What a reference can be looked into for. Of what nobody described, anything. */
+type Fields<Value> = unknown extends Value
+  ? Readonly<Record<string, any>> // eslint-disable-line @typescript-eslint/no-explicit-any
+  : Value extends readonly (infer Item)[]
+    ? { readonly [index: number]: Reference<Item> }
+    : Value extends object
+      ? { readonly [Field in keyof Value]-?: Reference<Value[Field]> }
+      : unknown;
+
+/** Stands in a document for a value of the type that only the run knows. */
+export type Reference<Value> = AnyReference & Fields<Value> & { readonly [valueType]?: Value };
 
 const identifier = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const position = /^(?:0|[1-9]\d*)$/;

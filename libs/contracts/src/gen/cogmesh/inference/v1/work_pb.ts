@@ -154,7 +154,7 @@ export type StartedBatch = Message<"cogmesh.inference.v1.StartedBatch"> & {
   started: Started[];
 
   /**
-   * Newest word of running attempts, at most one per attempt and second; may be lost.
+   * Words of running attempts (progress, log lines, partial output), in order; may be lost.
    *
    * @generated from field: repeated cogmesh.inference.v1.Progress progress = 2;
    */
