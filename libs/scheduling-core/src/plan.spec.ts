@@ -5,6 +5,7 @@ import {
   afterItems,
   descendantsOf,
   itemsToRelease,
+  planAdoption,
   planExpansion,
   planFailure,
   planLostItems,
@@ -101,6 +102,25 @@ describe('a failure the rest of the run survives', () => {
 
   it('drops the unstarted items of the forEach that failed', () => {
     expect(ids(planLostItems(['each'], tasks))).toEqual(['each[1]', 'each[2]']);
+  });
+});
+
+describe('planAdoption', () => {
+  const task = (id: string, state: TaskState, error: string | null = null) => ({ id, state, error });
+
+  it('takes over what ended well and has nothing above it that is done again', () => {
+    const tasks = [
+      task('good', 'SUCCEEDED'),
+      task('when-false', 'SKIPPED'),
+      task('ignored', 'FAILED', '{}'),
+      task('after-ignored', 'SUCCEEDED'),
+      task('skipped', 'SKIPPED', '{}'),
+      task('cancelled', 'CANCELLED', '{}'),
+    ];
+    expect([...planAdoption(tasks, [edge('good', 'ignored'), edge('ignored', 'after-ignored')])]).toEqual([
+      'good',
+      'when-false',
+    ]);
   });
 });
 

@@ -2,7 +2,7 @@ import { CogmeshError, type Issue } from '@cogmesh/errors';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { defaultRunLimits } from '../limits.js';
-import { accessNeededBy, parseRun } from './parse-run.js';
+import { accessNeededBy, parseRun, readRunInput } from './parse-run.js';
 import { findCycle } from './find-cycles.js';
 
 const parse = (document: unknown, limits = defaultRunLimits) =>
@@ -99,6 +99,10 @@ describe('parseRun', () => {
     });
     expect(plan.tasks[2]).toMatchObject({ depends: ['a'], approval: { approvers: 2, roles: ['boss'] } });
     expect(plan.tasks[3]?.nested).toMatchObject({ priority: 8, tasks: [{ uses: 'model:globex/ocr', priority: 8 }] });
+    const inner = (fields: object) =>
+      parse({ tasks: [nested('d', { tasks: [script('x')], ...fields })] }).tasks[0]?.nested;
+    expect(inner({ priority: 2 })?.tasks[0]).toMatchObject({ priority: 2, ownPriority: true });
+    expect(inner({})?.tasks[0]?.ownPriority).toBeUndefined();
     expect(accessNeededBy(plan, 'globex').map((need) => need.resource)).toEqual([
       '/runs',
       '/models/globex/ocr',
@@ -184,6 +188,12 @@ describe('parseRun', () => {
       Array.from({ length }, (_, index) => script(`t${index}`, index === 0 ? {} : { depends: [`t${index - 1}`] }));
     expect(parse({ tasks: chain(10_000) }).tasks).toHaveLength(10_000);
     expect(issuesOf({ tasks: chain(10_001) })[0]).toMatchObject({ path: 'tasks', code: 'too_many' });
+  });
+
+  it('reads an input that replaces a document’s', () => {
+    expect(readRunInput('{"n":1}')).toEqual({ n: 1 });
+    expect(refusal(() => readRunInput('{')).code).toBe('invalid_json');
+    expect(refusal(() => readRunInput(JSON.stringify('a\0b'))).details.issues?.[0]).toMatchObject({ path: 'input' });
   });
 
   it('refuses text that is not JSON', () => {

@@ -62,11 +62,20 @@ function readRun(document: unknown, options: ParseRunOptions, issues: IssueList)
   const reader = ObjectReader.of(document, '', issues);
   const { organisation } = options;
   return (
-    reader && readDocument(reader, { organisation, limits, defaults, issues, priority: defaults.priority, depth: 1 })
+    reader &&
+    readDocument(reader, {
+      organisation,
+      limits,
+      defaults,
+      issues,
+      priority: defaults.priority,
+      isPriorityOwn: false,
+      depth: 1,
+    })
   );
 }
 
-interface DocumentContext extends Pick<TaskContext, 'organisation' | 'priority' | 'limits' | 'defaults' | 'issues'> {
+interface DocumentContext extends Omit<TaskContext, 'taskIds' | 'nested'> {
   /** 1 for the run itself, one more for each run it is nested in. */
   readonly depth: number;
 }
@@ -82,9 +91,10 @@ function readDocument(reader: ObjectReader, context: DocumentContext): RunPlan {
   const checker = { issues, limits, taskIds, depends: new Set<string>() };
   checkData(reader.json('input'), reader.pathOf('input'), issues);
   checkTemplate(reader.json('output'), { path: reader.pathOf('output'), kind: 'task' }, checker);
-  const nested = (document: ObjectReader, own: number) => readNested(document, { ...context, priority: own });
+  const nested: TaskContext['nested'] = (document, task) => readNested(document, { ...context, ...task });
+  const isPriorityOwn = context.isPriorityOwn || (context.depth > 1 && reader.has('priority'));
   const tasks = entries.flatMap(
-    ({ reader: entry, id }) => parseTask(entry, id, { ...context, priority, taskIds, nested }) ?? [],
+    ({ reader: entry, id }) => parseTask(entry, id, { ...context, priority, isPriorityOwn, taskIds, nested }) ?? [],
   );
   reportCycle(tasks, reader, issues);
   return {

@@ -18,8 +18,13 @@ export interface TaskContext {
   readonly defaults: TaskDefaults;
   readonly issues: IssueList;
   readonly taskIds: ReadonlySet<string>;
+  /** The priority is that of a nested run that names one: a change of the outer run's leaves it alone. */
+  readonly isPriorityOwn: boolean;
   /** Reads the document of a nested run of a task with this priority. */
-  readonly nested: (document: ObjectReader, priority: number) => RunPlan | undefined;
+  readonly nested: (
+    document: ObjectReader,
+    task: Pick<TaskContext, 'priority' | 'isPriorityOwn'>,
+  ) => RunPlan | undefined;
 }
 
 const fields = [
@@ -35,14 +40,18 @@ export function parseTask(reader: ObjectReader, id: string, context: TaskContext
   const depends = readDepends(reader, id, context);
   const expressions = readExpressions(reader, id, { context, depends });
   const timing = readTiming(reader, limits);
-  const ownPriority = reader.number('priority', { min: 0, max: 9 });
-  const priority = ownPriority ?? context.priority;
+  const named = reader.number('priority', { min: 0, max: 9 });
+  const priority = named ?? context.priority;
+  const isPriorityOwn = context.isPriorityOwn || named !== undefined;
   const retry = readRetry(reader, context);
   const flow = readFlow(reader, limits);
   if (!uses) return undefined;
   const script = readScript(reader, uses, limits);
   if (uses.kind === 'sleep') checkSleep(reader, limits);
-  const waiting = readWaiting(reader, { uses, nested: (document) => context.nested(document, priority) });
+  const waiting = readWaiting(reader, {
+    uses,
+    nested: (document) => context.nested(document, { priority, isPriorityOwn }),
+  });
   return {
     id,
     uses: formatUses(uses),
@@ -56,7 +65,7 @@ export function parseTask(reader: ObjectReader, id: string, context: TaskContext
     ...timing,
     ...flow,
     ...waiting,
-    ...(ownPriority === undefined ? {} : { ownPriority: true }),
+    ...(isPriorityOwn ? { ownPriority: true } : {}),
     ...(script === undefined ? {} : { script }),
   };
 }
