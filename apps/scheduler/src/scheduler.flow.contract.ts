@@ -247,6 +247,15 @@ export function flowContract(name: string, where: () => FixtureOptions): void {
         expect(child).toMatchObject({ organisation: 'globex', submittedBy: 'ada', traceId: run.traceId });
       });
 
+      it('cannot name a model that nobody offers', async () => {
+        await begin();
+        const document = { tasks: [nested({ document: { tasks: [{ id: 'm', uses: 'model:acme/detct' }] } })] };
+        await expect(fixture.submit(document)).rejects.toMatchObject({
+          code: 'unknown_model',
+          details: { issues: [{ path: 'tasks[0].document.tasks[0].uses', code: 'unknown_model' }] },
+        });
+      });
+
       it('that fails takes its task along', async () => {
         await begin(() => failure('invalid_input', false));
         const { id } = await fixture.submit({ tasks: [nested()] });

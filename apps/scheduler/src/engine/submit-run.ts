@@ -1,7 +1,7 @@
 /** Takes a run document in: validates, checks the rights it needs, stores it durably, then wakes the dispatcher. */
 import { createHash } from 'node:crypto';
 import type { Database, SqlRunner } from '@cogmesh/database';
-import { CogmeshError, toCogmeshError } from '@cogmesh/errors';
+import { CogmeshError, toCogmeshError, type Issue } from '@cogmesh/errors';
 import { accessNeededBy, parseRun, suggestion, type NeededAccess, type RunPlan } from '@cogmesh/scheduling-core';
 import { splitCapability } from '@cogmesh/routing-core';
 import { earlierSubmission, storeSubmission, type Submission, type Submitted } from '../adapters/sql-submissions.js';
@@ -127,15 +127,17 @@ function refuseUnknownModels(plan: RunPlan, directory: AgentDirectory): void {
     for (const { name } of capabilities) if (name.startsWith('model:')) offered.add(splitCapability(name).name);
   }
   if (offered.size === 0) return;
-  const issues = plan.tasks.flatMap(({ uses }, index) => {
-    if (!uses.startsWith('model:')) return [];
-    const { name } = splitCapability(uses);
-    const path = `tasks[${index}].uses`;
-    if (!offered.has(name)) {
-      return [{ path, code: 'unknown_model', message: `no agent offers ${name}${suggestion(name, offered)}` }];
-    }
-    return [];
-  });
+  const issues = unknownModels(plan, offered, 'tasks');
   const [first] = issues;
   if (first) throw new CogmeshError('unknown_model', `${first.path}: ${first.message}`, { issues });
+}
+
+function unknownModels(plan: RunPlan, offered: ReadonlySet<string>, path: string): Issue[] {
+  return plan.tasks.flatMap(({ uses, nested }, index) => {
+    if (nested) return unknownModels(nested, offered, `${path}[${index}].document.tasks`);
+    const { name } = splitCapability(uses);
+    if (!uses.startsWith('model:') || offered.has(name)) return [];
+    const message = `no agent offers ${name}${suggestion(name, offered)}`;
+    return [{ path: `${path}[${index}].uses`, code: 'unknown_model', message }];
+  });
 }
