@@ -161,7 +161,7 @@ describe('steering', () => {
   });
 
   it('schedules', async () => {
-    expect(await json('schedules', 'put', 'yearly', '0 0 1 1 *', hello)).toMatchObject({
+    expect(await json('schedules', 'put', 'yearly', hello, '--cron', '0 0 1 1 *')).toMatchObject({
       name: 'yearly',
       overlap: 'skip',
     });

@@ -1,6 +1,6 @@
 /** The calls that steer the scheduler on both faces, answering the REST views. */
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
-import { schedulerV1, type gatewayV1 } from '@cogmesh/contracts';
+import type { gatewayV1, schedulerV1 } from '@cogmesh/contracts';
 import type { CallOptions, Client } from '@cogmesh/rpc';
 import {
   deadLetterView,

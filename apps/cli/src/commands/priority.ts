@@ -8,9 +8,9 @@ export function addPriority(program: Command, contextOf: WithContext): void {
     .command('priority')
     .argument('<run>', 'run id')
     .argument('<priority>', '0 to 9, higher first')
-    .argument('[task]', 'only this waiting task')
     .description('move a waiting run, or one task of it, in the order of its organisation')
-    .action(async (runId: string, text: string, task: string | undefined, _options: unknown, command: Command) => {
+    .option('--task <id>', 'only this waiting task')
+    .action(async (runId: string, text: string, { task }: { task?: string }, command: Command) => {
       const context = contextOf(command);
       const priority = numberOf(text, 'the priority');
       const options = task === undefined ? {} : { task };

@@ -7,6 +7,7 @@ import type { WithContext } from '../program.js';
 import { loadDocument } from '../run-file.js';
 
 interface PutOptions {
+  readonly cron: string;
   readonly timeZone?: string;
   readonly misfire?: string;
   readonly maxMisfires?: string;
@@ -36,20 +37,20 @@ function addPut(schedules: Command, contextOf: WithContext): void {
   schedules
     .command('put')
     .argument('<name>', 'unique in the organisation')
-    .argument('<cron>', 'five or six fields, for example "0 6 * * 1-5"')
     .argument('<file>', 'run document: JSON, or a module that exports a DAG')
     .description('make a schedule, or replace it')
+    .requiredOption('--cron <times>', 'five or six fields, for example "0 6 * * 1-5"')
     .option('--time-zone <zone>', 'IANA name (default: UTC)')
     .option('--misfire <policy>', 'times that passed while nobody was there: skip, once (default) or all')
     .option('--max-misfires <n>', 'for all: at most this many')
     .option('--overlap <policy>', 'a time while the last run is unfinished: skip (default), allow, queue or cancel')
     .option('--paused', 'it does not fire yet')
-    .action(async (name: string, cron: string, file: string, options: PutOptions, command: Command) => {
+    .action(async (name: string, file: string, options: PutOptions, command: Command) => {
       const context = contextOf(command);
       const { maxMisfires, ...given } = options;
       const document = JSON.parse(await loadDocument(file)) as RunDocument;
       const most = maxMisfires === undefined ? {} : { maxMisfires: numberOf(maxMisfires, '--max-misfires') };
-      const schedule = { cron, document, ...given, ...most } as ScheduleDefinition;
+      const schedule = { document, ...given, ...most } as ScheduleDefinition;
       show(context, await context.client().scheduling.putSchedule(name, schedule));
     });
   schedules

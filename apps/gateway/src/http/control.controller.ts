@@ -1,18 +1,4 @@
-import {
-  Body,
-  Controller,
-  Get,
-  Headers,
-  HttpCode,
-  Inject,
-  Param,
-  Post,
-  Put,
-  Query,
-  Res,
-  UseGuards,
-} from '@nestjs/common';
-import type { FastifyReply } from 'fastify';
+import { Body, Controller, Get, Headers, HttpCode, Inject, Param, Post, Put, Query, UseGuards } from '@nestjs/common';
 import { z } from 'zod';
 import * as schemas from '../openapi/scheduling-schemas.js';
 import type { Operations } from '../operations/operations.js';
@@ -46,16 +32,13 @@ export class ControlController {
     @Param('id') runId: string,
     @Body(BodyPipe) body: BodyReader,
     @Headers('idempotency-key') idempotencyKey: string | undefined,
-    @Res({ passthrough: true }) reply: FastifyReply,
   ) {
     const { fromFailed, input } = await body.json(schemas.RetryRequest, this.settings.runBodyBytes);
     const inputJson = input === undefined ? '' : JSON.stringify(input);
     const { run } = await this.operations.retryRun(
       caller.ask({ runId, fromFailed, inputJson, idempotencyKey: idempotencyKey ?? '' }),
     );
-    const view = runView(present(run, 'run'));
-    reply.header('location', `/v1/runs/${view.id}`);
-    return view;
+    return runView(present(run, 'run'));
   }
 
   @Post('pause')

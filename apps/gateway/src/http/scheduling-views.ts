@@ -1,4 +1,5 @@
 /** Limits, schedules, webhooks and dead letters as JSON, and back from it. Enumerations are lower-case words. */
+import { create } from '@bufbuild/protobuf';
 import { timestampDate } from '@bufbuild/protobuf/wkt';
 import { schedulerV1 } from '@cogmesh/contracts';
 import { CogmeshError } from '@cogmesh/errors';
@@ -35,22 +36,20 @@ export function present<Value>(value: Value | undefined, what: string): Value {
 }
 
 export function scopeView(scope: schedulerV1.Scope): View<'Scope'> {
-  const { limits, usage } = scope;
+  const { kind, name, organisation, limits, paused, usage } = scope;
   return {
-    kind: wordOf(scopeKinds, scope.kind, 'organisation'),
-    name: scope.name,
-    organisation: scope.organisation,
-    limits: {
-      maxInFlight: limits?.maxInFlight ?? 0,
-      ratePerSecond: limits?.ratePerSecond ?? 0,
-      burst: limits?.burst ?? 0,
-      maxQueued: Number(limits?.maxQueued ?? 0n),
-      weight: limits?.weight ?? 0,
-      serviceClass: limits?.serviceClass ?? 0,
-    },
-    paused: scope.paused,
+    kind: wordOf(scopeKinds, kind, 'organisation'),
+    name,
+    organisation,
+    limits: limitsView(limits ?? create(schedulerV1.LimitsSchema)),
+    paused,
     usage: usage === undefined ? null : { inFlight: Number(usage.inFlight), queued: Number(usage.queued) },
   };
+}
+
+function limitsView(limits: schedulerV1.Limits): View<'Limits'> {
+  const { maxInFlight, ratePerSecond, burst, maxQueued, weight, serviceClass } = limits;
+  return { maxInFlight, ratePerSecond, burst, maxQueued: Number(maxQueued), weight, serviceClass };
 }
 
 export function scheduleView(schedule: schedulerV1.Schedule): View<'Schedule'> {

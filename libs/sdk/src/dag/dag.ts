@@ -54,8 +54,6 @@ export class Task<Output> {
   }
 
   /** `next` waits for this task. Answers `next`, so that a chain reads in its order. */
-  // A chain is never awaited: the builder is synchronous, and a task is told apart by its argument.
-  // eslint-disable-next-line unicorn/no-thenable
   then<Next extends AnyTask>(next: Next): Next {
     if (!(next instanceof Task)) throw new CogmeshError('invalid_argument', 'a task is not a promise; do not await it');
     next.after(this);
