@@ -620,9 +620,10 @@ export function schedulerContract(name: string, where: () => FixtureOptions): vo
         await fixture.start();
         const { id } = await fixture.submit({ tasks: [script('a')], output: '${{ tasks.a.output }}' });
         await until('the work to be published', () => fixture.hub.waiting('agent.agent_1.work') > 0);
-        const claimed = await fixture.database.query(
-          sql<{ id: string }>`select attempt_id as id from tasks where run_id = ${id}`,
-        );
+        const row = sql<{ id: string; state: string }>`select attempt_id as id, state from tasks where run_id = ${id}`;
+        // The note of a publication follows it; what is written here must be the last word.
+        await until('the note', async () => (await fixture.database.query(row))[0]?.state === 'PUBLISHED');
+        const claimed = await fixture.database.query(row);
         await fixture.database.execute(sql`update tasks set state = 'CLAIMED' where run_id = ${id}`);
         await fixture.crash();
         await fixture.start();
