@@ -35,8 +35,8 @@ export async function startLedger({ world, registry, concurrency, workMs }: Ledg
   });
   agent.handle(
     'acme/ledger',
-    async (_input, { runId, taskId, attempt }) => {
-      await delay(workMs);
+    async (_input, { runId, taskId, attempt, signal }) => {
+      await delay(workMs, undefined, { signal });
       await append(file, { run: runId, task: taskId, attempt });
       return { written: taskId };
     },

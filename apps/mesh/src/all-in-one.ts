@@ -123,9 +123,12 @@ async function traced(traceFile: string, environment: Environment): Promise<Tele
   };
 }
 
-/** The edge closes first, then those who take work, then those who own state; policy answers until the end. */
+/**
+ * The edge closes first, then those who bring results, for the bus forgets what the scheduler did not take before it stops: the worker,
+ * and the registry for SDK agents. Policy answers until the end.
+ */
 function stopOrder(hosted: readonly HostedService[]): HostedService[] {
-  const order: readonly string[] = ['gateway', 'worker', 'scheduler', 'registry', 'policy'];
+  const order: readonly string[] = ['gateway', 'worker', 'registry', 'scheduler', 'policy'];
   return [...hosted].sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name));
 }
 

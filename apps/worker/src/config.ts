@@ -14,8 +14,8 @@ export const workerConfig = defineConfig('worker', {
   ),
   modelsDir: setting(
     'COGMESH_MODELS_DIR',
-    text(shippedModels),
-    'Model repository: `<organisation>/<name>/<version>/model.yaml`. Default: the models shipped in `deploy/models`.',
+    text(''),
+    'Model repository: `<organisation>/<name>/<version>/model.yaml`. Empty means the models shipped in `deploy/models`.',
   ),
   modelEngines: setting(
     'COGMESH_WORKER_ENGINES',
@@ -55,3 +55,7 @@ export const workerConfig = defineConfig('worker', {
 });
 
 export type WorkerConfig = ConfigOf<typeof workerConfig>;
+
+/** The model repository's folder. Not the setting's default itself, which would document a path of one machine. */
+export const modelsFolder = ({ modelsDir }: Pick<WorkerConfig, 'modelsDir'>): string =>
+  modelsDir === '' ? shippedModels : modelsDir;

@@ -10,7 +10,7 @@ import { bindService } from '@cogmesh/telemetry';
 import { ulid } from 'ulid';
 import { fetchBlob, storeOutput } from './adapters/gateway-blobs.js';
 import { RegistryLink, type RegistryLinkOptions } from './adapters/registry-link.js';
-import type { WorkerConfig } from './config.js';
+import { modelsFolder, type WorkerConfig } from './config.js';
 import { Duty } from './duty.js';
 import { EnginePool } from './engines/engine-pool.js';
 import { engineEnvironment } from './engines/engine-environment.js';
@@ -65,7 +65,7 @@ interface Engines {
 async function startEngines(host: ServiceHost, config: WorkerConfig): Promise<Engines> {
   const { logger } = host;
   const { modelEngines, scriptEngines, queueDepth } = config;
-  const installed = await readModelRepository(config.modelsDir);
+  const installed = await readModelRepository(modelsFolder(config));
   const environment = engineEnvironment(host.environment);
   const pool = new EnginePool({
     modelEngines,
@@ -156,7 +156,8 @@ function linkTo({
   'capabilities' | 'portrait' | 'attemptIds' | 'isDraining' | 'carryOut' | 'logger'
 > {
   const { logger } = host;
-  const { scriptEngines, queueDepth, modelsDir } = config;
+  const { scriptEngines, queueDepth } = config;
+  const modelsDir = modelsFolder(config);
   const painter = new PortraitPainter(pool, models, inference);
   const drain = () => void duty.drain().catch((thrown: unknown) => logger.error({ err: thrown }, 'draining failed'));
   return {
