@@ -7,6 +7,7 @@ import { schedulerV1, workV1 } from '@cogmesh/contracts';
 import { sql } from '@cogmesh/database';
 import { afterEach, describe, expect, it } from 'vitest';
 import { failure, output, type Behaviour } from '../test/fake-agent.js';
+import { SqlDeadLetters } from './adapters/sql-dead-letters.js';
 import { SchedulerFixture, until, type FixtureOptions } from '../test/scheduler-fixture.js';
 
 const { RunState } = schedulerV1;
@@ -421,27 +422,29 @@ export function flowContract(name: string, where: () => FixtureOptions): void {
       });
     });
 
-    it('replays a dead letter for an administrator, unless its sender may not send there', async () => {
+    it('replays a dead letter for an administrator, under the name of its sender', async () => {
       await begin();
       const letters = async () =>
         (await fixture.client.listDeadLetters({}, await fixture.permitted('listDeadLetters', { roles: ['admin'] })))
           .deadLetters;
       const replay = async (id: string, roles: readonly string[] = ['admin']) =>
         fixture.client.replayDeadLetter({ id }, await fixture.permitted('replayDeadLetter', { roles }));
-      const report = messageTo({ queue: 'scheduler.results' }, workV1.ResultBatchSchema, { results: [] });
-      await fixture.hub.connect('worker').publish([{ ...report, body: new Uint8Array([255]) }]);
-      await fixture.hub.connect('gateway').publish([report]);
-      const both = await until('two letters', async () => ((await letters()).length === 2 ? letters() : undefined));
-      const answers = await Promise.allSettled(both.map(({ id }) => replay(id)));
-      expect(answers.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
-      const refused = both[answers.findIndex(({ status }) => status === 'rejected')]?.id ?? '';
-      await expect(replay(refused)).rejects.toMatchObject({ code: 'failed_precondition' });
-      await expect(replay(refused, ['member'])).rejects.toMatchObject({ code: 'permission_denied' });
-      // What cannot be read comes back, as another letter.
-      await until('it to come back', async () => {
-        const now = (await letters()).map(({ id }) => id);
-        return now.length === 2 && now.some((id) => !both.some((letter) => letter.id === id));
-      });
+      const { type, body } = messageTo({ queue: 'scheduler.results' }, workV1.ResultBatchSchema, { results: [] });
+      const died = (id: string, sender: string, content: Uint8Array) =>
+        new SqlDeadLetters(fixture.database, () => id).store({
+          ...{ id, queue: 'scheduler.results', reason: 'expired', type, headers: {} },
+          ...{ sender, body: content },
+        });
+      await died('dead_good', 'worker', body);
+      await died('dead_garbage', 'worker', new Uint8Array([255]));
+      await died('dead_forged', 'gateway', body);
+      await expect(replay('dead_good', ['member'])).rejects.toMatchObject({ code: 'permission_denied' });
+      await replay('dead_good');
+      for (const refused of ['dead_garbage', 'dead_forged']) {
+        await expect(replay(refused)).rejects.toMatchObject({ code: 'failed_precondition' });
+      }
+      await expect(replay('dead_good')).rejects.toMatchObject({ code: 'not_found' });
+      expect((await letters()).map(({ id }) => id).sort()).toEqual(['dead_forged', 'dead_garbage']);
     });
   });
 }

@@ -1,5 +1,5 @@
 /** The composition root: everything the scheduler is made of, top to bottom, and the order in which it starts and stops. */
-import { consumeDead, type Bus, type Consumer, type Queue } from '@cogmesh/bus';
+import { consumeDead, type Bus, type Consumer, type Handler, type Queue } from '@cogmesh/bus';
 import { gatewayV1, policyV1, registryV1 } from '@cogmesh/contracts';
 import type { Database } from '@cogmesh/database';
 import { openEnforcement, type Enforcement } from '@cogmesh/enforcement';
@@ -67,7 +67,8 @@ export async function buildScheduler(host: ServiceHost, config: SchedulerConfig)
   const engine = buildEngine({ host, config, identity: enforcement.identity, neighbours, stores });
   await engine.memory.limits.load();
   const watching = listen({ host, neighbours, engine, counters });
-  const consumers = await startConsumers({ host, config, stores, engine, counters });
+  const handlers = reportHandlers({ host, engine, counters });
+  const consumers = await startConsumers({ host, config, stores, engine, counters }, handlers);
   const { server, timed } = await serve({
     host,
     config,
@@ -76,6 +77,7 @@ export async function buildScheduler(host: ServiceHost, config: SchedulerConfig)
     stores,
     engine,
     notifier: watching.notifier,
+    handlers,
   });
   engine.agentWatch.start();
   engine.dispatcher.start();
@@ -233,25 +235,37 @@ interface ConsumerParts {
   readonly counters: Counters;
 }
 
-async function startConsumers({ host, stores, engine, counters }: ConsumerParts): Promise<Consumer[]> {
-  const { bus, logger } = host;
-  const { settings, agentWatch } = engine;
+type ReportHandlers = ReadonlyMap<Queue, Handler>;
+
+function reportHandlers({
+  host,
+  engine,
+  counters,
+}: Pick<ConsumerParts, 'host' | 'engine' | 'counters'>): ReportHandlers {
+  const { logger } = host;
+  const { settings } = engine;
   const intake = new Intake(engine.engine, settings.leaseMs, (attemptId) => engine.publisher.traceOf(attemptId));
-  const store: StoreLetter = (letter) => stores.deadLetters.store(letter);
   const reports = {
-    // What an administrator replays comes from ourselves; whose it was is checked before.
-    senders: [...settings.resultSenders, 'scheduler'],
+    senders: settings.resultSenders,
     logger,
     onRefused: () => (counters.refusedReports += 1),
     onIgnored: (count: number) => (counters.ignoredReports += count),
   };
-  await bus.declare({ exchanges: [schedulerEvents], queues: [startedQueue, resultsQueue] });
+  return new Map([
+    [startedQueue, onStarted(intake, new ProgressWords(engine.engine), reports)],
+    [resultsQueue, onResults(intake, reports)],
+  ]);
+}
+
+async function startConsumers({ host, stores, engine }: ConsumerParts, handlers: ReportHandlers): Promise<Consumer[]> {
+  const { bus } = host;
+  const store: StoreLetter = (letter) => stores.deadLetters.store(letter);
+  const queues = [...handlers.keys()];
+  await bus.declare({ exchanges: [schedulerEvents], queues });
   return Promise.all([
-    bus.consume(startedQueue, onStarted(intake, new ProgressWords(engine.engine), reports), reportConsumption),
-    bus.consume(resultsQueue, onResults(intake, reports), reportConsumption),
-    bus.consume(agentChangedQueue, onAgentChanged(agentWatch)),
-    consumeDead(bus, startedQueue, store),
-    consumeDead(bus, resultsQueue, store),
+    ...[...handlers].map(([queue, handler]) => bus.consume(queue, handler, reportConsumption)),
+    bus.consume(agentChangedQueue, onAgentChanged(engine.agentWatch)),
+    ...queues.map((queue) => consumeDead(bus, queue, store)),
   ]);
 }
 
@@ -292,10 +306,11 @@ interface ServeParts {
   readonly stores: Stores;
   readonly engine: BuiltEngine;
   readonly notifier: RunNotifier;
+  readonly handlers: ReportHandlers;
 }
 
 async function serve(parts: ServeParts): Promise<{ server: RpcServer; timed: Timed }> {
-  const { host, config, enforcement, neighbours, stores, engine: built, notifier } = parts;
+  const { host, config, enforcement, neighbours, stores, engine: built, notifier, handlers } = parts;
   const { database, logger } = host;
   const { engine, memory, queued, settings } = built;
   const { directory, limits } = memory;
@@ -314,7 +329,7 @@ async function serve(parts: ServeParts): Promise<{ server: RpcServer; timed: Tim
     describe,
     scopes: { views: stores.views, memory, queued, hostOrganisation },
     leaseMs,
-    replay: { bus: host.bus, deadLetters: stores.deadLetters, sendersOf: reportSenders(settings.resultSenders) },
+    replay: { bus: host.bus, deadLetters: stores.deadLetters, handlers: byName(handlers) },
     schedules,
     webhooks,
   });
@@ -322,8 +337,8 @@ async function serve(parts: ServeParts): Promise<{ server: RpcServer; timed: Tim
   return { server: await serveRpc({ address: host.listen, services: [rpc], authenticate, logger }), timed };
 }
 
-const reportSenders = (senders: readonly string[]): ReadonlyMap<string, readonly string[]> =>
-  new Map([startedQueue, resultsQueue].map(({ name }) => [name, senders]));
+const byName = (handlers: ReportHandlers): ReadonlyMap<string, Handler> =>
+  new Map([...handlers].map(([{ name }, handler]) => [name, handler]));
 
 type StoreLetter = Parameters<typeof consumeDead>[2];
 
