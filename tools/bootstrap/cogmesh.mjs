@@ -10,7 +10,7 @@ import { ensureBuilt, ensureInstalled, pinnedNode, root, Failure } from './prepa
 const [command, ...rest] = process.argv.slice(2);
 
 /**
- * A small young generation: all in one keeps six services in one process, and 16 MiB semi-spaces per heap cost about 70 MB
+ * A small young generation: all in one keeps five services in one process, and 16 MiB semi-spaces per heap cost about 70 MB
  * of resident memory for no measurable speed.
  */
 const nodeFlags = ['--no-warnings', '--max-semi-space-size=2'];

@@ -1,4 +1,4 @@
-/** What starts processes is loaded when it is used: a command that only asks a gateway must not pay for six services. */
+/** What starts processes is loaded when it is used: a command that only asks a gateway must not pay for all services. */
 import type { AllInOneOptions } from './all-in-one.js';
 import type { Cluster, ClusterOptions } from './cluster/start-cluster.js';
 import type { Mesh } from './mesh.js';

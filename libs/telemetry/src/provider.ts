@@ -66,7 +66,7 @@ class SinkExporter implements SpanExporter {
   async shutdown(): Promise<void> {}
 }
 
-/** All in one, one process speaks for six services: each span leaves under the resource of the service that made it. */
+/** All in one, one process speaks for five services: each span leaves under the resource of the service that made it. */
 class PerServiceResources implements SpanExporter {
   private readonly resources = new Map<string, ReturnType<typeof serviceResource>>();
 

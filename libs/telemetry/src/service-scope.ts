@@ -1,5 +1,5 @@
 /**
- * Which service the current code belongs to. In a process of its own that is fixed at start; all in one, six services
+ * Which service the current code belongs to. In a process of its own that is fixed at start; all in one, five services
  * share a process and each runs inside its own scope, so that its spans and logs carry its name.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';

@@ -106,7 +106,6 @@ function commonEnvironment(placement: Placement, address: (name: ProcessName) =>
       : {
           OTEL_EXPORTER_OTLP_ENDPOINT: traceEndpoint,
           OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
-          OTEL_BSP_SCHEDULE_DELAY: '500',
         }),
   };
 }
