@@ -1,13 +1,16 @@
 /**
- * Runs and tasks as the scheduler stores them. Times are milliseconds since the epoch by the database's clock. JSON is
- * text that nothing rewrites, so an output is byte for byte what the agent sent.
+ * Runs and tasks as the scheduler stores them and as it holds them in memory. Times are milliseconds since the epoch by the
+ * store's clock. JSON is text that nothing rewrites, so an output is byte for byte what the agent sent.
  */
 import { needOf } from './need.js';
-import type { Json, RunState, TaskState } from '@cogmesh/scheduling-core';
+import type { Json } from '../json.js';
+import type { RunState, TaskState } from '../states.js';
 
 export interface RunRow {
   readonly id: string;
   readonly organisation: string;
+  /** Of the scheduler replica that owns it. */
+  readonly shard: number;
   readonly name: string;
   priority: number;
   /** JSON object of texts. */
@@ -56,16 +59,19 @@ export interface TaskRow {
   readonly itemIndex: number;
   readonly position: number;
   readonly organisation: string;
+  readonly shard: number;
   readonly uses: string;
-  readonly priority: number;
+  priority: number;
+  /** Place in the order while READY: `readyAt - priority * ageingMs`, smaller first. */
+  rank: number;
   /** Of its organisation; items are in their task's. */
   readonly concurrencyGroup: string | null;
   /** Labels its agent must carry, as `affinityText` writes them; null for none. */
   readonly affinity: string | null;
   /** JSON of the TaskPlan; null for items, which follow their task's. */
   readonly plan: string | null;
-  /** JSON of the item's value; null for tasks. */
-  readonly item: string | null;
+  /** JSON of the item's value; null for tasks; undefined in memory while only the store holds it. */
+  item: string | null | undefined;
   /** 1 when something precedes or replaces the claim: `when`, `forEach`, `sleep`, `approval`, `run`. */
   readonly control: number;
   state: TaskState;
@@ -88,7 +94,8 @@ export interface TaskRow {
   claimedAt: number | null;
   startedAt: number | null;
   finishedAt: number | null;
-  output: string | null;
+  /** Undefined in memory while only the store holds it. */
+  output: string | null | undefined;
   outputBytes: number;
   /** JSON of a Failure. */
   error: string | null;
@@ -107,7 +114,14 @@ export interface TaskRow {
   /** JSON of an ApprovalRecord. */
   approvals: string | null;
   /** 1 when the document or a caller named this task's priority: a change of the run's leaves it alone. */
-  readonly ownPriority: number;
+  ownPriority: number;
+}
+
+/** Names a task or an item. */
+export interface TaskRef {
+  readonly runId: string;
+  readonly taskId: string;
+  readonly itemIndex: number;
 }
 
 /** What an `approval` task asks for and who has answered, as stored. */
@@ -138,7 +152,7 @@ export interface Failure {
 
 export type HistoryType = 'run.state' | 'task.state' | 'task.progress' | 'run.done';
 
-/** One entry of a run's history; the sequence is given when it is written. */
+/** One entry of a run's history; the sequence is given when it is told. */
 export interface HistoryEntry {
   readonly type: HistoryType;
   readonly runState?: RunState;
@@ -153,13 +167,25 @@ export interface HistoryEntry {
   readonly data?: string;
 }
 
+/** Told by the engine, not stored yet. */
+export interface NewHistoryEntry extends HistoryEntry {
+  readonly runId: string;
+  readonly sequence: number;
+}
+
+/** A run came to a state. */
+export interface RunMove {
+  readonly run: RunRow;
+  readonly state: RunState;
+}
+
 export interface StoredHistoryEntry extends HistoryEntry {
   readonly sequence: number;
   readonly time: number;
 }
 
 /** Unique name of a task or item. */
-export function taskKey(row: Pick<TaskRow, 'runId' | 'taskId' | 'itemIndex'>): string {
+export function taskKey(row: TaskRef): string {
   return `${row.runId} ${row.taskId} ${row.itemIndex}`;
 }
 
@@ -175,28 +201,16 @@ export interface ReadyEntry {
   readonly concurrencyGroup?: string | undefined;
   readonly priority: number;
   readonly readyAtMs: number;
+  /** Of its row. */
+  readonly rank: number;
+  readonly shard: number;
   readonly control: boolean;
 }
 
-export function readyEntry(
-  row: Pick<
-    TaskRow,
-    | 'runId'
-    | 'taskId'
-    | 'itemIndex'
-    | 'organisation'
-    | 'uses'
-    | 'affinity'
-    | 'concurrencyGroup'
-    | 'priority'
-    | 'readyAt'
-    | 'control'
-  >,
-): ReadyEntry {
-  const { runId, taskId, itemIndex, organisation, concurrencyGroup, priority, readyAt, control } = row;
-  const key = taskKey(row);
+export function readyEntry(row: ReadyColumns): ReadyEntry {
+  const { runId, taskId, itemIndex, organisation, shard, concurrencyGroup, priority, rank, readyAt, control } = row;
   return {
-    key,
+    key: taskKey(row),
     runId,
     taskId,
     itemIndex,
@@ -205,6 +219,15 @@ export function readyEntry(
     ...(concurrencyGroup === null ? {} : { concurrencyGroup }),
     priority,
     readyAtMs: readyAt ?? 0,
+    rank,
+    shard,
     control: control === 1,
   };
 }
+
+/** What of a row its entry in the order is made from. */
+export type ReadyColumns = Pick<
+  TaskRow,
+  | 'runId' | 'taskId' | 'itemIndex' | 'organisation' | 'shard' | 'uses' | 'affinity' | 'concurrencyGroup' | 'priority'
+  | 'rank' | 'readyAt' | 'control'
+>; // prettier-ignore

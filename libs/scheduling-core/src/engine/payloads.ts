@@ -1,5 +1,5 @@
 /** Large JSON values by reference: the port to the gateway's blob service. */
-import type { Json } from '@cogmesh/scheduling-core';
+import type { Json } from '../json.js';
 
 export interface Payloads {
   /** Rejects with `payload_too_large`, `not_found`, `invalid_json`, or `unavailable` when the gateway does not answer. */

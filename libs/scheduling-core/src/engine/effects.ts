@@ -1,14 +1,18 @@
-/** What a committed transaction means for the memory beside the database. Built inside, applied only after the commit. */
-import type { TaskRef } from '../adapters/engine-tables.js';
-import type { ReadyEntry } from '../model/rows.js';
+/**
+ * What a decision means beyond the rows it changed. Memory (order, credits, timers, steps) learns it at once, since memory
+ * is as far as decisions are; the world (agents, watchers, notifications) only when it is stored.
+ */
+import type { ReadyEntry, RunRow, TaskRef, TaskRow } from './rows.js';
 
 export interface Effects {
   /** Tasks that became READY. */
   readonly ready: ReadyEntry[];
   /** Keys of ready tasks that were handed back and should rest a little. */
   readonly handedBack: Set<string>;
-  /** Keys of tasks that are READY no more although nobody claimed them. */
-  readonly unready: string[];
+  /** Tasks that are READY no more although nobody claimed them. */
+  readonly unready: ReadyEntry[];
+  /** Tasks that were claimed. */
+  readonly claimed: ReadyEntry[];
   /** Attempts that no longer occupy a credit. */
   readonly freed: string[];
   /** forEach tasks whose items are all done. */
@@ -27,10 +31,10 @@ export interface Effects {
   readonly changed: Map<string, { readonly organisation: string; readonly sequence: number }>;
   /** Change of the number of unfinished tasks, by organisation. */
   readonly opened: Map<string, number>;
-  /** Webhook deliveries that were recorded. */
-  deliveries: number;
-  /** Milliseconds from now until the earliest timer that was set. */
-  soonestTimerMs: number | undefined;
+  /** Rows whose `dueAt` was set. */
+  readonly timed: TaskRow[];
+  /** Runs whose deadline was set. */
+  readonly deadlines: RunRow[];
   /** Events that did not apply to the state they met. */
   ignored: number;
 }
@@ -40,6 +44,7 @@ export function noEffects(): Effects {
     ready: [],
     handedBack: new Set(),
     unready: [],
+    claimed: [],
     freed: [],
     aggregate: [],
     finalise: [],
@@ -49,8 +54,8 @@ export function noEffects(): Effects {
     reprioritised: [],
     changed: new Map(),
     opened: new Map(),
-    deliveries: 0,
-    soonestTimerMs: undefined,
+    timed: [],
+    deadlines: [],
     ignored: 0,
   };
 }

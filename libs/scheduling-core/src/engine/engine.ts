@@ -1,0 +1,280 @@
+/**
+ * The single place where runs change. A decision waits until its runs are in memory, then runs at once and to its end;
+ * memory is ahead of the store by the changes of one or two flushes. Whoever asked is answered, and the world is told, when
+ * the flush that holds the decision is stored. While one flush is under way the next one collects, so that an idle engine
+ * adds no wait and a busy one writes large batches.
+ *
+ * When a flush fails, nobody knows what is stored: everything that was decided since is refused, memory is thrown away and
+ * read anew. Memory may therefore be wrong for a moment and never does harm.
+ */
+import { CogmeshError, toCogmeshError } from '@cogmesh/errors';
+import { Changes } from './changes.js';
+import type { Effects } from './effects.js';
+import type { LoadedRun } from './new-run.js';
+import { Outcomes } from './outcomes.js';
+import type { Clock, EngineStore, Flushed, Ownership, Snapshot } from './ports.js';
+import type { ResidentRun } from './resident-run.js';
+import { Residents } from './residents.js';
+import type { TaskRow } from './rows.js';
+import { Unit } from './unit.js';
+
+export interface EngineOptions {
+  readonly store: EngineStore;
+  readonly clock: Clock;
+  /** 0 to 1. */
+  readonly random: () => number;
+  readonly ageingMs: number;
+  readonly maxResidentRows: number;
+  readonly maxPayloadBytes: number;
+}
+
+/** Whoever keeps something in step with the rows. */
+export interface EngineListener {
+  /** Memory is thrown away: forget everything. */
+  reset?(): void;
+  /** Memory is read anew; what held runs say comes by `loaded`. */
+  restored?(snapshot: Snapshot): void;
+  /** A run came into memory. */
+  loaded?(run: ResidentRun): void;
+  evicted?(run: ResidentRun): void;
+  /** Decided; not stored yet. */
+  decided?(effects: Effects): void;
+  /** Stored. */
+  stored?(effects: readonly Effects[], flushed: Flushed): void;
+  /** Memory cannot be trusted: somebody is to call `own` again. */
+  doubted?(error: CogmeshError): void;
+}
+
+export class Engine {
+  readonly residents: Residents;
+  readonly clock: Clock;
+  readonly #options: EngineOptions;
+  readonly #listeners: EngineListener[] = [];
+  readonly #attempts = new Map<string, TaskRow>();
+  #owned: Ownership = new Map();
+  #changes = new Changes();
+  #storing: Changes | undefined;
+  /** Of the newest flush; never rejects. */
+  #lastFlush: Promise<void> = Promise.resolve();
+  #isScheduled = false;
+  /** Of memory; a decision begun in an older one is void. */
+  #generation = 0;
+  #state: 'closed' | 'open' = 'closed';
+  #waiting: (() => void)[] = [];
+  #lastNow = 0;
+
+  constructor(options: EngineOptions) {
+    this.#options = options;
+    this.clock = options.clock;
+    const { store, maxResidentRows: maxRows, maxPayloadBytes } = options;
+    this.residents = new Residents({
+      store,
+      maxRows,
+      maxPayloadBytes,
+      isDirty: (task) => this.#isDirty(task),
+      onLoaded: (run) => this.#loaded(run),
+      onEvicted: (run) => this.#each((listener) => listener.evicted?.(run)),
+    });
+  }
+
+  listen(listener: EngineListener): void {
+    this.#listeners.push(listener);
+  }
+
+  get owned(): Ownership {
+    return this.#owned;
+  }
+
+  get generation(): number {
+    return this.#generation;
+  }
+
+  get isOpen(): boolean {
+    return this.#state === 'open';
+  }
+
+  owns(shard: number): boolean {
+    return this.#owned.has(shard);
+  }
+
+  /** Milliseconds since the epoch; never goes back. */
+  now(): number {
+    this.#lastNow = Math.max(this.#lastNow, this.#options.clock.now());
+    return this.#lastNow;
+  }
+
+  /** The task of an attempt that is held now. */
+  attempt(attemptId: string): TaskRow | undefined {
+    return this.#attempts.get(attemptId);
+  }
+
+  /** Reads the state of these shards and works on them from then on. Rejects when the store does not answer. */
+  async own(owned: Ownership): Promise<void> {
+    await this.stored().catch(() => undefined);
+    this.#forget(new CogmeshError('unavailable', 'the scheduler reads its state anew; try again'));
+    const generation = this.#generation;
+    this.#owned = owned;
+    // What is on its way to the store arrives or fails before the store is read.
+    await this.#lastFlush;
+    const snapshot = await this.#options.store.snapshot([...owned.keys()]);
+    const held = await this.residents.pin(snapshot.held.map(({ runId }) => runId));
+    if (generation !== this.#generation) throw new CogmeshError('unavailable', 'the shards have changed meanwhile');
+    this.residents.release(held);
+    this.#state = 'open';
+    this.#each((listener) => listener.restored?.(snapshot));
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const go of waiting) go();
+  }
+
+  /** Everything decided is stored or refused; nothing is decided any more until `own`. */
+  async close(): Promise<void> {
+    await this.stored().catch(() => undefined);
+    this.#forget(new CogmeshError('unavailable', 'the scheduler is stopping; try again'));
+    this.#owned = new Map();
+  }
+
+  /** Resolves when everything decided so far is stored. */
+  async stored(): Promise<void> {
+    if (this.#changes.isEmpty) await this.#storing?.stored;
+    else {
+      const waited = this.#changes.await();
+      this.#schedule();
+      await waited;
+    }
+  }
+
+  /**
+   * Loads the runs (those that are gone, or another replica's, are left out), runs `work` in one go, settles what follows,
+   * and answers once it is stored. `work` throws before it changes anything, or not at all.
+   */
+  async transact<T>(runIds: Iterable<string>, work: (unit: Unit, outcomes: Outcomes) => T): Promise<T> {
+    await this.#opened();
+    const generation = this.#generation;
+    const pinned = await this.residents.pin(runIds);
+    if (generation !== this.#generation) {
+      throw new CogmeshError('unavailable', 'the scheduler reads its state anew; try again');
+    }
+    let stored: Promise<unknown>;
+    let result: T;
+    try {
+      ({ result, stored } = this.#decide(pinned.filter(({ row }) => this.owns(row.shard)), work));
+    } finally {
+      this.residents.release(pinned);
+    }
+    await stored;
+    return result;
+  }
+
+  /** A stored run that was born a moment ago. Work of it begins at once. */
+  adopt(born: LoadedRun): void {
+    if (this.#state !== 'open' || !this.owns(born.run.shard)) return;
+    const run = this.residents.adopt(born);
+    run.pins += 1;
+    this.#decide([run], (unit) => unit.born(run));
+    this.residents.release([run]);
+  }
+
+  /** Memory differs from the store, or may. */
+  doubt(thrown: unknown): void {
+    if (this.#state === 'closed') return;
+    const error = toCogmeshError(thrown);
+    this.#forget(error);
+    this.#each((listener) => listener.doubted?.(error));
+  }
+
+  #decide<T>(runs: readonly ResidentRun[], work: (unit: Unit, outcomes: Outcomes) => T) {
+    const changes = this.#changes;
+    const unit = new Unit({
+      birth: { now: this.now(), ageingMs: this.#options.ageingMs },
+      runs,
+      changes,
+      residents: this.residents,
+      attempts: this.#attempts,
+    });
+    const outcomes = new Outcomes(unit, this.#options.random);
+    let result: T;
+    try {
+      result = work(unit, outcomes);
+      outcomes.settle();
+    } catch (error) {
+      // Half a decision cannot be taken back; a refusal comes before the first change.
+      if (unit.hasChanged) this.doubt(error);
+      throw error;
+    }
+    changes.effects.push(unit.effects);
+    this.#each((listener) => listener.decided?.(unit.effects));
+    const stored = changes.isSilent ? Promise.resolve() : changes.await();
+    this.#schedule();
+    return { result, stored };
+  }
+
+  /** Once per turn of the event loop, so that what arrives together is written together. */
+  #schedule(): void {
+    if (this.#isScheduled || this.#storing || this.#changes.isEmpty) return;
+    this.#isScheduled = true;
+    const generation = this.#generation;
+    this.clock.soon(() => {
+      this.#isScheduled = false;
+      if (generation === this.#generation) this.#lastFlush = this.#flush();
+      else this.#schedule();
+    });
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#storing || this.#changes.isEmpty) return;
+    const changes = this.#changes;
+    const generation = this.#generation;
+    this.#changes = new Changes();
+    this.#storing = changes;
+    let flushed: Flushed;
+    try {
+      flushed = changes.isSilent
+        ? { deliveries: 0 }
+        : await this.#options.store.flush(changes.flushOf(this.now(), this.#owned));
+    } catch (error) {
+      if (generation === this.#generation) this.doubt(error);
+      changes.reject(error);
+      return;
+    }
+    changes.resolve(flushed);
+    // Memory that was thrown away meanwhile: the new one finds in the store what is left to do.
+    if (generation !== this.#generation) return;
+    this.#storing = undefined;
+    this.residents.release(changes.pinned);
+    this.#each((listener) => listener.stored?.(changes.effects, flushed));
+    this.#schedule();
+  }
+
+  #forget(error: CogmeshError): void {
+    this.#state = 'closed';
+    this.#generation += 1;
+    const lost = this.#changes;
+    this.#changes = new Changes();
+    // One that is under way ends by itself: stored or refused.
+    this.#storing = undefined;
+    this.#attempts.clear();
+    this.residents.clear();
+    this.#each((listener) => listener.reset?.());
+    lost.reject(error);
+  }
+
+  async #opened(): Promise<void> {
+    while (this.#state !== 'open') await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  #loaded(run: ResidentRun): void {
+    for (const task of run.held()) if (task.attemptId !== null) this.#attempts.set(task.attemptId, task);
+    this.#each((listener) => listener.loaded?.(run));
+  }
+
+  #isDirty(task: TaskRow): boolean {
+    return [this.#changes, this.#storing].some(
+      (changes) => changes !== undefined && (changes.tasks.has(task) || changes.newTasks.has(task)),
+    );
+  }
+
+  #each(tell: (listener: EngineListener) => void): void {
+    for (const listener of this.#listeners) tell(listener);
+  }
+}
