@@ -70,3 +70,13 @@ export {
   type Step,
 } from './schedules/next-step.js';
 export { webhookDelayMs } from './webhook-delay.js';
+export {
+  attemptIdOf,
+  defaultShards,
+  maxShards,
+  shardOf,
+  shardOfAttempt,
+  shardsOf,
+  stableHash,
+  type Sharding,
+} from './shards.js';
