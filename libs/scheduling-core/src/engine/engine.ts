@@ -60,7 +60,8 @@ export class Engine {
   /** Of memory; a decision begun in an older one is void. */
   #generation = 0;
   #state: 'closed' | 'open' = 'closed';
-  #waiting: (() => void)[] = [];
+  #waiting: { readonly go: () => void; readonly refuse: (error: CogmeshError) => void }[] = [];
+  #isStopped = false;
   #lastNow = 0;
 
   constructor(options: EngineOptions) {
@@ -111,7 +112,8 @@ export class Engine {
   /** Reads the state of these shards and works on them from then on. Rejects when the store does not answer. */
   async own(owned: Ownership): Promise<void> {
     await this.stored().catch(() => undefined);
-    this.#forget(new CogmeshError('unavailable', 'the scheduler reads its state anew; try again'));
+    this.#isStopped = false;
+    this.#forget(readAnew());
     const generation = this.#generation;
     this.#owned = owned;
     // What is on its way to the store arrives or fails before the store is read.
@@ -122,16 +124,25 @@ export class Engine {
     this.residents.release(held);
     this.#state = 'open';
     this.#each((listener) => listener.restored?.(snapshot));
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const go of waiting) go();
+    for (const { go } of this.#waiting.splice(0)) go();
   }
 
-  /** Everything decided is stored or refused; nothing is decided any more until `own`. */
+  /** Everything decided is stored or refused; until `own` is called again everything else is refused. */
   async close(): Promise<void> {
     await this.stored().catch(() => undefined);
-    this.#forget(new CogmeshError('unavailable', 'the scheduler is stopping; try again'));
+    this.#isStopped = true;
+    const error = stopping();
+    this.#forget(error);
     this.#owned = new Map();
+    for (const { refuse } of this.#waiting.splice(0)) refuse(error);
+  }
+
+  /** Resolves when memory can be trusted; rejects with `unavailable` when the engine is closed. */
+  async opened(): Promise<void> {
+    while (this.#state !== 'open') {
+      if (this.#isStopped) throw stopping();
+      await new Promise<void>((go, refuse) => this.#waiting.push({ go, refuse }));
+    }
   }
 
   /** Resolves when everything decided so far is stored. */
@@ -149,21 +160,21 @@ export class Engine {
    * and answers once it is stored. `work` throws before it changes anything, or not at all.
    */
   async transact<T>(runIds: Iterable<string>, work: (unit: Unit, outcomes: Outcomes) => T): Promise<T> {
-    await this.#opened();
+    await this.opened();
     const generation = this.#generation;
     const pinned = await this.residents.pin(runIds);
-    if (generation !== this.#generation) {
-      throw new CogmeshError('unavailable', 'the scheduler reads its state anew; try again');
-    }
-    let stored: Promise<unknown>;
-    let result: T;
+    let decided: { readonly result: T; readonly stored: Promise<unknown> };
     try {
-      ({ result, stored } = this.#decide(pinned.filter(({ row }) => this.owns(row.shard)), work));
+      if (generation !== this.#generation) throw readAnew();
+      decided = this.#decide(
+        pinned.filter(({ row }) => this.owns(row.shard)),
+        work,
+      );
     } finally {
       this.residents.release(pinned);
     }
-    await stored;
-    return result;
+    await decided.stored;
+    return decided.result;
   }
 
   /** A stored run that was born a moment ago. Work of it begins at once. */
@@ -197,16 +208,23 @@ export class Engine {
     try {
       result = work(unit, outcomes);
       outcomes.settle();
+      changes.effects.push(unit.effects);
+      this.#each((listener) => listener.decided?.(unit.effects));
     } catch (error) {
       // Half a decision cannot be taken back; a refusal comes before the first change.
       if (unit.hasChanged) this.doubt(error);
       throw error;
     }
-    changes.effects.push(unit.effects);
-    this.#each((listener) => listener.decided?.(unit.effects));
-    const stored = changes.isSilent ? Promise.resolve() : changes.await();
+    const stored = unit.hasChanged ? changes.await() : this.#storedOf(runs);
     this.#schedule();
     return { result, stored };
+  }
+
+  /** What was looked at is stored: an answer says nothing that a crash could take back. */
+  #storedOf(runs: readonly ResidentRun[]): Promise<unknown> {
+    const holds = (changes: Changes | undefined): boolean => runs.some((run) => changes?.pinned.has(run));
+    if (holds(this.#changes)) return this.#changes.await();
+    return holds(this.#storing) ? (this.#storing?.stored ?? Promise.resolve()) : Promise.resolve();
   }
 
   /** Once per turn of the event loop, so that what arrives together is written together. */
@@ -259,10 +277,6 @@ export class Engine {
     lost.reject(error);
   }
 
-  async #opened(): Promise<void> {
-    while (this.#state !== 'open') await new Promise<void>((resolve) => this.#waiting.push(resolve));
-  }
-
   #loaded(run: ResidentRun): void {
     for (const task of run.held()) if (task.attemptId !== null) this.#attempts.set(task.attemptId, task);
     this.#each((listener) => listener.loaded?.(run));
@@ -278,3 +292,6 @@ export class Engine {
     for (const listener of this.#listeners) tell(listener);
   }
 }
+
+const stopping = (): CogmeshError => new CogmeshError('unavailable', 'the scheduler is stopping; try again');
+const readAnew = (): CogmeshError => new CogmeshError('unavailable', 'the scheduler reads its state anew; try again');

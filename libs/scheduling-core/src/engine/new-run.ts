@@ -188,7 +188,8 @@ export interface NewItem {
 
 /** The row of one forEach item. */
 export function itemRow({ parent, plan, item, itemIndex, isOpen }: NewItem, { now, ageingMs }: Birth): TaskRow {
-  const { runId, taskId, position, organisation, shard, uses, ownPriority, priority, concurrencyGroup, affinity } = parent;
+  const { runId, taskId, position, organisation, shard, uses, ownPriority, priority, concurrencyGroup, affinity } =
+    parent;
   return {
     ...fresh,
     runId,

@@ -91,7 +91,10 @@ export interface EngineStore {
   flush(flush: Flush): Promise<Flushed>;
   /** The next ready tasks of a lane, in order of rank, run, task, item. Runs that are paused are left out. */
   ready(shards: readonly number[], page: LanePage): Promise<ReadyEntry[]>;
-  /** Runs with a timer that is due by `until`, soonest first. */
+  /**
+   * Runs with a deadline or a timer that is due by `until`, soonest first. Timers of attempts (CLAIMED, PUBLISHED, RUNNING)
+   * are left out: their runs are in memory, where leases are renewed and nothing of it is stored.
+   */
   due(shards: readonly number[], until: number, limit: number): Promise<string[]>;
   /** Unfinished runs nested in `runId`, at any depth. */
   nestedIn(runId: string): Promise<string[]>;

@@ -16,7 +16,7 @@ export class ResidentRun {
   #children: Map<string, string[]> | undefined;
   /** Reasons why it may not be put out of memory now: changes that are not stored, decisions that are under way. */
   pins = 0;
-  /** Tasks that agents hold, or are about to. */
+  /** Attempts that agents hold, or are about to. */
   inFlight = 0;
 
   constructor({ run, tasks }: LoadedRun) {
@@ -39,7 +39,7 @@ export class ResidentRun {
 
   add(task: TaskRow): void {
     this.#tasks.set(slot(task), task);
-    if (isHeld(task.state)) this.inFlight += 1;
+    if (isHeld(task.state) && task.attemptId !== null) this.inFlight += 1;
     if (task.itemIndex < 0) return;
     const items = this.#items.get(task.taskId);
     if (items) items[task.itemIndex] = task;
@@ -86,9 +86,9 @@ export class ResidentRun {
     return [...this.#tasks.values()].filter(({ state }) => !isTerminalTask(state));
   }
 
-  /** What agents hold, or are about to. */
+  /** What agents hold, or are about to; a forEach that runs is no attempt. */
   held(): TaskRow[] {
-    return [...this.#tasks.values()].filter(({ state }) => isHeld(state));
+    return [...this.#tasks.values()].filter(({ state, attemptId }) => isHeld(state) && attemptId !== null);
   }
 
   #childrenOfAll(): Map<string, string[]> {

@@ -57,6 +57,8 @@ export class Unit {
   readonly effects: Effects = noEffects();
   readonly #parts: UnitParts;
   readonly #runs: Map<string, ResidentRun>;
+  readonly #cancelledInPause = new Set<RunRow>();
+  readonly #counted = new Set<RunRow>();
   #hasChanged = false;
 
   constructor(parts: UnitParts) {
@@ -81,6 +83,11 @@ export class Unit {
   /** The runs it may change. */
   get runs(): readonly ResidentRun[] {
     return [...this.#runs.values()];
+  }
+
+  /** Runs in which tasks ended or were born. */
+  get counted(): Iterable<RunRow> {
+    return this.#counted;
   }
 
   find(runId: string): ResidentRun | undefined {
@@ -167,6 +174,15 @@ export class Unit {
 
   /** False when the state does not know the event; such an event is counted and changes nothing. */
   move(task: TaskRow, event: TaskEvent, patch: TaskPatch = {}): boolean {
+    return this.#move(task, event, { patch, isTold: true });
+  }
+
+  /** Ends a task without an answer of its own. Items are counted in their task, so their history has no entry for it. */
+  end(task: TaskRow, event: 'cancel' | 'parent_failed', error: string): boolean {
+    return this.#move(task, event, { patch: { error }, isTold: task.itemIndex < 0 });
+  }
+
+  #move(task: TaskRow, event: TaskEvent, { patch, isTold }: { patch: TaskPatch; isTold: boolean }): boolean {
     const next = transition(task.state, event);
     if (next === undefined) {
       this.effects.ignored += 1;
@@ -176,6 +192,7 @@ export class Unit {
     task.state = next;
     Object.assign(task, noTimers, patch);
     this.#arrive(task);
+    if (isTold && told.has(next)) this.#tell(task);
     this.touch(task);
     if (patch.output !== undefined) this.#parts.residents.keepPayload(task);
     return true;
@@ -185,7 +202,7 @@ export class Unit {
     const { effects } = this;
     const resident = this.resident(task);
     if (isHeld(task.state) && !isHeld(next)) this.#free(resident, task);
-    if (task.state === 'READY' && resident.row.state !== 'PAUSED') {
+    if (task.state === 'READY' && !this.#isOutOfOrder(resident.row)) {
       (next === 'CLAIMED' ? effects.claimed : effects.unready).push(readyEntry(task));
     }
     const nested = nestedRunOf(task);
@@ -193,13 +210,18 @@ export class Unit {
     if (!told.has(next)) return;
     const run = resident.row;
     if (run.state === 'PENDING') this.moveRun(run, 'start');
-    run.startedAt ??= this.now;
+    if (run.state !== 'CANCELLING') run.startedAt ??= this.now;
+  }
+
+  /** Its ready tasks left the order when it was paused. */
+  #isOutOfOrder(run: RunRow): boolean {
+    return run.state === 'PAUSED' || this.#cancelledInPause.has(run);
   }
 
   #free(resident: ResidentRun, task: TaskRow): void {
-    resident.inFlight -= 1;
     // A forEach parent is RUNNING without an attempt of its own.
     if (task.attemptId === null) return;
+    resident.inFlight -= 1;
     this.#parts.attempts.delete(task.attemptId);
     this.effects.freed.push(task.attemptId);
   }
@@ -215,17 +237,14 @@ export class Unit {
       task.dueAt = null;
     }
     if (task.dueAt !== null) this.effects.timed.push(task);
-    if (told.has(task.state)) this.#tell(task);
     if (task.state !== 'READY') return;
     task.rank = rankOf(task.readyAt ?? this.now, task.priority, this.birth.ageingMs);
     if (!isPaused) this.effects.ready.push(readyEntry(task));
   }
 
   #hold(resident: ResidentRun, task: TaskRow): void {
-    if (task.attemptId !== null) {
-      if (this.#parts.attempts.get(task.attemptId) === task) return;
-      this.#parts.attempts.set(task.attemptId, task);
-    }
+    if (task.attemptId === null || this.#parts.attempts.get(task.attemptId) === task) return;
+    this.#parts.attempts.set(task.attemptId, task);
     resident.inFlight += 1;
   }
 
@@ -233,6 +252,7 @@ export class Unit {
   moveRun(run: RunRow, event: RunEvent, data?: string): boolean {
     const next = runTransition(run.state, event);
     if (next === undefined) return false;
+    if (run.state === 'PAUSED' && next === 'CANCELLING') this.#cancelledInPause.add(run);
     run.state = next;
     if (event === 'start' || event === 'resume') run.startedAt ??= this.now;
     if (isTerminalRun(next) && run.parentRunId !== null) this.effects.answered.push(run.id);
@@ -281,6 +301,7 @@ export class Unit {
 
   #open(run: RunRow, change: number): void {
     run.openTasks += change;
+    this.#counted.add(run);
     this.effects.opened.set(run.organisation, (this.effects.opened.get(run.organisation) ?? 0) + change);
   }
 

@@ -1,41 +1,40 @@
 /**
  * What an ending means for the rest of its run, step by step inside one unit: children are released, items joined, a
- * failure spreads. `settle` closes the unit; until then the sets of what ended are only collected, so that a batch of
- * results costs a handful of statements.
+ * failure spreads. `settle` closes the unit; until then what ended is only collected, so that a batch of results costs what
+ * it changes and not what its runs hold.
  */
 import { CogmeshError, errorClasses, isErrorCode } from '@cogmesh/errors';
-import {
-  afterError,
-  afterItems,
-  isTerminalRun,
-  itemsToRelease,
-  releaseChildren,
-  type ItemCounters,
-  type TaskEvent,
-} from '@cogmesh/scheduling-core';
-import { blockedItems, edgesFrom } from '../adapters/engine-tables.js';
-import { taskKey, type Failure, type RunRow, type TaskRow } from '../model/rows.js';
+import { afterItems, itemsToRelease, releaseChildren, type Dependency, type ItemCounters } from '../plan.js';
+import { afterError } from '../retry.js';
+import { isTerminalRun, type TaskEvent } from '../states.js';
 import { spreadFailure, surviveFailure } from './failure.js';
-import type { PlanOf } from './plan-cache.js';
-import type { WorkUnit } from './work-unit.js';
+import type { ResidentRun } from './resident-run.js';
+import { taskKey, type Failure, type TaskRow } from './rows.js';
+import type { Unit } from './unit.js';
 
 export interface Output {
   readonly json: string;
 }
 
+interface Failed {
+  readonly task: TaskRow;
+  readonly failure: Failure;
+}
+
 export class Outcomes {
-  readonly #unit: WorkUnit;
+  readonly #unit: Unit;
   readonly #random: () => number;
-  readonly #satisfied = new Map<RunRow, string[]>();
+  readonly #satisfied = new Map<ResidentRun, string[]>();
   /** Tasks that failed for good; what it means for the rest is decided by their policies, last. */
-  readonly #failed: { readonly task: TaskRow; readonly failure: Failure }[] = [];
+  readonly #failed: Failed[] = [];
   readonly #endedItems = new Map<TaskRow, number>();
   /** First failure for good among the items of a task. */
   readonly #itemFailures = new Map<TaskRow, Failure>();
   /** Children that became READY, per run; told to the trace. */
   readonly released = new Map<string, number>();
 
-  constructor(unit: WorkUnit, random: () => number = Math.random) {
+  /** `random`: 0 to 1. */
+  constructor(unit: Unit, random: () => number) {
     this.#unit = unit;
     this.#random = random;
   }
@@ -65,9 +64,9 @@ export class Outcomes {
   }
 
   /** Tries again, or fails for good when attempts are spent or nobody waits for the task any more. */
-  retryOrFail(task: TaskRow, failure: Failure, planOf: PlanOf): boolean {
+  retryOrFail(task: TaskRow, failure: Failure): boolean {
     if (this.#isDoomed(task)) return this.fail(task, failure);
-    const { retry } = planOf(task);
+    const { retry } = this.#unit.planOf(task);
     const { code, retryable } = failure;
     const next = afterError({ code, retryable, attempt: task.attempt, retry }, this.#random());
     if (next.event === 'fail') return this.fail(task, failure);
@@ -75,18 +74,18 @@ export class Outcomes {
   }
 
   /** The attempt is lost with its agent. After `poisonAfter` of them the task is taken for the cause and fails for good. */
-  lose(task: TaskRow, failure: Failure, { planOf, poisonAfter }: { planOf: PlanOf; poisonAfter: number }): boolean {
+  lose(task: TaskRow, failure: Failure, { poisonAfter }: { readonly poisonAfter: number }): boolean {
     if (task.state !== 'RUNNING') return false;
     task.losses += 1;
-    if (task.losses < poisonAfter) return this.retryOrFail(task, failure, planOf);
+    if (task.losses < poisonAfter) return this.retryOrFail(task, failure);
     const message = `${task.losses} attempts were lost with their agents, the last one because: ${failure.message}`;
     return this.fail(task, failureOf('poison', message, { retryable: false }));
   }
 
   /** Back to READY with its old place and uncounted; where nothing starts any more, it ends instead. */
-  returnUnstarted(task: TaskRow, event: TaskEvent, planOf: PlanOf): boolean {
+  returnUnstarted(task: TaskRow, event: TaskEvent): boolean {
     if (this.#isDoomed(task)) return this.#cancelDoomed(task);
-    const { queueTimeoutMs } = planOf(task);
+    const { queueTimeoutMs } = this.#unit.planOf(task);
     const dueAt = queueTimeoutMs === undefined ? null : (task.readyAt ?? this.#unit.now) + queueTimeoutMs;
     if (!this.#unit.move(task, event, { ...unclaimed, dueAt })) return false;
     if (event === 'returned' || event === 'unroutable') this.#unit.effects.handedBack.add(taskKey(task));
@@ -94,43 +93,41 @@ export class Outcomes {
   }
 
   /** The wait before a retry is over. */
-  tryAgain(task: TaskRow, planOf: PlanOf): boolean {
-    if (this.#isDoomed(task)) return this.#cancelDoomed(task);
-    return this.#ready(task, planOf, 'timer');
+  tryAgain(task: TaskRow): boolean {
+    return this.#isDoomed(task) ? this.#cancelDoomed(task) : this.#ready(task, 'timer');
   }
 
-  /** Releases, joins, applies failure policies, notices finished runs. Call once, last. */
-  async settle(): Promise<void> {
+  /** Releases, joins, applies failure policies, notices finished runs. Called once, last. */
+  settle(): void {
     const unit = this.#unit;
-    const parents = [...this.#endedItems].filter(([parent]) => parent.state === 'RUNNING');
-    const planOf = await unit.plans([...parents.map(([parent]) => parent), ...this.#failed.map(({ task }) => task)]);
-    for (const [parent, ended] of parents) await this.#settleItems(parent, ended, planOf);
-    const { failing, survived } = this.#applyPolicies(planOf);
-    for (const [run, ids] of this.#satisfied) if (run.error === null) await this.#release(run, ids);
-    for (const [run, failures] of survived) await surviveFailure(unit, run, failures);
-    for (const [run, failed] of failing) await spreadFailure(unit, run, failed);
-    for (const run of unit.runs.values()) {
-      if (run.openTasks === 0 && !isTerminalRun(run.state)) unit.effects.finalise.push(run.id);
+    for (const [parent, ended] of this.#endedItems) if (parent.state === 'RUNNING') this.#settleItems(parent, ended);
+    const { failing, survived } = this.#applyPolicies();
+    for (const [run, ids] of this.#satisfied) if (run.row.error === null) this.#release(run, ids);
+    for (const [run, failures] of survived) surviveFailure(unit, run, failures);
+    for (const [run, ids] of failing) spreadFailure(unit, run, ids);
+    for (const { id, openTasks, state } of unit.counted) {
+      if (openTasks === 0 && !isTerminalRun(state)) unit.effects.finalise.push(id);
     }
   }
 
-  #applyPolicies(planOf: PlanOf) {
-    const failing = new Map<RunRow, string[]>();
-    const survived = new Map<RunRow, { readonly skipBelow: string[]; readonly failed: string[] }>();
+  #applyPolicies() {
+    const failing = new Map<ResidentRun, string[]>();
+    const survived = new Map<ResidentRun, { readonly skipBelow: string[]; readonly failed: string[] }>();
     for (const { task, failure } of this.#failed) {
-      const run = this.#unit.run(task);
-      const { onFailure = 'fail' } = planOf(task);
-      this.#unit.touchRun(run);
+      const resident = this.#unit.resident(task);
+      const { row } = resident;
+      const { onFailure = 'fail' } = this.#unit.planOf(task);
+      this.#unit.touchRun(row);
       if (onFailure === 'fail') {
-        run.error ??= JSON.stringify(failure);
-        failing.set(run, [...(failing.get(run) ?? []), task.taskId]);
+        row.error ??= JSON.stringify(failure);
+        listIn(failing, resident).push(task.taskId);
         continue;
       }
-      const { skipBelow, failed } = survived.get(run) ?? { skipBelow: [], failed: [] };
-      survived.set(run, { skipBelow, failed });
+      const { skipBelow, failed } = survived.get(resident) ?? { skipBelow: [], failed: [] };
+      survived.set(resident, { skipBelow, failed });
       failed.push(task.taskId);
       if (onFailure === 'continue') {
-        run.failure ??= JSON.stringify(failure);
+        row.failure ??= JSON.stringify(failure);
         skipBelow.push(task.taskId);
       } else {
         task.output = 'null';
@@ -144,14 +141,14 @@ export class Outcomes {
   /** Nothing waits for it: its run is failing, or the forEach it is an item of has failed. */
   #isDoomed(task: TaskRow): boolean {
     if (this.#unit.run(task).error !== null) return true;
-    const parent = task.itemIndex < 0 ? undefined : this.#unit.task({ ...task, itemIndex: -1 });
+    const parent = task.itemIndex < 0 ? undefined : this.#parentOf(task);
     return parent !== undefined && parent.state !== 'RUNNING';
   }
 
   #cancelDoomed(task: TaskRow): boolean {
     const error = JSON.stringify(notStarted);
     if (!this.#unit.move(task, 'cancel', { error })) return false;
-    const parent = task.itemIndex < 0 ? undefined : this.#unit.task({ ...task, itemIndex: -1 });
+    const parent = task.itemIndex < 0 ? undefined : this.#parentOf(task);
     if (parent?.state === 'RUNNING') this.#unit.move(parent, 'cancel', { error });
     return true;
   }
@@ -162,16 +159,11 @@ export class Outcomes {
   }
 
   #satisfy(task: TaskRow): void {
-    const run = this.#unit.run(task);
-    const ids = this.#satisfied.get(run);
-    if (ids) ids.push(task.taskId);
-    else this.#satisfied.set(run, [task.taskId]);
+    listIn(this.#satisfied, this.#unit.resident(task)).push(task.taskId);
   }
 
   #itemEnded(item: TaskRow, counter: 'itemsSucceeded' | 'itemsFailed'): TaskRow {
-    const parent = this.#unit.task({ ...item, itemIndex: -1 });
-    if (!parent)
-      throw new CogmeshError('internal', `the task of item ${item.taskId}[${item.itemIndex}] was not loaded`);
+    const parent = this.#parentOf(item);
     parent[counter] += 1;
     parent.outputBytes += item.outputBytes;
     parent.capability ??= item.capability;
@@ -182,39 +174,37 @@ export class Outcomes {
     return parent;
   }
 
-  async #settleItems(parent: TaskRow, ended: number, planOf: PlanOf): Promise<void> {
+  #parentOf(item: TaskRow): TaskRow {
+    const parent = this.#unit.task({ ...item, itemIndex: -1 });
+    if (parent) return parent;
+    throw new CogmeshError('data_loss', `item ${item.itemIndex} of ${item.taskId} in ${item.runId} has no task`);
+  }
+
+  #settleItems(parent: TaskRow, ended: number): void {
     const unit = this.#unit;
     const counters = countersOf(parent);
-    unit.tell(unit.run(parent), {
-      type: 'task.progress',
-      taskId: parent.taskId,
-      data: JSON.stringify(progressOf(parent)),
-    });
-    const { parent: verdict } = afterItems(counters, planOf(parent).itemFailure);
+    const { taskId } = parent;
+    unit.tell(unit.run(parent), { type: 'task.progress', taskId, data: JSON.stringify(progressOf(parent)) });
+    const { parent: verdict } = afterItems(counters, unit.planOf(parent).itemFailure);
     const failure = this.#itemFailures.get(parent);
     if (verdict === 'failed' && failure) {
       unit.move(parent, 'fail', { error: JSON.stringify(failure) });
       this.#failed.push({ task: parent, failure });
     } else if (verdict === 'joined') unit.effects.aggregate.push(parent);
-    else if (unit.run(parent).error === null) await this.#releaseItems(parent, itemsToRelease(counters, ended), planOf);
+    else if (unit.run(parent).error === null) this.#releaseItems(parent, itemsToRelease(counters, ended));
   }
 
-  async #releaseItems(
-    parent: TaskRow,
-    range: { readonly from: number; readonly to: number },
-    planOf: PlanOf,
-  ): Promise<void> {
-    if (range.to <= range.from) return;
-    for (const item of this.#unit.adopt(await blockedItems(this.#unit.tx, parent, range))) this.#ready(item, planOf);
-    parent.itemsReleased = range.to;
+  #releaseItems(parent: TaskRow, { from, to }: { readonly from: number; readonly to: number }): void {
+    if (to <= from) return;
+    for (const item of this.#unit.resident(parent).items(parent.taskId).slice(from, to)) {
+      if (item.state === 'BLOCKED') this.#ready(item);
+    }
+    parent.itemsReleased = to;
   }
 
-  async #release(run: RunRow, parents: readonly string[]): Promise<void> {
-    const unit = this.#unit;
-    const edges = await edgesFrom(unit.tx, run.id, parents);
-    const ids = [...new Set(edges.map((edge) => edge.child))].sort();
-    const children = await unit.load(ids.map((taskId) => ({ runId: run.id, taskId, itemIndex: -1 })));
-    const planOf = await unit.plans(children);
+  #release(run: ResidentRun, parents: readonly string[]): void {
+    const edges: Dependency[] = parents.flatMap((parent) => run.children(parent).map((child) => ({ parent, child })));
+    const children = [...new Set(edges.map(({ child }) => child))].flatMap((id) => run.task(id) ?? []);
     const byId = new Map(children.map((child) => [child.taskId, child]));
     const moves = releaseChildren(
       children.map(({ taskId: id, state, pending }) => ({ id, state, pending })),
@@ -224,14 +214,14 @@ export class Outcomes {
       const child = byId.get(id);
       if (!child) continue;
       child.pending = pending;
-      unit.touch(child);
-      if (released) this.#ready(child, planOf);
+      this.#unit.touch(child);
+      if (released) this.#ready(child);
     }
-    this.released.set(run.id, moves.filter((move) => move.released).length);
+    this.released.set(run.row.id, moves.filter((move) => move.released).length);
   }
 
-  #ready(task: TaskRow, planOf: PlanOf, event: TaskEvent = 'released'): boolean {
-    const { queueTimeoutMs } = planOf(task);
+  #ready(task: TaskRow, event: TaskEvent = 'released'): boolean {
+    const { queueTimeoutMs } = this.#unit.planOf(task);
     const dueAt = queueTimeoutMs === undefined ? null : this.#unit.now + queueTimeoutMs;
     return this.#unit.move(task, event, { ...unclaimed, readyAt: this.#unit.now, dueAt });
   }
@@ -245,7 +235,13 @@ const notStarted: Failure = {
   retryable: false,
 };
 
-export function countersOf(parent: TaskRow): ItemCounters {
+function listIn<Key>(lists: Map<Key, string[]>, key: Key): string[] {
+  let list = lists.get(key);
+  if (!list) lists.set(key, (list = []));
+  return list;
+}
+
+function countersOf(parent: TaskRow): ItemCounters {
   const { itemsTotal: total, itemsSucceeded: succeeded, itemsFailed: failed, itemsReleased: released } = parent;
   return { total, succeeded, failed, released };
 }

@@ -1,12 +1,13 @@
 /** `approval` tasks: what is asked, who answered what and when. Nothing but a signal or the time-out ends one. */
 import { CogmeshError } from '@cogmesh/errors';
-import type { Json, TaskPlan } from '@cogmesh/scheduling-core';
-import type { ApprovalRecord, ApprovalSignal, TaskRow } from '../model/rows.js';
+import type { Json } from '../json.js';
+import type { TaskPlan } from '../run-plan.js';
 import { failureOf, type Outcomes } from './outcomes.js';
-import type { WorkUnit } from './work-unit.js';
+import type { ApprovalRecord, ApprovalSignal, TaskRow } from './rows.js';
+import type { Unit } from './unit.js';
 
 export function askApproval(
-  unit: WorkUnit,
+  unit: Unit,
   task: TaskRow,
   { message, plan }: { readonly message: string; readonly plan: TaskPlan },
 ): void {
@@ -19,8 +20,7 @@ export function askApproval(
     dueAt: now + plan.timeoutMs,
     approvals: JSON.stringify(record),
   });
-  const data = JSON.stringify({ approval: { message, approvers, roles } });
-  unit.tell(unit.run(task), { type: 'task.progress', taskId: task.taskId, data });
+  tellOf(unit, task, { approval: { message, approvers, roles } });
 }
 
 export interface Answer {
@@ -38,21 +38,17 @@ export interface Answer {
  * nothing, `permission_denied` without one of its roles.
  */
 export function answerApproval(
-  unit: WorkUnit,
+  unit: Unit,
   outcomes: Outcomes,
-  { task, answer }: { task: TaskRow; answer: Answer },
-) {
-  if (task.uses !== 'approval')
-    throw new CogmeshError('failed_precondition', `task ${task.taskId} is no approval, it uses ${task.uses}`);
-  const record = task.approvals === null ? undefined : (JSON.parse(task.approvals) as ApprovalRecord);
-  if (!record || task.state !== 'WAITING')
-    throw new CogmeshError('failed_precondition', `task ${task.taskId} waits for no answer, it is ${task.state}`);
+  { task, answer }: { readonly task: TaskRow; readonly answer: Answer },
+): number {
+  const record = recordOf(task);
   requireRole(record, answer);
   const { by, issuer, comment, data } = answer;
   const signal: ApprovalSignal = { by, issuer, at: new Date(unit.now).toISOString(), comment, data };
-  const told = JSON.stringify({ signal: { approved: answer.approved, ...signal } });
+  const told = { signal: { approved: answer.approved, ...signal } };
   if (!answer.approved) {
-    unit.tell(unit.run(task), { type: 'task.progress', taskId: task.taskId, data: told });
+    tellOf(unit, task, told);
     const why = comment === '' ? '' : `: ${comment}`;
     outcomes.fail(task, failureOf('refused', `refused by ${by}${why}`, { retryable: false, details: signal }));
     return 0;
@@ -62,11 +58,25 @@ export function answerApproval(
   if (isNew) {
     task.approvals = JSON.stringify({ ...record, signals });
     unit.touch(task);
-    unit.tell(unit.run(task), { type: 'task.progress', taskId: task.taskId, data: told });
+    tellOf(unit, task, told);
   }
   const missing = record.approvers - signals.length;
   if (missing === 0) outcomes.succeed(task, { json: JSON.stringify({ approved: true, approvals: signals }) });
   return missing;
+}
+
+function recordOf(task: TaskRow): ApprovalRecord {
+  const name = task.itemIndex < 0 ? task.taskId : `${task.taskId}[${task.itemIndex}]`;
+  if (task.uses !== 'approval')
+    throw new CogmeshError('failed_precondition', `task ${name} is no approval, it uses ${task.uses}`);
+  if (task.approvals === null || task.state !== 'WAITING')
+    throw new CogmeshError('failed_precondition', `task ${name} waits for no answer, it is ${task.state}`);
+  return JSON.parse(task.approvals) as ApprovalRecord;
+}
+
+function tellOf(unit: Unit, { taskId, itemIndex, ...task }: TaskRow, what: object): void {
+  const index = itemIndex < 0 ? {} : { itemIndex };
+  unit.tell(unit.run(task), { type: 'task.progress', taskId, ...index, data: JSON.stringify(what) });
 }
 
 function requireRole({ roles }: ApprovalRecord, answer: Answer): void {
