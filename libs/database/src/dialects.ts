@@ -72,15 +72,15 @@ export function bulk<const Columns extends Readonly<Record<string, BulkType>>>(
   rows: readonly BulkRow<Columns>[],
   columns: Columns,
 ): RawBuilder<unknown> {
-  const named = Object.entries(columns);
+  const named: Named = Object.entries(columns);
   for (const [name] of named) {
     if (!columnName.test(name)) throw new CogmeshError('invalid_argument', `"${name}" cannot name a bulk column`);
   }
-  const document = JSON.stringify(
-    rows.map((row) => Object.fromEntries(named.map(([name, type]) => [name, bulkCell(row[name], type)]))),
-  );
-  return dialect === 'postgres' ? postgresBulk(document, named) : sqliteBulk(document, named);
+  return dialect === 'postgres' ? postgresBulk(rows, named) : sqliteBulk(rows, named);
 }
+
+type Named = readonly (readonly [name: string, type: BulkType])[];
+type Rows = readonly Readonly<Record<string, unknown>>[];
 
 const postgresTypes: Readonly<Record<BulkType, string>> = {
   text: 'text',
@@ -91,20 +91,59 @@ const postgresTypes: Readonly<Record<BulkType, string>> = {
   jsonText: 'text',
 };
 
-function postgresBulk(document: string, columns: readonly (readonly [string, BulkType])[]): RawBuilder<unknown> {
+/** One array a column: several times faster for the server to read than rows of JSON. */
+function postgresBulk(rows: Rows, columns: Named): RawBuilder<unknown> {
   const selected = columns.map(([name, type]) =>
     sql.raw(type === 'json' || type === 'jsonText' ? `cast("${name}" as jsonb) as "${name}"` : `"${name}"`),
   );
-  const defined = columns.map(([name, type]) => sql.raw(`"${name}" ${postgresTypes[type]}`));
-  return sql`(select ${sql.join(selected)} from jsonb_to_recordset(cast(${document} as jsonb)) as bulk_rows(${sql.join(defined)}))`;
+  const arrays = columns.map(([name, type]) => {
+    const cells = rows.map((row) => bulkCell(row[name], type));
+    return sql`cast(${arrayText(cells)} as ${sql.raw(postgresTypes[type])}[])`;
+  });
+  const names = sql.raw(columns.map(([name]) => `"${name}"`).join(', '));
+  return sql`(select ${sql.join(selected)} from unnest(${sql.join(arrays)}) as bulk_rows(${names}))`;
 }
 
-function sqliteBulk(document: string, columns: readonly (readonly [string, BulkType])[]): RawBuilder<unknown> {
-  const selected = columns.map(([name]) => sql.raw(`json_extract(value, '$."${name}"') as "${name}"`));
+function sqliteBulk(rows: Rows, columns: Named): RawBuilder<unknown> {
+  const document = JSON.stringify(rows.map((row) => columns.map(([name, type]) => bulkCell(row[name], type))));
+  const selected = columns.map(([name], index) => sql.raw(`json_extract(value, '$[${index}]') as "${name}"`));
   return sql`(select ${sql.join(selected)} from json_each(${document}))`;
 }
 
-/** JSON travels as a string inside the document, so that both dialects see the same text. */
+/** https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO */
+function arrayText(cells: readonly (string | number | null)[]): string {
+  const written = cells.map((cell) => {
+    if (typeof cell !== 'string') return cell ?? 'NULL';
+    return `"${/["\\]/.test(cell) ? cell.replaceAll(/["\\]/g, '\\$&') : cell}"`;
+  });
+  return `{${written.join(',')}}`;
+}
+
+/**
+ * Compares with any of a list: `where id ${oneOf(ids, 'text')}`. The list is one parameter, so that the statement's text
+ * does not depend on its length.
+ */
+export function oneOf<const Type extends 'text' | 'bigint'>(
+  values: readonly NonNullable<BulkValues[Type]>[],
+  type: Type,
+): RawBuilder<unknown> {
+  const cells = values.map((value) => bulkCell(value, type));
+  return byDialect({
+    postgres: sql`= any(cast(${arrayText(cells)} as ${sql.raw(postgresTypes[type])}[]))`,
+    sqlite: sql`in (select value from json_each(${JSON.stringify(cells)}))`,
+  });
+}
+
+/** A value to select that makes the statement fail with `failed_precondition` where the condition does not hold. */
+export function failUnless(condition: RawBuilder<unknown>): RawBuilder<number> {
+  return byDialect({
+    postgres: sql`1 / (case when ${condition} then 1 else 0 end)`,
+    // The one absolute value that is no 64-bit integer.
+    sqlite: sql`abs(case when ${condition} then 1 else -9223372036854775807 - 1 end)`,
+  });
+}
+
+/** JSON travels as a string, so that both dialects see the same text. */
 function bulkCell(value: unknown, type: BulkType): string | number | null {
   if (type === 'json') return jsonTextOf(value);
   if (value === null || value === undefined) return null;

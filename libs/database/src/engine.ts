@@ -38,6 +38,8 @@ export interface Engine {
   readonly dialect: Dialect;
   /** Runs a statement in a transaction of its own. */
   run(statement: Compiled, wanted: Wanted): Promise<Outcome>;
+  /** Runs the statements in one transaction; answers for each how many rows it changed. */
+  batch(statements: readonly Compiled[]): Promise<number[]>;
   begin(options?: SessionOptions): Promise<Session>;
   close(): Promise<void>;
 }

@@ -3,11 +3,13 @@ export { byDialect } from './compile.js';
 export {
   bulk,
   collateC,
+  failUnless,
   forUpdate,
   json,
   jsonColumn,
   jsonText,
   nowMillis,
+  oneOf,
   type BulkRow,
   type BulkType,
 } from './dialects.js';

@@ -31,6 +31,11 @@ export interface Database extends SqlRunner {
    * (`failed_precondition`): use `tx`. Lost connection at commit: `unavailable`, and it may have happened.
    */
   transaction<T>(work: (tx: SqlRunner) => Promise<T>): Promise<T>;
+  /**
+   * All of them or none, in order, as one message to the database: for statements that need no answers of each other. A
+   * statement that must hold can say so with `failUnless`. Answers the rows affected by each; otherwise as `transaction`.
+   */
+  batch(statements: readonly Statement[]): Promise<number[]>;
   /** Applies what is missing, under a lock, in name order. */
   migrate(migrations: readonly Migration[]): Promise<void>;
   /** The database's own clock, milliseconds since the epoch. */

@@ -8,6 +8,8 @@ import type { Compiled, Engine, Outcome, Session, SessionOptions, Wanted } from 
 import { fromPostgres } from './postgres-errors.js';
 import { preparedName } from './prepared-names.js';
 
+const beginText = 'begin isolation level read committed';
+
 export class PostgresEngine implements Engine {
   readonly dialect = 'postgres';
 
@@ -26,13 +28,22 @@ export class PostgresEngine implements Engine {
     }
   }
 
+  async batch(statements: readonly Compiled[]): Promise<number[]> {
+    const session = await this.#connect(this.answerLimitMs);
+    try {
+      return await session.batch(statements);
+    } finally {
+      session.release();
+    }
+  }
+
   async begin(options: SessionOptions = {}): Promise<Session> {
     const session = await this.#connect(options.patient ? undefined : this.answerLimitMs);
     try {
       if (options.patient) {
-        await session.control('begin isolation level read committed');
+        await session.control(beginText);
         await session.control('set local statement_timeout = 0');
-      } else session.open('begin isolation level read committed');
+      } else session.open(beginText);
       return session;
     } catch (thrown) {
       session.release();
@@ -73,6 +84,16 @@ class PostgresSession implements Session {
     this.#opening = undefined;
     const [outcome] = await Promise.all([this.#send(statement), opening]);
     return outcome;
+  }
+
+  /** Everything is sent at once: after a statement that fails the server refuses the others, and its commit rolls back. */
+  async batch(statements: readonly Compiled[]): Promise<number[]> {
+    const began = this.control(beginText);
+    const sent = statements.map((statement) => this.#send(statement));
+    const settled = await Promise.allSettled([began, ...sent, this.commit()]);
+    const failed = settled.find(({ status }) => status === 'rejected');
+    if (failed) throw (failed as PromiseRejectedResult).reason;
+    return (await Promise.all(sent)).map(({ changes }) => changes);
   }
 
   async #send(statement: Compiled): Promise<Outcome> {

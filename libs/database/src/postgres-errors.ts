@@ -6,6 +6,7 @@ import { contentionError } from './contention.js';
 const codes: Readonly<Record<string, ErrorCode>> = {
   '23505': 'already_exists', // unique_violation
   '23': 'failed_precondition', // foreign key, check, not null
+  '22012': 'failed_precondition', // division_by_zero: `failUnless`
   '22': 'invalid_argument', // a value does not fit its type
   '57014': 'timeout', // query_canceled: statement_timeout
   '57': 'unavailable', // shutdown, crash of a neighbour, starting up

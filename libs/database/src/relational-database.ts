@@ -35,6 +35,12 @@ export class RelationalDatabase implements Database {
     return await this.#transaction(work, {});
   }
 
+  async batch(statements: readonly Statement[]): Promise<number[]> {
+    this.#nesting.refuseInside();
+    const compiled = statements.map((statement) => compile(this.dialect, statement));
+    return await retryContention(() => this.#engine.batch(compiled));
+  }
+
   async migrate(migrations: readonly Migration[]): Promise<void> {
     await this.#transaction((tx) => applyMigrations(tx, migrations), { patient: true });
   }

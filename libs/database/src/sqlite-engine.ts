@@ -39,6 +39,16 @@ export class SqliteEngine implements Engine {
     }
   }
 
+  async batch(statements: readonly Compiled[]): Promise<number[]> {
+    const done = await this.#turns.acquire();
+    try {
+      const { each } = await (await this.thread()).ask({ act: 'batch', statements });
+      return [...(each ?? [])];
+    } finally {
+      done();
+    }
+  }
+
   async begin(): Promise<Session> {
     const done = await this.#turns.acquire();
     try {

@@ -16,6 +16,8 @@ const codes: Readonly<Record<number, ErrorCode>> = {
   26: 'data_loss', // SQLITE_NOTADB
   18: 'payload_too_large', // SQLITE_TOOBIG
 };
+/** Of `failUnless`, which has no code of its own. */
+const failedCondition = 'integer overflow';
 const busy = 5;
 const locked = 6;
 
@@ -27,6 +29,8 @@ export function fromSqlite(failure: SqliteFailure): CogmeshError {
   // Of the file system (ENOTDIR, EACCES) while the folder is made.
   if (errcode === undefined) return new CogmeshError(failure.code ? 'unavailable' : 'internal', message);
   const primary = errcode & 0xff;
+  if (message === failedCondition)
+    return new CogmeshError('failed_precondition', 'a condition of the statement does not hold');
   if (primary === busy || primary === locked) return contentionError(`the SQLite file is busy: ${message}`, failure);
   return new CogmeshError(codes[errcode] ?? codes[primary] ?? 'internal', message, { sqliteCode: errcode });
 }

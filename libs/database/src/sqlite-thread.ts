@@ -4,7 +4,6 @@
  */
 import { Worker } from 'node:worker_threads';
 import { CogmeshError } from '@cogmesh/errors';
-import type { Outcome } from './engine.js';
 import { fromSqlite } from './sqlite-errors.js';
 import type { SqliteAnswer, SqliteFile, SqliteRequest } from './sqlite-worker.js';
 
@@ -14,14 +13,16 @@ const workerEntry = new URL(`./sqlite-worker${import.meta.url.endsWith('.ts') ? 
 type RequestBody = SqliteRequest extends infer R ? (R extends SqliteRequest ? Omit<R, 'id'> : never) : never;
 
 interface Waiting {
-  readonly resolve: (outcome: Outcome) => void;
+  readonly resolve: (outcome: Answered) => void;
   readonly reject: (error: CogmeshError) => void;
 }
+
+type Answered = Exclude<SqliteAnswer, { failure: unknown }>;
 
 export class SqliteThread {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
-  readonly #opened = Promise.withResolvers<Outcome>();
+  readonly #opened = Promise.withResolvers<Answered>();
   #lastId = 0;
   #ended: CogmeshError | undefined;
 
@@ -50,10 +51,10 @@ export class SqliteThread {
     return this.#ended === undefined;
   }
 
-  async ask(request: RequestBody): Promise<Outcome> {
+  async ask(request: RequestBody): Promise<Answered> {
     if (this.#ended) throw this.#ended;
     const id = (this.#lastId += 1);
-    const waiting = Promise.withResolvers<Outcome>();
+    const waiting = Promise.withResolvers<Answered>();
     this.#waiting.set(id, waiting);
     // An idle database keeps no process alive; a pending answer does.
     this.#worker.ref();

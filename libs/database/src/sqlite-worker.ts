@@ -22,6 +22,11 @@ export type SqliteRequest =
       readonly text: string;
       readonly parameters: readonly unknown[];
     }
+  | {
+      readonly id: number;
+      readonly act: 'batch';
+      readonly statements: readonly { readonly text: string; readonly parameters: readonly unknown[] }[];
+    }
   | { readonly id: number; readonly act: 'begin' | 'commit' | 'rollback' | 'close' };
 
 export interface SqliteFailure {
@@ -33,7 +38,13 @@ export interface SqliteFailure {
 
 /** The answer with id 0 says whether the file could be opened. */
 export type SqliteAnswer =
-  | { readonly id: number; readonly rows: readonly unknown[]; readonly changes: number }
+  | {
+      readonly id: number;
+      readonly rows: readonly unknown[];
+      readonly changes: number;
+      /** Of each statement of a batch. */
+      readonly each?: readonly number[];
+    }
   | { readonly id: number; readonly failure: SqliteFailure };
 
 /** Compiled statements kept per connection; the oldest unused one goes first. */
@@ -98,6 +109,24 @@ function open(file: SqliteFile): { writer: Connection; reader: Connection } {
   return { writer, reader: onDisk ? new Connection(file, true) : writer };
 }
 
+/** One transaction; nothing of it stays when a statement fails. */
+function batch(writer: Connection, statements: Extract<SqliteRequest, { act: 'batch' }>['statements']) {
+  writer.db.exec('BEGIN IMMEDIATE');
+  try {
+    const each = statements.map(({ text, parameters }) => writer.changes(text, parameters).changes);
+    writer.db.exec('COMMIT');
+    return { ...nothing, each };
+  } catch (thrown) {
+    rollback(writer);
+    throw thrown;
+  }
+}
+
+/** SQLite has rolled back by itself after some errors (disk full). */
+function rollback({ db }: Connection): void {
+  if (db.isTransaction) db.exec('ROLLBACK');
+}
+
 function serve({ writer, reader }: ReturnType<typeof open>, request: SqliteRequest) {
   switch (request.act) {
     case 'read':
@@ -106,6 +135,8 @@ function serve({ writer, reader }: ReturnType<typeof open>, request: SqliteReque
       return writer.rows(request.text, request.parameters);
     case 'changes':
       return writer.changes(request.text, request.parameters);
+    case 'batch':
+      return batch(writer, request.statements);
     case 'begin':
       writer.db.exec('BEGIN IMMEDIATE');
       return nothing;
@@ -113,8 +144,7 @@ function serve({ writer, reader }: ReturnType<typeof open>, request: SqliteReque
       writer.db.exec('COMMIT');
       return nothing;
     case 'rollback':
-      // SQLite has rolled back by itself after some errors (disk full).
-      if (writer.db.isTransaction) writer.db.exec('ROLLBACK');
+      rollback(writer);
       return nothing;
     case 'close':
       if (reader !== writer) reader.db.close();

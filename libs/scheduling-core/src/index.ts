@@ -80,3 +80,41 @@ export {
   stableHash,
   type Sharding,
 } from './shards.js';
+export {
+  readyEntry,
+  taskKey,
+  type ApprovalRecord,
+  type ApprovalSignal,
+  type Failure,
+  type HistoryEntry,
+  type HistoryType,
+  type NewHistoryEntry,
+  type ReadyColumns,
+  type ReadyEntry,
+  type RunMove,
+  type RunRow,
+  type StoredHistoryEntry,
+  type TaskRef,
+  type TaskRow,
+} from './engine/rows.js';
+export {
+  newRun,
+  rankOf,
+  type Birth,
+  type HeldAttempt,
+  type LoadedRun,
+  type NewRun,
+  type Submission,
+} from './engine/new-run.js';
+export type {
+  Clock,
+  EngineStore,
+  Flush,
+  Flushed,
+  LaneName,
+  LanePage,
+  OrderPlace,
+  Ownership,
+  Snapshot,
+  Unsettled,
+} from './engine/ports.js';

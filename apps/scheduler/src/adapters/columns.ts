@@ -3,13 +3,14 @@
  * a column cannot be read and forgotten to be written.
  */
 import { bulk, sql, type BulkRow, type BulkType, type SqlRunner, type Statement } from '@cogmesh/database';
-import type { RunRow, TaskRow } from '../model/rows.js';
+import type { RunRow, TaskRow } from '@cogmesh/scheduling-core';
 
-type Columns<Row> = { readonly [Property in keyof Row]: readonly [column: string, type: BulkType] };
+export type Columns<Row> = { readonly [Property in keyof Row]: readonly [column: string, type: BulkType] };
 
 export const runColumns: Columns<RunRow> = {
   id: ['id', 'text'],
   organisation: ['organisation', 'text'],
+  shard: ['shard', 'integer'],
   name: ['name', 'text'],
   priority: ['priority', 'integer'],
   labels: ['labels', 'text'],
@@ -37,6 +38,22 @@ export const runColumns: Columns<RunRow> = {
   failure: ['failure', 'text'],
 };
 
+/** A run with what only its submission knows. */
+export interface BornRun extends RunRow {
+  readonly callerTraceparent: string;
+  readonly idempotencyKey: string | null;
+  readonly requestSha256: string;
+  readonly deadlineMs: number | null;
+}
+
+export const bornRunColumns: Columns<BornRun> = {
+  ...runColumns,
+  callerTraceparent: ['caller_traceparent', 'text'],
+  idempotencyKey: ['idempotency_key', 'text'],
+  requestSha256: ['request_sha256', 'text'],
+  deadlineMs: ['deadline_ms', 'bigint'],
+};
+
 export const mutableRunColumns = [
   'state', 'startedAt', 'finishedAt', 'dueAt', 'error', 'output', 'sequence', 'openTasks', 'totalTasks',
   'priority', 'failure',
@@ -48,8 +65,10 @@ export const taskColumns: Columns<TaskRow> = {
   itemIndex: ['item_index', 'integer'],
   position: ['position', 'integer'],
   organisation: ['organisation', 'text'],
+  shard: ['shard', 'integer'],
   uses: ['uses', 'text'],
   priority: ['priority', 'integer'],
+  rank: ['rank', 'bigint'],
   concurrencyGroup: ['concurrency_group', 'text'],
   affinity: ['affinity', 'text'],
   plan: ['plan', 'text'],
@@ -87,7 +106,8 @@ export const taskColumns: Columns<TaskRow> = {
 export const mutableTaskColumns = [
   'state', 'pending', 'capability', 'attempt', 'attemptId', 'agentId', 'queue', 'dueAt', 'leaseUntil', 'timeoutAt',
   'readyAt', 'claimedAt', 'startedAt', 'finishedAt', 'output', 'outputBytes', 'error', 'itemsTotal', 'itemsSucceeded',
-  'itemsFailed', 'itemsReleased', 'traceparent', 'heldMs', 'leaseMs', 'losses', 'approvals',
+  'itemsFailed', 'itemsReleased', 'traceparent', 'heldMs', 'leaseMs', 'losses', 'approvals', 'priority', 'rank',
+  'ownPriority',
 ] as const satisfies readonly (keyof TaskRow)[]; // prettier-ignore
 
 /** `t.run_id as "runId", …` of some or all columns. */
@@ -98,15 +118,38 @@ export function selectList<Row>(columns: Columns<Row>, alias: string, only?: rea
 
 /** Rows as a bulk parameter whose columns carry the table's names. */
 export function bulkOf<Row>(
-  tx: SqlRunner,
+  dialect: SqlRunner['dialect'],
   columns: Columns<Row>,
   rows: readonly Row[],
   only: readonly (keyof Row)[],
 ): Statement {
   const types = Object.fromEntries(only.map((property) => columns[property]));
-  const shaped = rows.map((row) => Object.fromEntries(only.map((property) => [columns[property][0], row[property]])));
-  return bulk(tx.dialect, shaped as BulkRow<Record<string, BulkType>>[], types);
+  const shaped = rows.map((row) => {
+    const cells: Record<string, unknown> = {};
+    for (const property of only) cells[columns[property][0]] = storable(row[property]);
+    return cells;
+  });
+  return bulk(dialect, shaped as BulkRow<Record<string, BulkType>>[], types);
 }
+
+/** Text of agents and callers may hold what no database can; a flush must not fail for one of its rows. */
+function storable(value: unknown): unknown {
+  if (typeof value !== 'string' || (value.isWellFormed() && !value.includes('\0'))) return value;
+  return value.toWellFormed().replaceAll('\0', '\ufffd');
+}
+
+/** What a task that nobody has touched may differ in; all else is null or 0. */
+export const bornTaskColumns = [
+  'runId', 'taskId', 'itemIndex', 'position', 'organisation', 'shard', 'uses', 'priority', 'ownPriority',
+  'concurrencyGroup', 'affinity', 'plan', 'item', 'control', 'state', 'pending', 'rank', 'readyAt', 'dueAt',
+] as const satisfies readonly (keyof TaskRow)[]; // prettier-ignore
+
+/** Of the others, those that count. */
+export const countedTaskColumns = [
+  'attempt', 'outputBytes', 'itemsTotal', 'itemsSucceeded', 'itemsFailed', 'itemsReleased', 'losses',
+] as const satisfies readonly (keyof TaskRow)[]; // prettier-ignore
+
+export const allTaskColumns = Object.keys(taskColumns) as readonly (keyof TaskRow)[];
 
 /** `state = r.state, …` for UPDATE … FROM. */
 export function assignments<Row>(columns: Columns<Row>, properties: readonly (keyof Row)[]): Statement {

@@ -7,6 +7,8 @@ import { flowMigration } from './migrations/0003-flow.js';
 import { scopesMigration } from './migrations/0002-scopes.js';
 import { schedulesMigration } from './migrations/0004-schedules.js';
 import { affinityMigration } from './migrations/0005-affinity.js';
+import { engineMigration } from './migrations/0006-engine.js';
+import { replicasMigration } from './migrations/0007-replicas.js';
 
 const held = sql.raw(`('CLAIMED', 'PUBLISHED', 'RUNNING')`);
 const open = sql.raw(`('BLOCKED', 'READY', 'CLAIMED', 'PUBLISHED', 'RUNNING', 'RETRY_WAIT', 'WAITING')`);
@@ -142,4 +144,6 @@ export const schedulerMigrations: readonly Migration[] = [
   flowMigration,
   schedulesMigration,
   affinityMigration,
+  engineMigration,
+  replicasMigration,
 ];

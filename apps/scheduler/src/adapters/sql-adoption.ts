@@ -1,9 +1,8 @@
 /** A new run of an old one: what the old document said, how its tasks ended, and taking over the tasks that ended well. */
-import { bulk, sql, type Database, type SqlRunner } from '@cogmesh/database';
-import type { Json, RunPlan, TaskPlan, TaskState } from '@cogmesh/scheduling-core';
-import type { RunRow, TaskRow } from '../model/rows.js';
-import { columnNames, selectList, taskColumns } from './columns.js';
-import { insertHistory } from './engine-tables.js';
+import { oneOf, sql, type Database, type SqlRunner } from '@cogmesh/database';
+import type { Json, RunPlan, RunRow, Submission, TaskPlan, TaskRow, TaskState } from '@cogmesh/scheduling-core';
+import { allTaskColumns, columnNames, selectList, taskColumns } from './columns.js';
+import { insertHistory } from './engine-statements.js';
 
 export interface Origin {
   readonly plan: RunPlan;
@@ -34,35 +33,24 @@ export async function readOrigin(db: Database, run: RunRow): Promise<Origin> {
   return { plan, tasks: rows };
 }
 
-interface Adoption {
-  readonly runId: string;
-  readonly originRunId: string;
-  readonly adopted: ReadonlySet<string>;
-}
-
-const properties = Object.keys(taskColumns) as (keyof TaskRow)[];
-const copied = properties.filter((property) => property !== 'runId');
+const copied = allTaskColumns.filter((property) => property !== 'runId' && property !== 'shard');
 
 /** Copies the adopted tasks with their items and outputs into the new run, and tells its history. */
-export async function adoptTasks(tx: SqlRunner, { runId, originRunId, adopted }: Adoption, now: number): Promise<void> {
-  if (adopted.size === 0) return;
-  const ids = bulk(
-    tx.dialect,
-    [...adopted].map((id) => ({ id })),
-    { id: 'text' },
-  );
-  const copies = await tx.execute(sql`insert into tasks (run_id, ${columnNames(taskColumns, copied)})
-    select ${runId}, ${sql.raw(copied.map((property) => `t.${taskColumns[property][0]}`).join(', '))} from tasks t
-    where t.run_id = ${originRunId} and t.task_id in (select id from ${ids} as wanted)`);
+export async function adoptTasks(tx: SqlRunner, run: RunRow, origin: NonNullable<Submission['origin']>): Promise<void> {
+  if (origin.adopted.size === 0) return;
+  const wanted = oneOf([...origin.adopted], 'text');
+  const copies = await tx.execute(sql`insert into tasks (run_id, shard, ${columnNames(taskColumns, copied)})
+    select ${run.id}, cast(${run.shard} as integer),
+      ${sql.raw(copied.map((property) => `t.${taskColumns[property][0]}`).join(', '))} from tasks t
+    where t.run_id = ${origin.runId} and t.task_id ${wanted}`);
   const tasks = await tx.query(sql<Pick<TaskRow, 'taskId' | 'state' | 'attempt'>>`select
     ${selectList(taskColumns, 't', ['taskId', 'state', 'attempt'])} from tasks t
-    where t.run_id = ${runId} and t.item_index = -1 and t.task_id in (select id from ${ids} as wanted)
-    order by t.position`);
-  const data = JSON.stringify({ adoptedFrom: originRunId });
+    where t.run_id = ${run.id} and t.item_index = -1 and t.task_id ${wanted} order by t.position`);
+  const data = JSON.stringify({ adoptedFrom: origin.runId });
   const history = tasks.map(({ taskId, state, attempt }, index) => {
-    return { runId, sequence: index + 2, type: 'task.state' as const, taskId, taskState: state, attempt, data };
+    return { runId: run.id, sequence: index + 2, type: 'task.state' as const, taskId, taskState: state, attempt, data };
   });
-  await insertHistory(tx, history, now);
+  await Promise.all(insertHistory(tx.dialect, history, run.createdAt).map((statement) => tx.execute(statement)));
   await tx.execute(sql`update runs set sequence = sequence + ${tasks.length},
-    total_tasks = total_tasks + ${copies - tasks.length} where id = ${runId}`);
+    total_tasks = total_tasks + ${copies - tasks.length} where id = ${run.id}`);
 }

@@ -1,9 +1,15 @@
 /** Reads for callers. Every question names the organisation, so that another's run is simply not found. */
-import { sql, type Database, type Statement } from '@cogmesh/database';
-import type { RunState } from '@cogmesh/scheduling-core';
-import type { RunRow, StoredHistoryEntry, TaskRow } from '../model/rows.js';
-import { runColumns, selectList, taskColumns } from './columns.js';
-import type { TaskRef } from './engine-tables.js';
+import { oneOf, sql, type Database, type Statement } from '@cogmesh/database';
+import type {
+  RunRow,
+  RunState,
+  StoredHistoryEntry,
+  TaskPlan,
+  TaskRef,
+  TaskRow,
+  TaskState,
+} from '@cogmesh/scheduling-core';
+import { allTaskColumns, runColumns, selectList, taskColumns } from './columns.js';
 
 const runList = selectList(runColumns, 'r');
 
@@ -24,9 +30,7 @@ export interface RunsPage {
 /** A task without its plan, inputs and outputs. */
 export type TaskView = Omit<TaskRow, 'plan' | 'item' | 'output'>;
 
-const viewColumns = (Object.keys(taskColumns) as (keyof TaskRow)[]).filter(
-  (column) => column !== 'plan' && column !== 'item' && column !== 'output',
-);
+const viewColumns = allTaskColumns.filter((column) => column !== 'plan' && column !== 'item' && column !== 'output');
 
 export class SqlRunViews {
   readonly #db: Database;
@@ -63,9 +67,12 @@ export class SqlRunViews {
 
   /** Unfinished parents of one task. */
   async unmetOf(runId: string, taskId: string): Promise<string[]> {
-    const rows = await this.#db.query(sql<{ parent: string }>`select e.parent_id as parent from edges e
-      join tasks t on t.run_id = e.run_id and t.task_id = e.parent_id and t.item_index = -1
-      where e.run_id = ${runId} and e.child_id = ${taskId}
+    const [task] = await this.#db.query(sql<{ plan: string }>`select t.plan from tasks t
+      where t.run_id = ${runId} and t.task_id = ${taskId} and t.item_index = -1`);
+    if (!task) return [];
+    const { depends } = JSON.parse(task.plan) as TaskPlan;
+    const rows = await this.#db.query(sql<{ parent: string }>`select t.task_id as parent from tasks t
+      where t.run_id = ${runId} and t.task_id ${oneOf(depends, 'text')} and t.item_index = -1
         and t.state not in ('SUCCEEDED', 'SKIPPED', 'FAILED', 'CANCELLED') order by t.position`);
     return rows.map(({ parent }) => parent);
   }
@@ -78,11 +85,21 @@ export class SqlRunViews {
     return Object.fromEntries(rows.map(({ state, count }) => [state, count]));
   }
 
-  /** Edges of the run: who waits for whom, with the parent's state. */
-  dependencies(runId: string): Promise<{ parent: string; child: string; state: string }[]> {
-    return this.#db.query(sql<{ parent: string; child: string; state: string }>`select e.parent_id as parent,
-      e.child_id as child, t.state from edges e
-      join tasks t on t.run_id = e.run_id and t.task_id = e.parent_id and t.item_index = -1 where e.run_id = ${runId}`);
+  /** Who waits for whom, with the parent's state. */
+  async dependencies(runId: string): Promise<{ parent: string; child: string; state: TaskState }[]> {
+    const rows = await this.#db.query(sql<{
+      id: string;
+      plan: string;
+      state: TaskState;
+    }>`select t.task_id as id, t.plan,
+      t.state from tasks t where t.run_id = ${runId} and t.item_index = -1 order by t.position`);
+    const states = new Map(rows.map(({ id, state }) => [id, state]));
+    return rows.flatMap(({ id: child, plan }) =>
+      (JSON.parse(plan) as TaskPlan).depends.flatMap((parent) => {
+        const state = states.get(parent);
+        return state === undefined ? [] : [{ parent, child, state }];
+      }),
+    );
   }
 
   /** How many items of each forEach task are ready, and how many held. */

@@ -1,67 +1,61 @@
-/** Deliveries are born in the transaction that moves the run: no crash loses one, and none tells of what never happened. */
-import { bulk, sql, type SqlRunner } from '@cogmesh/database';
-import { isTerminalRun, type RunState } from '@cogmesh/scheduling-core';
+/**
+ * Deliveries are born in the transaction that moves the run: no crash loses one, and none tells of what never happened. Who
+ * is to be told is the statement's own question, so that a flush asks nothing beforehand.
+ */
+import { bulk, byDialect, oneOf, sql, type SqlRunner, type Statement } from '@cogmesh/database';
+import { isTerminalRun, type RunMove } from '@cogmesh/scheduling-core';
 import { traceIdOf } from '@cogmesh/telemetry';
 import { ulid } from 'ulid';
-import type { RunRow } from '../model/rows.js';
-import type { WebhookRow } from '../model/webhook.js';
 
-export interface RunMove {
-  readonly run: RunRow;
-  /** The state it came to. */
-  readonly state: RunState;
-}
+/** The state is among those the webhook names. */
+const namesState = byDialect({
+  postgres: sql`cast(w.states as jsonb) @> to_jsonb(m.run_state)`,
+  sqlite: sql`exists (select 1 from json_each(w.states) as s where s.value = m.run_state)`,
+});
 
-/** Answers how many deliveries there are to send. */
-export async function recordDeliveries(tx: SqlRunner, moves: readonly RunMove[], now: number): Promise<number> {
+/** The run carries every label the webhook asks for. */
+const carriesLabels = byDialect({
+  postgres: sql`cast(m.labels as jsonb) @> cast(w.labels as jsonb)`,
+  sqlite: sql`not exists (select 1 from json_each(w.labels) as l where not exists
+    (select 1 from json_each(m.labels) as c where c.key = l.key and c.value = l.value))`,
+});
+
+/** Share-locked where the dialect has locks, so that none is deleted before its deliveries are stored. */
+const lock = byDialect({ postgres: sql`for key share`, sqlite: sql`` });
+
+/** Undefined when nobody can want to hear of these moves. Its count of rows is that of the deliveries to send. */
+export function recordDeliveries(
+  dialect: SqlRunner['dialect'],
+  moves: readonly RunMove[],
+  now: number,
+): Statement | undefined {
   // A nested run is a step of another one, not something that was asked for.
   const told = moves.filter(({ run }) => run.parentRunId === null);
-  if (told.length === 0) return 0;
-  const webhooks = await webhooksOf(tx, new Set(told.map(({ run }) => run.organisation)));
-  if (webhooks.length === 0) return 0;
-  const rows = told.flatMap((move) =>
-    webhooks
-      .filter((webhook) => wants(webhook, move))
-      .map(({ id }) => ({
-        id: `delivery_${ulid()}`,
-        webhook_id: id,
-        organisation: move.run.organisation,
-        run_id: move.run.id,
-        run_state: move.state,
-        body: bodyOf(move, now),
-      })),
-  );
-  if (rows.length === 0) return 0;
-  const batch = bulk(tx.dialect, rows, {
-    id: 'text', webhook_id: 'text', organisation: 'text', run_id: 'text', run_state: 'text', body: 'text',
+  if (told.length === 0) return undefined;
+  const rows = told.map((move) => ({
+    id: `delivery_${ulid()}`,
+    organisation: move.run.organisation,
+    run_id: move.run.id,
+    run_state: move.state,
+    is_end: isTerminalRun(move.state),
+    labels: move.run.labels,
+    body: bodyOf(move, now),
+  }));
+  const moved = bulk(dialect, rows, {
+    id: 'text', organisation: 'text', run_id: 'text', run_state: 'text', is_end: 'integer', labels: 'text', body: 'text',
   }); // prettier-ignore
-  return tx.execute(sql`insert into webhook_deliveries (id, webhook_id, organisation, run_id, run_state, body, attempt,
-      status, error, delivered, due_at, created_at)
-    select r.id, r.webhook_id, r.organisation, r.run_id, r.run_state, r.body, 0, 0, '', 0, ${now}, ${now}
-    from ${batch} as r where true on conflict (webhook_id, run_id, run_state) do nothing`);
-}
-
-type Filter = Pick<WebhookRow, 'id' | 'organisation' | 'states' | 'labels'>;
-
-function webhooksOf(tx: SqlRunner, organisations: ReadonlySet<string>): Promise<Filter[]> {
-  const wanted = bulk(
-    tx.dialect,
-    [...organisations].map((organisation) => ({ organisation })),
-    { organisation: 'text' },
-  );
-  // Share-locked where the dialect has locks, so that none is deleted before its deliveries are stored.
-  const lock = tx.dialect === 'postgres' ? sql`for key share` : sql``;
-  return tx.query(sql<Filter>`select w.id, w.organisation, w.states, w.labels from webhooks w
-    where w.organisation in (select organisation from ${wanted} as wanted) and w.paused = 0 ${lock}`);
-}
-
-function wants({ organisation, states, labels }: Filter, { run, state }: RunMove): boolean {
-  if (organisation !== run.organisation) return false;
-  const told = JSON.parse(states) as RunState[];
-  if (told.length === 0 ? !isTerminalRun(state) : !told.includes(state)) return false;
-  const wanted = Object.entries(JSON.parse(labels) as Record<string, string>);
-  const carried = JSON.parse(run.labels) as Record<string, string>;
-  return wanted.every(([name, value]) => Object.hasOwn(carried, name) && carried[name] === value);
+  const organisations = [...new Set(rows.map(({ organisation }) => organisation))];
+  // Several webhooks may tell of one move.
+  return sql`insert into webhook_deliveries (id, webhook_id, organisation, run_id, run_state, body, attempt, status, error,
+      delivered, due_at, created_at)
+    select case when n = 1 then id else id || '-' || n end, webhook_id, organisation, run_id, run_state, body, 0, 0, '',
+      0, cast(${now} as bigint), cast(${now} as bigint)
+    from (select m.*, w.id as webhook_id, row_number() over (partition by m.id order by w.id) as n
+      from (select w.id, w.organisation, w.states, w.labels from webhooks w
+          where w.organisation ${oneOf(organisations, 'text')} and w.paused = 0 ${lock}) as w
+      join ${moved} as m on m.organisation = w.organisation
+      where (case when w.states = '[]' then m.is_end = 1 else ${namesState} end) and ${carriesLabels}) as told
+    where true on conflict (webhook_id, run_id, run_state) do nothing`;
 }
 
 const timeOf = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
