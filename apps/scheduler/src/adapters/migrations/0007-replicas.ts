@@ -22,6 +22,7 @@ export const replicasMigration: Migration = {
       shard integer not null,
       kind text ${collateC} not null,
       body text not null,
+      awaited integer not null,
       created_at bigint not null,
       answer text,
       error text,

@@ -1,0 +1,4 @@
+import { openSqlite } from '@cogmesh/database';
+import { commandsContract } from './commands.contract.js';
+
+commandsContract('SQLite', () => openSqlite(':memory:'));
