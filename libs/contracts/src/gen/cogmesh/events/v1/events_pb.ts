@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cogmesh/events/v1/events.proto.
  */
 export const file_cogmesh_events_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("Ch5jb2dtZXNoL2V2ZW50cy92MS9ldmVudHMucHJvdG8SEWNvZ21lc2guZXZlbnRzLnYxIkQKClJ1bkNoYW5nZWQSDgoGcnVuX2lkGAEgASgJEhQKDG9yZ2FuaXNhdGlvbhgCIAEoCRIQCghzZXF1ZW5jZRgDIAEoBCJvCgxBZ2VudENoYW5nZWQSEAoIYWdlbnRfaWQYASABKAkSFAoMb3JnYW5pc2F0aW9uGAIgASgJEg0KBXN0YXRlGAMgASgJEigKBHRpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIjYKD0J1bmRsZVB1Ymxpc2hlZBIUCgxvcmdhbmlzYXRpb24YASABKAkSDQoFZXBvY2gYAiABKAQiEAoOSXNzdWVyc0NoYW5nZWRiBnByb3RvMw", [file_google_protobuf_timestamp]);
+  fileDesc("Ch5jb2dtZXNoL2V2ZW50cy92MS9ldmVudHMucHJvdG8SEWNvZ21lc2guZXZlbnRzLnYxIkQKClJ1bkNoYW5nZWQSDgoGcnVuX2lkGAEgASgJEhQKDG9yZ2FuaXNhdGlvbhgCIAEoCRIQCghzZXF1ZW5jZRgDIAEoBCJvCgxBZ2VudENoYW5nZWQSEAoIYWdlbnRfaWQYASABKAkSFAoMb3JnYW5pc2F0aW9uGAIgASgJEg0KBXN0YXRlGAMgASgJEigKBHRpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIjYKD0J1bmRsZVB1Ymxpc2hlZBIUCgxvcmdhbmlzYXRpb24YASABKAkSDQoFZXBvY2gYAiABKAQiEAoOSXNzdWVyc0NoYW5nZWQiIAoNU2hhcmRzQ2hhbmdlZBIPCgdyZXBsaWNhGAEgASgJIiEKD0NvbW1hbmRzV2FpdGluZxIOCgZzaGFyZHMYASADKA0iJwoQQ29tbWFuZHNBbnN3ZXJlZBITCgtjb21tYW5kX2lkcxgBIAMoCSIPCg1TY29wZXNDaGFuZ2VkYgZwcm90bzM", [file_google_protobuf_timestamp]);
 
 /**
  * scheduler.events, routing key `run.changed.v1`. Wakes watchers; the history is in the scheduler.
@@ -119,4 +119,76 @@ export type IssuersChanged = Message<"cogmesh.events.v1.IssuersChanged"> & {
  */
 export const IssuersChangedSchema: GenMessage<IssuersChanged> = /*@__PURE__*/
   messageDesc(file_cogmesh_events_v1_events, 3);
+
+/**
+ * scheduler.events, routing key `shards.changed.v1`: a scheduler came or left, or shards are nobody's. The database says which.
+ *
+ * @generated from message cogmesh.events.v1.ShardsChanged
+ */
+export type ShardsChanged = Message<"cogmesh.events.v1.ShardsChanged"> & {
+  /**
+   * @generated from field: string replica = 1;
+   */
+  replica: string;
+};
+
+/**
+ * Describes the message cogmesh.events.v1.ShardsChanged.
+ * Use `create(ShardsChangedSchema)` to create a new message.
+ */
+export const ShardsChangedSchema: GenMessage<ShardsChanged> = /*@__PURE__*/
+  messageDesc(file_cogmesh_events_v1_events, 4);
+
+/**
+ * scheduler.events, routing key `commands.waiting.v1`: commands are stored for the owners of these shards.
+ *
+ * @generated from message cogmesh.events.v1.CommandsWaiting
+ */
+export type CommandsWaiting = Message<"cogmesh.events.v1.CommandsWaiting"> & {
+  /**
+   * @generated from field: repeated uint32 shards = 1;
+   */
+  shards: number[];
+};
+
+/**
+ * Describes the message cogmesh.events.v1.CommandsWaiting.
+ * Use `create(CommandsWaitingSchema)` to create a new message.
+ */
+export const CommandsWaitingSchema: GenMessage<CommandsWaiting> = /*@__PURE__*/
+  messageDesc(file_cogmesh_events_v1_events, 5);
+
+/**
+ * scheduler.events, routing key `commands.answered.v1`: whoever asked can read the answers.
+ *
+ * @generated from message cogmesh.events.v1.CommandsAnswered
+ */
+export type CommandsAnswered = Message<"cogmesh.events.v1.CommandsAnswered"> & {
+  /**
+   * @generated from field: repeated string command_ids = 1;
+   */
+  commandIds: string[];
+};
+
+/**
+ * Describes the message cogmesh.events.v1.CommandsAnswered.
+ * Use `create(CommandsAnsweredSchema)` to create a new message.
+ */
+export const CommandsAnsweredSchema: GenMessage<CommandsAnswered> = /*@__PURE__*/
+  messageDesc(file_cogmesh_events_v1_events, 6);
+
+/**
+ * scheduler.events, routing key `scopes.changed.v1`: limits, shares, pauses or splits are to be read anew.
+ *
+ * @generated from message cogmesh.events.v1.ScopesChanged
+ */
+export type ScopesChanged = Message<"cogmesh.events.v1.ScopesChanged"> & {
+};
+
+/**
+ * Describes the message cogmesh.events.v1.ScopesChanged.
+ * Use `create(ScopesChangedSchema)` to create a new message.
+ */
+export const ScopesChangedSchema: GenMessage<ScopesChanged> = /*@__PURE__*/
+  messageDesc(file_cogmesh_events_v1_events, 7);
 
