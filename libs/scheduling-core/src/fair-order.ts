@@ -2,7 +2,7 @@
  * The order in which ready tasks are offered. Service classes first: a higher one is served before every lower one. In a
  * class, between organisations: start-time fair queueing by weight, so one with 10,000 tasks does not delay one with a
  * single task. Inside an organisation: priority bands with ageing, as one static rank per task (`readyAt - band * ageingMs`,
- * smaller first), so waiting needs no updates. Ties: FIFO, then id.
+ * smaller first), so waiting needs no updates. Ties: by run, task and item, exactly as the store orders a page.
  *
  * Limits come before the pick: what is in a closed scope is parked, is not considered and hides nobody. Tasks are kept by
  * what they need (`group`) and by concurrency group, so a pick looks at heap heads only, never at every task.
@@ -11,7 +11,16 @@ import { Heap } from './heap.js';
 import { capabilityScope, groupScope, organisationScope, scopeNameOf } from './scope-keys.js';
 import { WaitingLane } from './waiting-lane.js';
 
-export interface ReadyTask {
+/** Where a task stands inside its organisation. */
+export interface ReadyPlace {
+  /** `readyAt - priority * ageingMs`; smaller goes first. */
+  readonly rank: number;
+  readonly runId: string;
+  readonly taskId: string;
+  readonly itemIndex: number;
+}
+
+export interface ReadyTask extends ReadyPlace {
   /** Unique: run, task and item. */
   readonly key: string;
   readonly organisation: string;
@@ -19,10 +28,6 @@ export interface ReadyTask {
   readonly group: string;
   /** Concurrency group of its organisation. */
   readonly concurrencyGroup?: string | undefined;
-  /** 0-9. */
-  readonly priority: number;
-  /** Milliseconds since the epoch. */
-  readonly readyAtMs: number;
 }
 
 /** What an organisation was granted. */
@@ -64,26 +69,20 @@ interface Picking<T extends ReadyTask> {
 export const defaultAgeingMs = 30_000;
 export const defaultShare: Share = { weight: 1, serviceClass: 0 };
 
-/** Negative when `a` goes first inside one organisation. */
-export function compareReady(a: ReadyTask, b: ReadyTask, ageingMs: number): number {
-  const rank = a.readyAtMs - a.priority * ageingMs - (b.readyAtMs - b.priority * ageingMs);
-  if (rank !== 0) return rank;
-  if (a.readyAtMs !== b.readyAtMs) return a.readyAtMs - b.readyAtMs;
-  return a.key < b.key ? -1 : Number(a.key > b.key);
+/** Negative when `a` goes first inside one organisation. Texts by their code units, as a store compares bytes. */
+export function compareReady(a: ReadyPlace, b: ReadyPlace): number {
+  if (a.rank !== b.rank) return a.rank - b.rank;
+  if (a.runId !== b.runId) return a.runId < b.runId ? -1 : 1;
+  if (a.taskId !== b.taskId) return a.taskId < b.taskId ? -1 : 1;
+  return a.itemIndex - b.itemIndex;
 }
 
 export class FairOrder<T extends ReadyTask> {
-  readonly #compare: (a: T, b: T) => number;
   readonly #tasks = new Map<string, T>();
   readonly #queues = new Map<string, Queue<T>>();
   /** Highest class first. */
   readonly #classes: Turns<T>[] = [];
   readonly #closed = new Set<string>();
-
-  constructor(options: { readonly ageingMs?: number } = {}) {
-    const ageingMs = options.ageingMs ?? defaultAgeingMs;
-    this.#compare = (a, b) => compareReady(a, b, ageingMs);
-  }
 
   get size(): number {
     return this.#tasks.size;
@@ -109,13 +108,13 @@ export class FairOrder<T extends ReadyTask> {
     if (task) this.#forget(task);
   }
 
-  /** Moves a waiting task to another band; it keeps the time it has waited. False when it does not wait here. */
-  reprioritise(key: string, priority: number): boolean {
-    const task = this.#tasks.get(key);
-    if (!task) return false;
-    this.#forget(task);
-    this.add({ ...task, priority });
-    return true;
+  /** Every task; shares, turns taken and closed scopes stay. */
+  clear(): void {
+    this.#tasks.clear();
+    for (const queue of this.#queues.values()) {
+      queue.lanes.clear();
+      queue.size = 0;
+    }
   }
 
   /** From now on; turns that were taken are not reckoned anew. */
@@ -126,7 +125,7 @@ export class FairOrder<T extends ReadyTask> {
     if (before.serviceClass === share.serviceClass) return;
     this.#turnsOf(before.serviceClass).queues.keep((other) => other !== queue);
     queue.waiting = false;
-    queue.virtualTime = this.#turnsOf(share.serviceClass).virtualTime;
+    queue.virtualTime = -Infinity;
     this.#rejoin(queue);
   }
 
@@ -142,21 +141,6 @@ export class FairOrder<T extends ReadyTask> {
     if (!queue || kind === 'capability') return;
     if (kind === 'group') for (const { tasks } of queue.lanes.values()) tasks.open(name);
     else this.#rejoin(queue);
-  }
-
-  /** Tasks of the scope that wait here. */
-  sizeOf(scope: string): number {
-    const { kind, organisation, name } = scopeNameOf(scope);
-    if (kind === 'organisation') return this.#queues.get(name)?.size ?? 0;
-    let size = 0;
-    for (const queue of this.#queues.values()) {
-      if (kind === 'group' && queue.name !== organisation) continue;
-      for (const lane of queue.lanes.values()) {
-        if (kind === 'group') size += lane.tasks.sizeOf(name);
-        else if (lane.scope === scope) size += lane.tasks.size;
-      }
-    }
-    return size;
   }
 
   /** Place of a task among its organisation's, from 1, or `most + 1` beyond; undefined when it does not wait here. */
@@ -190,7 +174,7 @@ export class FairOrder<T extends ReadyTask> {
       const queue = turns.queues.pop();
       if (!queue) break;
       queue.waiting = false;
-      if (queue.size === 0 || this.#closed.has(organisationScope(queue.name))) continue;
+      if (!this.#isPresent(queue)) continue;
       const task = this.#best(queue, canRun);
       if (!task) {
         aside.push(queue);
@@ -212,7 +196,7 @@ export class FairOrder<T extends ReadyTask> {
       if (lane.tasks.size === 0) queue.lanes.delete(group);
       if (lane.tasks.size === 0 || this.#closed.has(lane.scope) || !canRun(group)) continue;
       const head = lane.tasks.head();
-      if (head && (!best || this.#compare(head, best) < 0)) best = head;
+      if (head && (!best || compareReady(head, best) < 0)) best = head;
     }
     return best;
   }
@@ -228,8 +212,7 @@ export class FairOrder<T extends ReadyTask> {
   #queueOf(organisation: string): Queue<T> {
     let queue = this.#queues.get(organisation);
     if (!queue) {
-      const { virtualTime } = this.#turnsOf(defaultShare.serviceClass);
-      queue = { name: organisation, share: defaultShare, virtualTime, lanes: new Map(), size: 0, waiting: false };
+      queue = { name: organisation, share: defaultShare, virtualTime: -Infinity, lanes: new Map(), size: 0, waiting: false };
       this.#queues.set(organisation, queue);
     }
     return queue;
@@ -239,7 +222,7 @@ export class FairOrder<T extends ReadyTask> {
     let lane = queue.lanes.get(group);
     if (!lane) {
       const tasks = new WaitingLane<T>({
-        compare: this.#compare,
+        compare: compareReady,
         isLive: (task) => this.#tasks.get(task.key) === task,
         isClosed: (name) => this.#closed.has(groupScope(queue.name, name)),
       });
@@ -260,13 +243,30 @@ export class FairOrder<T extends ReadyTask> {
     return turns;
   }
 
-  /** Idle time earns no credit: who comes back starts where the others are. */
+  /**
+   * Idle time earns no credit: who is new, or comes back after its turn has passed, starts where the first of the others
+   * is. Who was gone for less than a turn keeps its own, or the heavier ones would lose a part of their share.
+   */
   #rejoin(queue: Queue<T>): void {
-    if (queue.waiting || queue.size === 0 || this.#closed.has(organisationScope(queue.name))) return;
+    if (queue.waiting || !this.#isPresent(queue)) return;
     const turns = this.#turnsOf(queue.share.serviceClass);
-    queue.virtualTime = Math.max(queue.virtualTime, turns.virtualTime);
+    if (queue.virtualTime < turns.virtualTime) queue.virtualTime = this.#minimumOf(turns);
     queue.waiting = true;
     turns.queues.push(queue);
+  }
+
+  /** Virtual start time of who waits and would be next. */
+  #minimumOf(turns: Turns<T>): number {
+    for (let first = turns.queues.peek(); first !== undefined; first = turns.queues.peek()) {
+      if (this.#isPresent(first)) return first.virtualTime;
+      turns.queues.pop();
+      first.waiting = false;
+    }
+    return turns.virtualTime;
+  }
+
+  #isPresent({ size, name }: Queue<T>): boolean {
+    return size > 0 && !this.#closed.has(organisationScope(name));
   }
 
   #forget(task: T): void {

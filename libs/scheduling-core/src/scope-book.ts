@@ -12,6 +12,14 @@ export interface ScopeRule {
   readonly burst: number;
   /** Nothing starts. */
   readonly paused: boolean;
+  /** What of it may be used here when others share it; all of it when absent. */
+  readonly here?: ScopePart;
+}
+
+/** 0 means nothing at all. */
+export interface ScopePart {
+  readonly maxInFlight: number;
+  readonly ratePerSecond: number;
 }
 
 /** Why nothing of a scope may start now. */
@@ -139,7 +147,7 @@ export class ScopeBook {
 
   #fill(account: Account): void {
     const now = this.#options.nowMs();
-    const gained = ((now - account.countedAtMs) * account.rule.ratePerSecond) / 1_000;
+    const gained = ((now - account.countedAtMs) * rateOf(account.rule)) / 1_000;
     account.tokens = Math.min(depthOf(account.rule), account.tokens + gained);
     account.countedAtMs = now;
   }
@@ -157,9 +165,17 @@ export class ScopeBook {
   }
 }
 
-const isFull = ({ rule, inFlight }: Account): boolean => rule.maxInFlight > 0 && inFlight >= rule.maxInFlight;
+const rateOf = ({ ratePerSecond, here }: ScopeRule): number => here?.ratePerSecond ?? ratePerSecond;
+const isFull = ({ rule, inFlight }: Account): boolean =>
+  rule.maxInFlight > 0 && inFlight >= (rule.here?.maxInFlight ?? rule.maxInFlight);
 const isDry = ({ rule, tokens }: Account): boolean => rule.ratePerSecond > 0 && tokens < 1 - tokenTolerance;
-const untilToken = ({ rule, tokens }: Account): number => Math.ceil(((1 - tokens) / rule.ratePerSecond) * 1_000);
+const untilToken = ({ rule, tokens }: Account): number => 
+  Math.ceil(((1 - tokens) / rateOf(rule)) * 1_000);
 
-const depthOf = ({ ratePerSecond, burst }: ScopeRule): number =>
-  ratePerSecond === 0 ? 0 : burst > 0 ? burst : Math.max(1, Math.ceil(ratePerSecond));
+/** A part of the rate has the same part of the burst, at least one start. */
+function depthOf(rule: ScopeRule): number {
+  const { ratePerSecond, burst } = rule;
+  const rate = rateOf(rule);
+  if (ratePerSecond === 0 || rate === 0) return 0;
+  return burst > 0 ? Math.max(1, (burst * rate) / ratePerSecond) : Math.max(1, Math.ceil(rate));
+}

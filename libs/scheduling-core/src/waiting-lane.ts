@@ -80,10 +80,6 @@ export class WaitingLane<T extends { readonly concurrencyGroup?: string | undefi
     if (bucket && !bucket.head) this.#advance(bucket);
   }
 
-  sizeOf(group: string): number {
-    return this.#buckets.get(group)?.live ?? 0;
-  }
-
   /** How many live tasks go before `task`, groups without room included; stops counting at `most`. */
   countBefore(task: T, most: number): number {
     let count = 0;

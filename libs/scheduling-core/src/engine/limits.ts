@@ -1,32 +1,23 @@
 /**
  * Limits, shares and pauses at work: the stored scopes, who has how much in flight, and what the ready order may offer.
  * A scope without room is closed in the order before the pick and opened again by a release, a token, or a change. In
- * flight follows the credits, which are rebuilt from rows; token buckets are in memory and start full after a restart.
+ * flight follows the credits, which are rebuilt from rows; token buckets are in memory and start full after a restart. Where
+ * several replicas share what is global, each keeps to its slice.
  */
-import {
-  capabilityName,
-  defaultShare,
-  noRule,
-  ScopeBook,
-  scopeKey,
-  scopesOf,
-  Throughput,
-  type FairOrder,
-  type Obstacle,
-  type ScopeName,
-  type Scoped,
-} from '@cogmesh/scheduling-core';
-import type { SqlLimits, StoredScope } from '../adapters/sql-limits.js';
-import type { ReadyEntry } from '../model/rows.js';
-import { Lane } from './lane.js';
+import { defaultShare, type FairOrder } from '../fair-order.js';
+import { noRule, ScopeBook, type Obstacle, type ScopeRule } from '../scope-book.js';
+import { capabilityName, scopeKey, scopesOf, type Scoped, type ScopeName } from '../scope-keys.js';
+import { Throughput } from '../throughput.js';
+import { wholeSlices, type LimitStore, type Slices, type StoredScope } from './dispatch-ports.js';
+import type { Clock } from './ports.js';
+import type { ReadyEntry } from './rows.js';
 
 export interface LimitsOptions {
-  readonly sql: SqlLimits;
+  readonly store: LimitStore;
   readonly order: FairOrder<ReadyEntry>;
   /** Something may be offered that was not before. */
   readonly onOpen: () => void;
-  /** Monotonic, milliseconds. */
-  readonly nowMs: () => number;
+  readonly clock: Clock;
 }
 
 /** What keeps a task from starting. */
@@ -39,14 +30,16 @@ export class Limits {
   readonly #options: LimitsOptions;
   readonly #book: ScopeBook;
   readonly #starts: Throughput;
-  /** Changes one after the other, so that memory ends as the database does. */
-  readonly #lane = new Lane();
+  /** Changes one after the other, so that memory ends as the store does. */
+  #lastChange: Promise<unknown> = Promise.resolve();
   #stored = new Map<string, StoredScope>();
-  #timer: NodeJS.Timeout | undefined;
+  #slices = wholeSlices;
+  #cancelTimer: () => void = () => undefined;
   #hasClosed = false;
 
   constructor(options: LimitsOptions) {
-    const { order, nowMs } = options;
+    const { order, clock } = options;
+    const nowMs = (): number => clock.now();
     this.#options = options;
     this.#starts = new Throughput(nowMs);
     this.#book = new ScopeBook({
@@ -64,8 +57,8 @@ export class Limits {
 
   /** Replaces what is known by what is stored. */
   load(): Promise<void> {
-    return this.#lane.run(async () => {
-      const stored = new Map((await this.#options.sql.all()).map((scope) => [scopeKey(scope), scope]));
+    return this.#inTurn(async () => {
+      const stored = new Map((await this.#options.store.all()).map((scope) => [scopeKey(scope), scope]));
       for (const [key, scope] of this.#stored) if (!stored.has(key)) this.#apply(key, scope, false);
       for (const [key, scope] of stored) this.#apply(key, scope, true);
       this.#stored = stored;
@@ -74,11 +67,17 @@ export class Limits {
 
   /** Stores a scope; it holds from then on. */
   put(scope: StoredScope, changedBy: string): Promise<void> {
-    return this.#lane.run(async () => {
-      await this.#options.sql.save(scope, changedBy);
+    return this.#inTurn(async () => {
+      await this.#options.store.save(scope, changedBy);
       this.#stored.set(scopeKey(scope), scope);
       this.#apply(scopeKey(scope), scope, true);
     });
+  }
+
+  /** From now on this replica uses only its part of what is global. Called again whenever the parts change. */
+  setSlices(slices: Slices): void {
+    this.#slices = slices;
+    for (const [key, scope] of this.#stored) this.#apply(key, scope, true);
   }
 
   stored(): Iterable<StoredScope> {
@@ -125,26 +124,41 @@ export class Limits {
   }
 
   stop(): void {
-    clearTimeout(this.#timer);
+    this.#cancelTimer();
   }
 
-  #apply(key: string, { kind, name, limits, paused }: StoredScope, isStored: boolean): void {
-    const { maxInFlight, ratePerSecond, burst, weight, serviceClass } = limits;
-    this.#book.put(key, isStored ? { maxInFlight, ratePerSecond, burst, paused } : noRule);
+  #inTurn<T>(change: () => Promise<T>): Promise<T> {
+    const changed = this.#lastChange.then(change);
+    this.#lastChange = changed.catch(() => undefined);
+    return changed;
+  }
+
+  #apply(key: string, scope: StoredScope, isStored: boolean): void {
+    const { kind, name, limits } = scope;
+    const { weight, serviceClass } = limits;
+    this.#book.put(key, isStored ? this.#ruleOf(key, scope) : noRule);
     if (kind === 'organisation') {
       this.#options.order.grant(name, isStored ? { weight: Math.max(1, weight), serviceClass } : defaultShare);
     }
     this.#refill();
   }
 
+  #ruleOf(key: string, { limits, paused }: StoredScope): ScopeRule {
+    const { maxInFlight, ratePerSecond, burst } = limits;
+    const here = {
+      maxInFlight: maxInFlight === 0 ? 0 : this.#slices.inFlight(key, maxInFlight),
+      ratePerSecond: ratePerSecond === 0 ? 0 : this.#slices.rate(key, ratePerSecond),
+    };
+    return { maxInFlight, ratePerSecond, burst, paused, here };
+  }
+
   /** Opens what has a token again, and comes back for the next. */
   #refill(): void {
     this.#hasClosed = false;
-    clearTimeout(this.#timer);
+    this.#cancelTimer();
     const inMs = this.#book.refill();
     if (inMs === undefined) return;
-    this.#timer = setTimeout(() => this.#refill(), Math.min(inMs, maxTimerMs));
-    this.#timer.unref();
+    this.#cancelTimer = this.#options.clock.after(Math.min(inMs, maxTimerMs), () => this.#refill());
   }
 }
 

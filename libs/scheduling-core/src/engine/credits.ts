@@ -2,8 +2,8 @@
  * Credits in use: one entry per attempt that an agent or a shared queue holds, never a bare counter, so that nothing leaks.
  * Free credits are what an agent announced less the attempts held for it. Rebuilt from the rows at start.
  */
-import type { Scoped } from '@cogmesh/scheduling-core';
-import type { HeldAttempt } from '../adapters/sql-work-queue.js';
+import type { Scoped } from '../scope-keys.js';
+import type { HeldAttempt } from './new-run.js';
 
 /** Where an attempt went. */
 export type Target =
@@ -60,9 +60,9 @@ export class Credits {
     return new Set([...this.#held.values()].flatMap(({ agentId }) => (agentId === undefined ? [] : [agentId])));
   }
 
-  /** Replaces everything by what the rows say; attempts being claimed right now are kept by `keep`. */
-  rebuild(rows: readonly HeldAttempt[], keep: ReadonlySet<string>): void {
-    for (const id of [...this.#held.keys()]) if (!keep.has(id)) this.release(id);
+  /** Replaces everything by what the rows say. */
+  rebuild(rows: readonly HeldAttempt[]): void {
+    for (const id of [...this.#held.keys()]) this.release(id);
     for (const { attemptId, agentId, queue, capability, organisation, uses, concurrencyGroup } of rows) {
       if (queue !== null) this.#take(attemptId, { queue, capability });
       else if (agentId !== null) this.#take(attemptId, { agentId, capability });

@@ -1,8 +1,10 @@
 /**
  * Things that have to be tried again a little later, each with a back-off of its own: a task whose agent handed it back, a
- * step whose neighbour does not answer. One organisation's trouble delays nobody else. Forgotten on a crash, when the
- * database is read anew anyway.
+ * step whose neighbour does not answer. One organisation's trouble delays nobody else. What waits is forgotten with the
+ * memory it belongs to; how often it was tried is not.
  */
+import type { Clock } from './ports.js';
+
 interface Tried {
   readonly times: number;
   readonly atMs: number;
@@ -15,28 +17,39 @@ const forgetAfterMs = 30_000;
 const maxRemembered = 50_000;
 
 export class Deferrals {
+  readonly #clock: Clock;
   readonly #tried = new Map<string, Tried>();
-  readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #waiting = new Set<() => void>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Things that wait for their next try. */
+  get size(): number {
+    return this.#waiting.size;
+  }
 
   /** Runs `again` after a wait that doubles with each deferral of the same key. */
   defer(key: string, again: () => void): void {
-    const now = Date.now();
+    const now = this.#clock.now();
     const before = this.#tried.get(key);
     const times = before && now - before.atMs < forgetAfterMs ? before.times + 1 : 0;
     const waitMs = Math.min(maxMs, firstMs * 2 ** Math.min(times, 10));
     this.#tried.delete(key);
     this.#tried.set(key, { times, atMs: now + waitMs });
     this.#trim();
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
+    const cancel = this.#clock.after(waitMs, () => {
+      this.#waiting.delete(cancel);
       again();
-    }, waitMs);
-    this.#timers.add(timer);
+    });
+    this.#waiting.add(cancel);
   }
 
-  stop(): void {
-    for (const timer of this.#timers) clearTimeout(timer);
-    this.#timers.clear();
+  /** Nothing that waits is tried again. */
+  clear(): void {
+    for (const cancel of this.#waiting) cancel();
+    this.#waiting.clear();
   }
 
   #trim(): void {

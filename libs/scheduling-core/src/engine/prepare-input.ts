@@ -4,9 +4,12 @@
  */
 import { createHash } from 'node:crypto';
 import { CogmeshError } from '@cogmesh/errors';
-import { blobIdsIn, evaluateTemplate, type Scope, type TaskPlan } from '@cogmesh/scheduling-core';
-import type { Failure } from '../model/rows.js';
+import { evaluateTemplate } from '../expressions/evaluate-template.js';
+import type { Scope } from '../expressions/expression.js';
+import { blobIdsIn } from '../json.js';
+import type { TaskPlan } from '../run-plan.js';
 import { failureOf } from './outcomes.js';
+import type { Failure } from './rows.js';
 
 export interface PreparedInput {
   readonly inputJson: string;

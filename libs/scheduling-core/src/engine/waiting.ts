@@ -2,18 +2,34 @@
  * Why a task is not running yet, as a code and one sentence that a person can act on, from what the scheduler holds in
  * memory and the task's own row. Nothing is scanned: a place in the order is counted from heads, up to a bound.
  */
-import type { FairOrder, ScopeName, Scoped } from '@cogmesh/scheduling-core';
-import type { TaskView } from '../adapters/sql-run-views.js';
-import { needOf, parseNeed, type Need } from '../model/need.js';
-import { taskKey, type ReadyEntry } from '../model/rows.js';
-import type { AgentDirectory } from './agent-directory.js';
+import type { FairOrder } from '../fair-order.js';
+import type { Scoped, ScopeName } from '../scope-keys.js';
+import { isTerminalTask } from '../states.js';
+import type { Targets } from './dispatch-ports.js';
 import type { Blocked, Limits } from './limits.js';
-import type { Targets } from './targets.js';
+import { needOf, parseNeed, type Need } from './need.js';
+import type { ReadyHeads } from './ready-heads.js';
+import type { ResidentRun } from './resident-run.js';
+import { readyEntry, taskKey, type ReadyEntry, type TaskRow } from './rows.js';
+
+/** A task without its plan, inputs and outputs. */
+export type TaskView = Omit<TaskRow, 'plan' | 'item' | 'output'>;
+
+/** Which agents there are. */
+export interface KnownAgents {
+  /** False when nobody has told for too long. */
+  readonly isFresh: boolean;
+  /** Those that serve the need. */
+  candidates(need: string): readonly unknown[];
+  /** Capabilities on offer that differ from `uses` only in their version. */
+  offered(uses: string): readonly string[];
+}
 
 export interface WaitingMemory {
-  readonly directory: AgentDirectory;
-  readonly targets: Targets;
+  readonly directory: KnownAgents;
+  readonly targets: Pick<Targets, 'hasRoom'>;
   readonly order: FairOrder<ReadyEntry>;
+  readonly heads: ReadyHeads;
   readonly limits: Limits;
 }
 
@@ -28,12 +44,32 @@ export interface WaitingFacts {
   readonly mostPositions: number;
 }
 
+/** The same from a run in memory, which is ahead of the store. */
+export function factsInMemory(run: ResidentRun, task: TaskRow, mostPositions: number): WaitingFacts {
+  const { taskId, itemIndex } = task;
+  const isBlocked = task.state === 'BLOCKED' && itemIndex < 0;
+  const unmet = isBlocked ? run.plan(taskId).depends.filter((id) => isOpen(run.task(id))) : [];
+  const isOpenForEach = task.state === 'RUNNING' && task.itemsTotal > 0;
+  const items = isOpenForEach ? openItems(run, taskId) : undefined;
+  return { isRunPaused: run.row.state === 'PAUSED', unmet, items, mostPositions };
+}
+
+const isOpen = (task: TaskRow | undefined): boolean => task !== undefined && !isTerminalTask(task.state);
+
+function openItems(run: ResidentRun, taskId: string): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const item of run.items(taskId)) if (isOpen(item)) counts[item.state] = (counts[item.state] ?? 0) + 1;
+  return counts;
+}
+
 export interface Waiting {
   /** dependencies, quota, no_agent, busy, concurrency, paused, timer, approval. */
   readonly code: string;
   readonly message: string;
   /** From 1; absent when it is not in the order. */
   readonly position?: number;
+  /** At least so many go before it; the rest is known to the store only. */
+  readonly after?: number;
   /** From recent starts of its organisation, milliseconds; absent when nobody knows. */
   readonly estimateMs?: number;
 }
@@ -91,11 +127,14 @@ function ready(task: TaskView, facts: WaitingFacts, memory: WaitingMemory): Wait
   return { ...(obstacle ? sentenceOf(obstacle) : forAgent(needOf(task), memory, place)), ...place };
 }
 
-type Place = Pick<Waiting, 'position' | 'estimateMs'>;
+type Place = Pick<Waiting, 'position' | 'after' | 'estimateMs'>;
 
-function placeOf(task: TaskView, { mostPositions }: WaitingFacts, { order, limits }: WaitingMemory): Place {
+function placeOf(task: TaskView, { mostPositions }: WaitingFacts, { order, heads, limits }: WaitingMemory): Place {
   const position = order.position(taskKey(task), mostPositions);
-  if (position === undefined) return {};
+  if (position === undefined) {
+    const after = heads.aheadOf(readyEntry(task));
+    return after === undefined ? {} : { after: Math.min(after, mostPositions) };
+  }
   const perSecond = limits.startsPerSecond(task.organisation);
   if (perSecond === 0 || position > mostPositions) return { position };
   return { position, estimateMs: Math.round((position / perSecond) * 1_000) };
@@ -141,7 +180,8 @@ function forAgent(need: string, { directory, targets }: WaitingMemory, place: Pl
 const labelled = (labels: Need['labels']): string =>
   labels.length === 0 ? '' : ` with ${labels.map(([label, value]) => `${label}=${value}`).join(', ')}`;
 
-function standing({ position, estimateMs }: Place): string {
+function standing({ position, after, estimateMs }: Place): string {
+  if (after !== undefined) return `; behind place ${after.toLocaleString('en')} of its organisation's order`;
   if (position === undefined) return '';
   if (estimateMs === undefined) return `; place ${position.toLocaleString('en')} in its organisation's order`;
   return `; place ${position.toLocaleString('en')} in its organisation's order, in about ${estimateMs} ms`;

@@ -1,11 +1,13 @@
 /**
  * How many unfinished tasks each organisation has, so that one which sends faster than it is served is told to wait. Counted
- * by every committed change, and anew from the runs at start and after any doubt. A submit reserves its place before it is
- * stored, so many at once cannot pass together; while the count is made anew, submits wait.
+ * by every decision, and anew from the store whenever memory is read anew. A submit reserves its place before it is stored,
+ * so many at once cannot pass together; while the count is made anew, submits wait.
  */
 import { CogmeshError } from '@cogmesh/errors';
-import { Throughput } from '@cogmesh/scheduling-core';
+import { Throughput } from '../throughput.js';
 import type { Effects } from './effects.js';
+import type { EngineListener } from './engine.js';
+import type { Snapshot } from './ports.js';
 
 export interface Admission<T> {
   readonly organisation: string;
@@ -14,12 +16,13 @@ export interface Admission<T> {
   readonly maxQueued: number;
   /** What an earlier submit with the same key made: that one is answered even when there is no room. */
   readonly earlier: () => Promise<T | undefined>;
+  /** Must not wait for the engine, which waits for it. */
   readonly store: () => Promise<T>;
 }
 
 const [minRetrySeconds, unknownRetrySeconds, maxRetrySeconds] = [1, 5, 60];
 
-export class QueuedTasks {
+export class QueuedTasks implements EngineListener {
   #open = new Map<string, number>();
   readonly #ended: Throughput;
   readonly #storing = new Set<Promise<unknown>>();
@@ -34,11 +37,15 @@ export class QueuedTasks {
     return this.#open.get(organisation) ?? 0;
   }
 
-  accept({ opened }: Pick<Effects, 'opened'>): void {
+  decided({ opened }: Pick<Effects, 'opened'>): void {
     for (const [organisation, change] of opened) {
       this.#add(organisation, change);
       if (change < 0) this.#ended.note(organisation, -change);
     }
+  }
+
+  restored({ open }: Pick<Snapshot, 'open'>): void {
+    this.#open = new Map(open.map(({ organisation, open: count }) => [organisation, count]));
   }
 
   /** Rejects with `rate_limited` and when to come back. */
@@ -66,9 +73,10 @@ export class QueuedTasks {
     }
   }
 
-  /** Replaces every count. Nothing but submits may change the runs meanwhile. */
-  async rebuild(read: () => Promise<readonly { organisation: string; open: number }[]>): Promise<void> {
-    const counting = this.#count(read);
+  /** Waits until no submit is being stored and lets none begin before `count`, which ends with `restored`, is done. */
+  async recount(count: () => Promise<void>): Promise<void> {
+    while (this.#counting) await this.#counting;
+    const counting = Promise.allSettled(this.#storing).then(count);
     this.#counting = counting.then(
       () => undefined,
       () => undefined,
@@ -78,11 +86,6 @@ export class QueuedTasks {
     } finally {
       this.#counting = undefined;
     }
-  }
-
-  async #count(read: () => Promise<readonly { organisation: string; open: number }[]>): Promise<void> {
-    await Promise.allSettled(this.#storing);
-    this.#open = new Map((await read()).map(({ organisation, open }) => [organisation, open]));
   }
 
   #refusal<T>({ organisation, tasks, maxQueued }: Admission<T>, excess: number): CogmeshError {
