@@ -38,10 +38,9 @@ export class ProgressWords {
 
   /** Resolves when what counted is stored. */
   async tell(reports: readonly ProgressReport[]): Promise<void> {
-    const words = reports.filter(
-      ({ attemptId, runId, dataJson }) =>
-        this.#running(attemptId, runId) !== undefined && this.#inTime(attemptId) && isWord(dataJson),
-    );
+    const words = reports
+      .filter(({ attemptId, dataJson }) => isWord(dataJson) && this.#inTime(attemptId))
+      .filter(({ attemptId, runId }) => this.#running(attemptId, runId) !== undefined);
     if (words.length === 0) return;
     await this.#engine.transact(
       words.map(({ runId }) => runId),
