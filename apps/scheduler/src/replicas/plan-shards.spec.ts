@@ -10,7 +10,7 @@ const viewOf = (replicas: ReplicaView['replicas'], owners: readonly string[]): R
   replicas,
   shards: owners.map((owner, shard) => ({ shard, epoch: 1, owner: owner === '' ? null : owner })),
 });
-const held = (...shards: number[]) => new Map(shards.map((shard) => [shard, 1]));
+const held = (...shards: number[]) => ({ held: new Map(shards.map((shard) => [shard, 1])), leaving: new Map() });
 const taken = (plan: ReturnType<typeof planShards>) => plan.take.map(({ shard }) => shard);
 
 it('takes everything when it is alone', () => {
@@ -31,6 +31,11 @@ it('gives back what is more than its part', () => {
 it('takes its own of an earlier life before anything else', () => {
   const plan = planShards('a', held(), viewOf([alive('a'), alive('b')], ['b', '', 'a', 'a']));
   expect(taken(plan)).toEqual([2, 3]);
+});
+
+it('does not take again what is on its way back', () => {
+  const own = { held: new Map([[0, 1]]), leaving: new Map([[1, 1]]) };
+  expect(planShards('a', own, viewOf([alive('a'), alive('b')], ['a', 'a']))).toEqual({ take: [], give: [], lost: [] });
 });
 
 it('notices what it has lost', () => {
@@ -56,7 +61,7 @@ describe('replicas that plan in turn, each for itself', () => {
           new Map(view.shards.filter(({ owner }) => owner === id).map(({ shard, epoch }) => [shard, epoch]));
         for (let round = 0; round < 3; round += 1) {
           for (const id of living) {
-            const { take, give } = planShards(id, holds(id), view);
+            const { take, give } = planShards(id, { held: holds(id), leaving: new Map() }, view);
             const taking = new Set(take.map(({ shard }) => shard));
             view = {
               ...view,

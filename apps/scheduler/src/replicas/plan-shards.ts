@@ -38,13 +38,20 @@ export function livingReplicas({ now, replicas }: ReplicaView): string[] {
   return replicas.filter(({ leaseUntil }) => leaseUntil > now).map(({ id }) => id);
 }
 
-/** `held`: the shards we work on, with the epoch we got each by. */
-export function planShards(id: string, held: ReadonlyMap<number, number>, view: ReplicaView): ShardPlan {
+export interface OwnShards {
+  /** Worked on, with the epoch each was taken by. */
+  readonly held: ReadonlyMap<number, number>;
+  /** On their way back: still ours in the database. */
+  readonly leaving: ReadonlyMap<number, number>;
+}
+
+export function planShards(id: string, { held, leaving }: OwnShards, view: ReplicaView): ShardPlan {
   const living = new Set([...livingReplicas(view), id]);
   const most = Math.ceil(view.shards.length / living.size);
   const isHeld = ({ shard, epoch, owner }: ShardRow): boolean => owner === id && held.get(shard) === epoch;
   const kept = view.shards.filter(isHeld);
-  const earlier = view.shards.filter((row) => row.owner === id && !isHeld(row)).slice(0, most);
+  const isEarlier = (row: ShardRow): boolean => row.owner === id && !isHeld(row) && !leaving.has(row.shard);
+  const earlier = view.shards.filter(isEarlier).slice(0, most);
   const free = view.shards.filter(({ owner }) => owner === null || !living.has(owner));
   const room = most - kept.length - earlier.length;
   const keptShards = new Set(kept.map(({ shard }) => shard));

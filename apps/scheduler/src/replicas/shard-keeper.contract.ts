@@ -6,24 +6,28 @@ import { sql, type Database } from '@cogmesh/database';
 import { createLogger } from '@cogmesh/telemetry';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { schedulerMigrations } from '../adapters/migrations.js';
-import { ShardKeeper, type Owned, type OwningEngine } from './shard-keeper.js';
+import { ShardKeeper, type Owned, type OwnedMemory } from './shard-keeper.js';
 import { SqlReplicas } from './sql-replicas.js';
 
 const shards = 8;
 
 /** Owns what it is told, as of when it was told. */
-class NotingEngine implements OwningEngine {
+class NotingMemory implements OwnedMemory {
   owned: Owned = new Map();
   isOpen = false;
   reads = 0;
-  #listeners: (() => void)[] = [];
-  /** Before `own` is done. */
-  whileOwning: (() => Promise<void>) | undefined;
+  wanted: () => Owned = () => new Map();
+  /** Before the engine is told. */
+  whileReading: (() => Promise<void>) | undefined;
 
-  async own(owned: Owned): Promise<void> {
+  async read(): Promise<void> {
     this.isOpen = false;
-    await this.whileOwning?.();
-    this.owned = owned;
+    try {
+      await this.whileReading?.();
+      this.owned = this.wanted();
+    } catch {
+      return;
+    }
     this.isOpen = true;
     this.reads += 1;
   }
@@ -33,10 +37,6 @@ class NotingEngine implements OwningEngine {
   }
   doubt(): void {
     this.isOpen = false;
-    for (const listen of this.#listeners) listen();
-  }
-  listen({ doubted }: { doubted(): void }): void {
-    this.#listeners.push(doubted);
   }
 }
 
@@ -61,10 +61,10 @@ export function keeperContract(name: string, open: () => Promise<Database>): voi
 
     let incarnations = 0;
     const keeperOf = (id: string, extra: { shards?: number; beforeHandOver?: () => Promise<void> } = {}) => {
-      const engine = new NotingEngine();
+      const engine = new NotingMemory();
       const keeper = new ShardKeeper({
         table: new SqlReplicas(db, () => sql<number>`cast(${nowMs} as bigint)`),
-        engine,
+        memory: engine,
         name: { id, incarnation: `${id}-${(incarnations += 1)}` },
         shards,
         place: (organisation) => organisation.length % shards,
@@ -74,6 +74,7 @@ export function keeperContract(name: string, open: () => Promise<Database>): voi
         monotonicMs: () => nowMs,
         ...extra,
       });
+      engine.wanted = () => keeper.owned();
       keepers.push(keeper);
       return { keeper, engine };
     };
@@ -86,7 +87,7 @@ export function keeperContract(name: string, open: () => Promise<Database>): voi
       (await db.query<{ owner: string | null }>(sql`select owner from scheduler_shards order by shard`)).map(
         (row) => row.owner ?? '-',
       );
-    const allOf = (engine: NotingEngine) => [...engine.owned.keys()].toSorted((a, b) => a - b);
+    const allOf = (engine: NotingMemory) => [...engine.owned.keys()].toSorted((a, b) => a - b);
 
     it('owns everything at once when it is alone', async () => {
       const { keeper, engine } = await started('a');
@@ -110,7 +111,7 @@ export function keeperContract(name: string, open: () => Promise<Database>): voi
       expect(allOf(b.engine)).toEqual([]);
       expect(b.keeper.isSettled).toBe(true);
       const order: string[] = [];
-      a.engine.whileOwning = async () => void order.push((await owners()).join(''));
+      a.engine.whileReading = async () => void order.push((await owners()).join(''));
       await a.keeper.reconcile();
       // Still its own in the database while the engine lets go.
       expect(order).toEqual(['aaaaaaaa']);
@@ -180,19 +181,27 @@ export function keeperContract(name: string, open: () => Promise<Database>): voi
       expect(after.engine.reads).toBe(1);
     });
 
-    it('reads the state anew after a doubt, and tries again when that fails', async () => {
-      const { keeper, engine } = await started('a');
-      let failures = 1;
-      engine.whileOwning = async () => {
-        if (failures-- > 0) throw new Error('the database is away');
+    it('keeps what it gives back until the engine has let go of it', async () => {
+      const a = await started('a');
+      await started('b');
+      a.engine.whileReading = async () => {
+        throw new Error('the database is away');
       };
-      engine.doubt();
-      expect(keeper.isSettled).toBe(false);
-      await expect(keeper.reconcile()).rejects.toThrow('away');
-      expect(keeper.isSettled).toBe(false);
-      await keeper.reconcile();
-      expect(keeper.isSettled).toBe(true);
-      expect(engine.reads).toBe(2);
+      await a.keeper.reconcile();
+      expect(await owners()).toEqual(['a', 'a', 'a', 'a', 'a', 'a', 'a', 'a']);
+      expect(a.keeper.isSettled).toBe(false);
+      a.engine.whileReading = undefined;
+      await a.keeper.reconcile();
+      expect(await owners()).toEqual(['a', 'a', 'a', 'a', '-', '-', '-', '-']);
+      expect(a.keeper.isSettled).toBe(true);
+    });
+
+    it('says nothing of what is owned while it has no lease', async () => {
+      const { keeper } = await started('a');
+      nowMs += 4_600;
+      expect(() => keeper.owned()).toThrow('no lease');
+      await keeper.renew();
+      expect(keeper.owned().size).toBe(shards);
     });
 
     it('lets go of what is limited as a whole before shards go to others', async () => {

@@ -8,7 +8,6 @@
  */
 import { CogmeshError, toCogmeshError } from '@cogmesh/errors';
 import type { Logger } from '@cogmesh/telemetry';
-import { Backoff } from '../engine/backoff.js';
 import { Signal } from '../engine/signal.js';
 import { livingReplicas, planShards, type ReplicaView, type ShardPlan } from './plan-shards.js';
 import type { ReplicaName, SqlReplicas } from './sql-replicas.js';
@@ -23,20 +22,23 @@ const marginMs = 500;
 /** Shards, each with the epoch it was taken by. */
 export type Owned = ReadonlyMap<number, number>;
 
-/** Decides for the shards it owns; nobody but the keeper says which. */
-export interface OwningEngine {
-  /** What was decided before is stored; then only these shards are worked on. */
-  own(owned: Owned): Promise<void>;
+/** The engine and who keeps its memory; they work on what `ShardKeeper.owned` says. */
+export interface OwnedMemory {
+  /** What the engine works on, or did when it was last told. */
+  readonly owned: Owned;
+  /** Memory agrees with the store as far as is known. */
+  readonly isOpen: boolean;
+  /** What was decided before is stored, then memory is read for what is owned now. Resolves after one try at least. */
+  read(): Promise<void>;
   /** What was decided before is stored; then nothing is decided any more. */
   close(): Promise<void>;
-  /** Nothing is decided until `own`. */
+  /** Nothing is decided until memory has been read anew. */
   doubt(error: unknown): void;
-  listen(listener: { doubted(): void }): void;
 }
 
 export interface ShardKeeperOptions {
   readonly table: SqlReplicas;
-  readonly engine: OwningEngine;
+  readonly memory: OwnedMemory;
   readonly name: ReplicaName;
   /** The number the database was made with, or is made with now. */
   readonly shards: number;
@@ -58,15 +60,14 @@ export interface ShardKeeperOptions {
 export class ShardKeeper {
   readonly #options: ShardKeeperOptions;
   readonly #signal = new Signal();
-  /** Waits that only a stop ends. */
-  readonly #rests = { renewing: new Signal(), doubting: new Signal() };
-  readonly #doubts = new Backoff(50, 2_000);
+  /** Only a stop sets it. */
+  readonly #stopping = new Signal();
   readonly #monotonicMs: () => number;
   #held = new Map<number, number>();
-  /** Given up by the engine, and not nobody's yet. */
+  /** Ours in the database until the engine has let go of them. */
   #leaving = new Map<number, number>();
+  #hasRead = false;
   #view: ReplicaView | undefined;
-  #mustOwn = true;
   #leaseUntilMs = 0;
   #leaseTimer: NodeJS.Timeout | undefined;
   #state: 'new' | 'running' | 'lost' | 'stopped' = 'new';
@@ -75,17 +76,17 @@ export class ShardKeeper {
   constructor(options: ShardKeeperOptions) {
     this.#options = options;
     this.#monotonicMs = options.monotonicMs ?? (() => performance.now());
-    options.engine.listen({
-      doubted: () => {
-        this.#mustOwn = true;
-        this.#signal.set();
-      },
-    });
   }
 
   /** The lease has not run out, and the engine agrees with the database as far as is known. */
   get isSettled(): boolean {
-    return this.#state === 'running' && this.#hasLease && !this.#mustOwn;
+    return this.#state === 'running' && this.#hasLease && this.#options.memory.isOpen && this.#isOwned;
+  }
+
+  /** What is to be worked on. Throws `unavailable` while there is no lease. */
+  owned(): Owned {
+    if (this.#state === 'running' && this.#hasLease) return new Map(this.#held);
+    throw new CogmeshError('unavailable', 'this scheduler has no lease now');
   }
 
   /** Ids of the replicas that were alive at the last look, this one among them. */
@@ -122,16 +123,16 @@ export class ShardKeeper {
 
   /** Everything is stored and nobody's: another replica takes it without waiting for a lease. */
   async stop(): Promise<void> {
-    const { table, engine, name, logger, beforeHandOver, onShardsChanged } = this.#options;
+    const { table, memory, name, logger, beforeHandOver, onShardsChanged } = this.#options;
     const wasRunning = this.#state === 'running';
     this.#state = 'stopped';
-    for (const each of [this.#signal, ...Object.values(this.#rests)]) each.set();
+    for (const signal of [this.#signal, this.#stopping]) signal.set();
     await this.#loops;
     clearTimeout(this.#leaseTimer);
-    if (!wasRunning) return engine.close();
+    if (!wasRunning) return memory.close();
     try {
       await beforeHandOver?.();
-      await engine.close();
+      await memory.close();
       await table.release(name, new Map([...this.#held, ...this.#leaving]));
       await table.leave(name);
     } catch (thrown) {
@@ -159,21 +160,23 @@ export class ShardKeeper {
 
   /** One look, and what follows from it. */
   async reconcile(): Promise<void> {
-    const { table, name, onLook } = this.#options;
+    const { table, name, memory, onLook, beforeHandOver } = this.#options;
     if (this.#state !== 'running' || !this.#hasLease) return;
     const view = await table.look();
     this.#view = view;
-    const plan = planShards(name.id, this.#held, view);
-    const taken = await table.take(name, plan.take);
-    this.#apply(plan, taken);
+    const plan = planShards(name.id, { held: this.#held, leaving: this.#leaving }, view);
+    this.#apply(plan, await table.take(name, plan.take));
     onLook?.(view);
-    if (this.#mustOwn) await this.#own(plan.give.length > 0);
+    if (!this.#hasRead || !this.#isOwned) {
+      if (plan.give.length > 0) await beforeHandOver?.();
+      this.#hasRead = true;
+      await memory.read();
+    }
     await this.#release();
   }
 
   #apply({ give, lost, take }: ShardPlan, taken: ReadonlyMap<number, number>): void {
     if (give.length + lost.length + taken.size === 0) return;
-    this.#mustOwn = true;
     for (const shard of give) this.#leaving.set(shard, this.#held.get(shard) ?? 0);
     for (const shard of [...give, ...lost]) this.#held.delete(shard);
     for (const [shard, epoch] of taken) this.#held.set(shard, epoch);
@@ -182,29 +185,24 @@ export class ShardKeeper {
     logger.info(facts, `owns ${this.#held.size} shards`);
   }
 
-  async #own(handsOver: boolean): Promise<void> {
-    const { engine, beforeHandOver } = this.#options;
-    if (handsOver) await beforeHandOver?.();
-    this.#mustOwn = false;
-    try {
-      await engine.own(new Map(this.#held));
-    } catch (thrown) {
-      this.#mustOwn = true;
-      throw thrown;
-    }
+  /** The engine was told. */
+  get #isOwned(): boolean {
+    const { owned } = this.#options.memory;
+    return owned.size === this.#held.size && [...this.#held].every(([shard, epoch]) => owned.get(shard) === epoch);
   }
 
   async #release(): Promise<void> {
-    if (this.#leaving.size === 0) return;
-    const { table, name, onShardsChanged } = this.#options;
-    await table.release(name, this.#leaving);
-    this.#leaving = new Map();
+    const { table, name, memory, onShardsChanged } = this.#options;
+    const free = new Map([...this.#leaving].filter(([shard]) => !memory.owned.has(shard)));
+    if (free.size === 0) return;
+    await table.release(name, free);
+    for (const shard of free.keys()) this.#leaving.delete(shard);
     onShardsChanged();
   }
 
   async #renewing(): Promise<void> {
     while (this.#state === 'running') {
-      await this.#rests.renewing.wait(keeperTickMs);
+      await this.#stopping.wait(keeperTickMs);
       if (this.#state === 'running') await this.renew().catch((error: unknown) => this.#complain(error));
     }
   }
@@ -213,14 +211,7 @@ export class ShardKeeper {
     while (this.#state === 'running') {
       await this.#signal.wait(keeperTickMs);
       if (this.#state !== 'running') return;
-      try {
-        await this.reconcile();
-        if (!this.#mustOwn) this.#doubts.succeeded();
-      } catch (thrown) {
-        this.#complain(thrown);
-      }
-      // Memory that is doubted again at once must not be read in a circle.
-      if (this.#mustOwn && this.#hasLease) await this.#rests.doubting.wait(this.#doubts.next());
+      await this.reconcile().catch((error: unknown) => this.#complain(error));
     }
   }
 
@@ -234,10 +225,7 @@ export class ShardKeeper {
   }
 
   #renewed(askedMs: number): void {
-    if (!this.#hasLease) {
-      this.#mustOwn = true;
-      this.#signal.set();
-    }
+    if (!this.#hasLease) this.#signal.set();
     this.#leaseUntilMs = askedMs + replicaLeaseMs - marginMs;
     clearTimeout(this.#leaseTimer);
     this.#leaseTimer = setTimeout(() => this.#runOut(), this.#leaseUntilMs - this.#monotonicMs());
@@ -247,11 +235,11 @@ export class ShardKeeper {
   /** Others may take the shards now. */
   #runOut(): void {
     if (this.#state !== 'running') return;
-    this.#options.engine.doubt(new CogmeshError('unavailable', 'the lease of this scheduler ran out; try again'));
+    this.#options.memory.doubt(new CogmeshError('unavailable', 'the lease of this scheduler ran out; try again'));
   }
 
   #lose(): void {
-    const { engine, name, onLost, logger } = this.#options;
+    const { memory, name, onLost, logger } = this.#options;
     this.#state = 'lost';
     clearTimeout(this.#leaseTimer);
     const error = new CogmeshError(
@@ -259,7 +247,7 @@ export class ShardKeeper {
       `another process runs as replica ${name.id}: give each scheduler a COGMESH_SCHEDULER_REPLICA of its own`,
       { replica: name.id },
     );
-    engine.doubt(error);
+    memory.doubt(error);
     logger.fatal({ replica: name.id }, error.message);
     onLost(error);
   }
