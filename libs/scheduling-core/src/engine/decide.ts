@@ -33,6 +33,8 @@ export async function withRuns<T>(
   runIds: Iterable<string>,
   work: (runs: readonly ResidentRun[]) => Promise<T>,
 ): Promise<T> {
+  // While memory is closed the store may still be about to change.
+  await engine.opened();
   const runs = await engine.residents.pin(runIds);
   try {
     return await work(runs);

@@ -179,7 +179,21 @@ export class Engine {
 
   /** A stored run that was born a moment ago. Work of it begins at once. */
   adopt(born: LoadedRun): void {
-    if (this.#state !== 'open' || !this.owns(born.run.shard)) return;
+    if (this.#state === 'open') this.#adopt(born);
+    // Memory is being read: whether that found the run, nobody knows.
+    else void this.adoptStored(born.run.id).catch((error: unknown) => this.doubt(error));
+  }
+
+  /** The same for a run that only the store has whole. Resolves when it is in memory. */
+  async adoptStored(runId: string): Promise<void> {
+    await this.opened();
+    const pinned = await this.residents.pin([runId]);
+    for (const { row, tasks } of pinned) this.#adopt({ run: row, tasks: [...tasks] });
+    this.residents.release(pinned);
+  }
+
+  #adopt(born: LoadedRun): void {
+    if (!this.owns(born.run.shard)) return;
     const run = this.residents.adopt(born);
     run.pins += 1;
     this.#decide([run], (unit) => unit.born(run));

@@ -6,6 +6,7 @@
 import type { RunPlan } from '../run-plan.js';
 import { isTerminalRun } from '../states.js';
 import { cancelRun } from './cancel-run.js';
+import { withRuns } from './decide.js';
 import type { Engine } from './engine.js';
 import { newRun } from './new-run.js';
 import { failureOf, type Outcomes } from './outcomes.js';
@@ -59,12 +60,14 @@ export function startNested(unit: Unit, outcomes: Outcomes, start: NestedStart):
 /** Nested runs ended: the tasks that wait for them end the same way. */
 export async function answerParents(engine: Engine, runIds: readonly string[]): Promise<void> {
   if (runIds.length === 0) return;
-  const parents = await engine.transact(runIds, (unit) => unit.runs.flatMap(({ row }) => row.parentRunId ?? []));
-  await engine.transact([...runIds, ...parents], (unit, outcomes) => {
-    for (const id of runIds) {
-      const run = unit.find(id)?.row;
-      if (run && isTerminalRun(run.state)) answerParent(unit, outcomes, run);
-    }
+  await withRuns(engine, runIds, (runs) => {
+    const parents = runs.flatMap(({ row }) => row.parentRunId ?? []);
+    return engine.transact([...runIds, ...parents], (unit, outcomes) => {
+      for (const id of runIds) {
+        const run = unit.find(id)?.row;
+        if (run && isTerminalRun(run.state)) answerParent(unit, outcomes, run);
+      }
+    });
   });
 }
 

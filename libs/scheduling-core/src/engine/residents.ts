@@ -3,6 +3,7 @@
  * others are put out, least recently used first, when there are too many rows. Texts of outputs and items are bounded by
  * bytes of their own and put out first: they are the large part, and few decisions read them.
  */
+import { CogmeshError } from '@cogmesh/errors';
 import type { EngineStore } from './ports.js';
 import type { LoadedRun } from './new-run.js';
 import { ResidentRun } from './resident-run.js';
@@ -55,15 +56,21 @@ export class Residents {
     this.#rows = 0;
   }
 
-  /** Loads what is missing; runs that are gone are left out of the answer. Nothing of it is put out until `release`. */
+  /**
+   * Loads what is missing; runs that are gone are left out of the answer. Nothing of it is put out until `release`. Rejects
+   * with `unavailable` when the store does not answer or `clear` comes between.
+   */
   async pin(runIds: Iterable<string>): Promise<ResidentRun[]> {
     const pinned = new Map<string, ResidentRun>();
+    const memory = this.#runs;
     let wanted = [...new Set(runIds)];
     try {
       while (wanted.length > 0) {
         const missing = wanted.filter((id) => !this.#pinned(id, pinned));
         if (missing.length === 0) break;
         const exists = await Promise.all(this.#load(missing));
+        // Whoever cleared it says when the store may be read again.
+        if (this.#runs !== memory) throw new CogmeshError('unavailable', 'memory was cleared meanwhile; try again');
         // One that was loaded may be put out again before this goes on; it is loaded once more then.
         wanted = missing.filter((_, index) => exists[index]);
       }
@@ -117,21 +124,31 @@ export class Residents {
     this.#dropPayloads();
   }
 
-  /** Reads the texts of these rows that only the store holds. */
-  async withPayloads(refs: readonly TaskRef[]): Promise<void> {
+  /**
+   * Reads the texts of these rows that only the store holds. They are in the rows afterwards unless they are too many to
+   * keep; the answer has all that were read, by key.
+   */
+  async withPayloads(refs: readonly TaskRef[]): Promise<ReadonlyMap<string, Pick<TaskRow, 'item' | 'output'>>> {
     const missing = refs.flatMap((ref) => {
-      const task = this.#runs.get(ref.runId)?.task(ref.taskId, ref.itemIndex);
+      const task = this.#find(ref);
       return task && (task.output === undefined || task.item === undefined) ? [task] : [];
     });
-    if (missing.length === 0) return;
+    if (missing.length === 0) return new Map();
     const read = new Map((await this.#options.store.payloads(missing)).map((row) => [taskKey(row), row]));
     for (const task of missing) {
+      // Its run may have been put out meanwhile.
+      if (this.#find(task) !== task) continue;
       const row = read.get(taskKey(task));
       // Decided meanwhile: what memory has is newer than what was read.
       if (task.output === undefined) task.output = row?.output ?? null;
       if (task.item === undefined) task.item = row?.item ?? null;
       this.keepPayload(task);
     }
+    return read;
+  }
+
+  #find({ runId, taskId, itemIndex }: TaskRef): TaskRow | undefined {
+    return this.#runs.get(runId)?.task(taskId, itemIndex);
   }
 
   /** One answer for each id: whether there is such a run. */
@@ -141,7 +158,7 @@ export class Residents {
     if (fresh.length > 0) {
       const reading = this.#options.store.load(fresh).then((loaded) => {
         // Read for a memory that has been cleared since.
-        if (this.#loading !== loading) return new Set(fresh);
+        if (this.#loading !== loading) return new Set<string>();
         for (const run of loaded) this.adopt(run);
         return new Set(loaded.map(({ run }) => run.id));
       });
