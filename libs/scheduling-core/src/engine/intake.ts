@@ -92,12 +92,20 @@ export class Intake {
   /** Resolves when it is stored; rejects when nothing of it is. */
   async results<Source>(reports: readonly ResultReport<Source>[]): Promise<AcceptedResults<Source>> {
     const known = await this.#known(reports);
-    if (known.length === 0) return { accepted: 0, ignored: reports.length, told: [], released: new Map() };
-    const { told, released } = await this.#options.engine.transact(runIdsOf(known), (unit, outcomes) => {
+    const { told, released } = await this.#decide(known);
+    // One that is not held may be a second copy of one whose effect is not stored yet.
+    if (known.length < reports.length) await this.#options.engine.stored();
+    return { accepted: told.length, ignored: reports.length - told.length, told, released };
+  }
+
+  async #decide<Source>(
+    known: readonly ResultReport<Source>[],
+  ): Promise<Pick<AcceptedResults<Source>, 'told' | 'released'>> {
+    if (known.length === 0) return { told: [], released: new Map() };
+    return this.#options.engine.transact(runIdsOf(known), (unit, outcomes) => {
       const accepted = known.flatMap((report) => this.#accept({ unit, outcomes }, report) ?? []);
       return { told: accepted, released: outcomes.released };
     });
-    return { accepted: told.length, ignored: reports.length - told.length, told, released };
   }
 
   /** Those of attempts that are held; while the engine reads its state anew nobody knows, so it is waited for. */

@@ -27,7 +27,8 @@ interface Loaded {
   readonly error?: CogmeshError;
 }
 
-type Texts = Awaited<ReturnType<Residents['withPayloads']>>;
+/** As they were when a batch began: memory may put texts out while others are read. */
+type Texts = ReadonlyMap<TaskRow, Pick<TaskRow, 'item' | 'output'>>;
 
 const absent: Loaded = { output: null, state: 'BLOCKED' };
 
@@ -55,8 +56,7 @@ export class Scopes {
   /** One scope per request, by its key; a request whose run is gone has none. */
   async build(requests: readonly ScopeRequest[]): Promise<Map<string, BuiltScope>> {
     const batch = new Batch(this.#payloads);
-    const missing = requests.flatMap((request) => this.#missing(request));
-    const texts = missing.length === 0 ? new Map() : await this.#residents.withPayloads(missing);
+    const texts = await this.#texts(requests);
     const built = new Map<string, BuiltScope>();
     for (const request of requests) {
       const run = this.#residents.get(request.runId);
@@ -73,12 +73,24 @@ export class Scopes {
     return id === undefined ? output : this.#payloads.load(id, organisation);
   }
 
-  #missing({ runId, taskId, itemIndex, references }: ScopeRequest): TaskRow[] {
-    const run = this.#residents.get(runId);
-    if (!run) return [];
-    const own = itemIndex < 0 ? undefined : run.task(taskId, itemIndex);
-    const parents = references.flatMap(({ task }) => run.task(task) ?? []);
-    return [...parents.filter(({ output }) => output === undefined), ...(own && own.item === undefined ? [own] : [])];
+  async #texts(requests: readonly ScopeRequest[]): Promise<Texts> {
+    const texts = new Map<TaskRow, Pick<TaskRow, 'item' | 'output'>>();
+    const missing: TaskRow[] = [];
+    for (const { runId, taskId, itemIndex, references } of requests) {
+      const run = this.#residents.get(runId);
+      const own = itemIndex < 0 ? undefined : run?.task(taskId, itemIndex);
+      const parents = references.flatMap(({ task }) => run?.task(task) ?? []);
+      for (const row of own ? [...parents, own] : parents) texts.set(row, { item: row.item, output: row.output });
+      missing.push(...parents.filter(({ output }) => output === undefined));
+      if (own && own.item === undefined) missing.push(own);
+    }
+    if (missing.length === 0) return texts;
+    const read = await this.#residents.withPayloads(missing);
+    for (const row of missing) {
+      const { item = row.item, output = row.output } = read.get(taskKey(row)) ?? {};
+      texts.set(row, { item, output });
+    }
+    return texts;
   }
 }
 
@@ -140,13 +152,13 @@ class Batch {
 }
 
 function parsed(row: TaskRow, texts: Texts): Loaded {
-  const text = row.output === undefined ? texts.get(taskKey(row))?.output : row.output;
+  const text = texts.get(row)?.output;
   return { output: JSON.parse(text ?? 'null') as Json, state: row.state };
 }
 
 function itemOf(task: TaskRow | undefined, texts: Texts): Pick<Scope, 'item' | 'index'> {
   if (!task || task.itemIndex < 0) return {};
-  const text = task.item === undefined ? texts.get(taskKey(task))?.item : task.item;
+  const text = texts.get(task)?.item;
   return { item: JSON.parse(text ?? 'null') as Json, index: task.itemIndex };
 }
 

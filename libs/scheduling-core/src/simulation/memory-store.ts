@@ -16,6 +16,8 @@ export interface StoreManners {
   readonly wait?: (operation: keyof EngineStore | 'submit') => Promise<void>;
   /** Asked once for each operation; reads only fail. */
   readonly fault?: (operation: keyof EngineStore | 'submit') => StoreFault | undefined;
+  /** How an answer gets to who asked; at once without it. */
+  readonly hear?: <T>(answer: Promise<T>) => Promise<T>;
   /** Sees every flush before it is stored, as it is stored. */
   readonly onFlush?: (flush: Flush, state: StoredState) => void;
   readonly onStored?: (flush: Flush, state: StoredState) => void;
@@ -62,23 +64,33 @@ export class MemoryStore implements EngineStore {
 
   async flush(flush: Flush): Promise<Flushed> {
     const copy = copyOf(flush);
-    await this.#write('flush', () => {
-      this.#manners.onFlush?.(copy, this.state);
-      this.state.apply(copy);
-      this.#manners.onStored?.(copy, this.state);
-    });
+    await this.#hear(
+      this.#write('flush', () => {
+        this.#manners.onFlush?.(copy, this.state);
+        this.state.apply(copy);
+        this.#manners.onStored?.(copy, this.state);
+      }),
+    );
     return { deliveries: 0 };
   }
 
   /** A run from a caller. Answers it as `load` would, payloads included. */
   async submit(born: NewRun): Promise<LoadedRun> {
-    await this.#write('submit', () => this.state.submit(born));
+    await this.#hear(this.#write('submit', () => this.state.submit(born)));
     const stored = this.state.runs.get(born.run.id);
     if (!stored) throw new CogmeshError('internal', `run ${born.run.id} was not stored`);
     return { run: { ...stored.row }, tasks: [...stored.tasks.values()].map((task) => ({ ...task })) };
   }
 
-  async #read<T>(operation: keyof EngineStore, read: () => T): Promise<T> {
+  #hear<T>(answer: Promise<T>): Promise<T> {
+    return this.#manners.hear?.(answer) ?? answer;
+  }
+
+  #read<T>(operation: keyof EngineStore, read: () => T): Promise<T> {
+    return this.#hear(this.#reading(operation, read));
+  }
+
+  async #reading<T>(operation: keyof EngineStore, read: () => T): Promise<T> {
     const fault = this.#manners.fault?.(operation);
     await this.#manners.wait?.(operation);
     if (fault !== undefined) throw down(operation);
@@ -89,15 +101,20 @@ export class MemoryStore implements EngineStore {
     const { fault, wait } = this.#manners;
     const failing = fault?.(operation);
     await wait?.(operation);
-    if (failing === 'late') void wait?.(operation).then(write).catch(ignore);
+    if (failing === 'late') void this.#writeLate(operation, write);
     if (failing !== 'before' && failing !== 'late') write();
     if (failing !== undefined) throw down(operation);
   }
-}
 
-/** A late write that is fenced writes nothing, and nobody waits for it. */
-function ignore(error: unknown): void {
-  if (!(error instanceof CogmeshError && error.details['fenced'] === true)) throw error;
+  /** Nobody waits for it any more; fenced, it writes nothing. */
+  async #writeLate(operation: 'flush' | 'submit', write: () => void): Promise<void> {
+    await this.#manners.wait?.(operation);
+    try {
+      write();
+    } catch (error) {
+      if (!(error instanceof CogmeshError && error.details['fenced'] === true)) throw error;
+    }
+  }
 }
 
 const down = (operation: string): CogmeshError =>

@@ -35,9 +35,8 @@ export class SeededRandom {
 
   /** One of a list that is not empty. */
   pick<T>(list: readonly T[]): T {
-    const picked = list[this.below(list.length)];
-    if (picked === undefined) throw new RangeError('nothing to pick from');
-    return picked;
+    if (list.length === 0) throw new RangeError('nothing to pick from');
+    return list[this.below(list.length)] as T;
   }
 
   /** Another source, of its own from here on. */

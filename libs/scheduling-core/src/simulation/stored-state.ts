@@ -54,8 +54,9 @@ export class StoredState {
     this.moves.push(...moves);
   }
 
-  /** A run from a caller, with what it takes over from another one. */
+  /** A run from a caller, with what it takes over from another one. Nothing happens when it is there already. */
   submit({ submission, run, tasks }: NewRun): void {
+    if (this.runs.has(run.id)) return;
     const stored: StoredRun = { row: { ...run }, tasks: new Map(), history: [] };
     this.runs.set(run.id, stored);
     stored.history.push({ sequence: 1, time: run.createdAt, type: 'run.state', runState: 'PENDING' });
@@ -125,11 +126,12 @@ export class StoredState {
   }
 
   due(shards: readonly number[], until: number, limit: number): string[] {
-    const soonest = [...this.runs.values()].filter(({ row }) => shards.includes(row.shard)).flatMap((run) => {
-      const at = Math.min(run.row.dueAt ?? Infinity, ...[...run.tasks.values()].map(({ dueAt }) => dueAt ?? Infinity));
-      return at <= until ? [{ id: run.row.id, at }] : [];
-    }); // prettier-ignore
-    return soonest.sort((a, b) => a.at - b.at).slice(0, limit).map(({ id }) => id); // prettier-ignore
+    const timed = [...this.runs.values()].filter(({ row }) => shards.includes(row.shard));
+    const soonest = timed.map((run) => ({ id: run.row.id, at: dueAtOf(run) })).filter(({ at }) => at <= until);
+    return soonest
+      .sort((a, b) => a.at - b.at)
+      .slice(0, limit)
+      .map(({ id }) => id);
   }
 
   nestedIn(runId: string): string[] {
@@ -170,6 +172,13 @@ export class StoredState {
     const task = this.task({ runId: parentRunId, taskId: parentTaskId, itemIndex: parentItemIndex ?? -1 });
     return !task || !waitsForRun(task) || task.attemptId !== id;
   }
+}
+
+/** Timers of attempts are their owner's, who renews leases in memory. */
+function dueAtOf({ row, tasks }: StoredRun): number {
+  let at = row.dueAt ?? Infinity;
+  for (const { dueAt, state } of tasks.values()) if (dueAt !== null && dueAt < at && !isHeld(state)) at = dueAt;
+  return at;
 }
 
 const refOf = ({ runId, taskId, itemIndex }: TaskRef): TaskRef => ({ runId, taskId, itemIndex });

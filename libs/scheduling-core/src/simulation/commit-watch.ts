@@ -1,0 +1,202 @@
+/**
+ * Looks at everything that is stored, as it is stored: whether what was there may become what is there now, and whether each
+ * task of a run that was touched has exactly one reason to be where it is. It knows states by name and rows by sight, and
+ * nothing of how the engine comes to its decisions.
+ */
+import type { Flush } from '../engine/ports.js';
+import type { RunRow, TaskRow } from '../engine/rows.js';
+import type { StoredRun, StoredState } from './stored-state.js';
+import { isOver } from './naive-model.js';
+import type { Violations } from './violations.js';
+
+export interface WatchOptions {
+  readonly violations: Violations;
+  /** Most attempts at once in each scope a task is in, by a name of the scope. */
+  readonly limitsOf: (task: TaskRow) => readonly { readonly scope: string; readonly most: number }[];
+  /** A run was touched by a flush of the newest owner of its shard. */
+  readonly isOwner: (shard: number) => boolean;
+}
+
+const heldStates = ['CLAIMED', 'PUBLISHED', 'RUNNING'];
+const isHeldNow = ({ state, attemptId }: TaskRow): boolean => heldStates.includes(state) && attemptId !== null;
+
+export class CommitWatch {
+  readonly #options: WatchOptions;
+  readonly #inFlight: Map<string, number>;
+  readonly #accepted: Map<string, string>;
+  #before = new Map<TaskRow, TaskRow | undefined>();
+  #runsBefore = new Map<string, RunRow | undefined>();
+
+  /** Watches that share their memory see what several processes store. */
+  constructor(options: WatchOptions, memory: WatchMemory) {
+    this.#options = options;
+    this.#inFlight = memory.inFlight;
+    this.#accepted = memory.accepted;
+  }
+
+  before(flush: Flush, state: StoredState): void {
+    this.#before = new Map([...flush.newTasks, ...flush.tasks].map((task) => [task, state.task(task)]));
+    this.#runsBefore = new Map(flush.runs.map((run) => [run.id, state.runs.get(run.id)?.row]));
+  }
+
+  after(flush: Flush, state: StoredState): void {
+    const touched = new Set([...flush.newTasks, ...flush.tasks].map(({ runId }) => runId));
+    for (const run of flush.runs) touched.add(run.id);
+    for (const id of touched) {
+      const run = state.runs.get(id);
+      if (run) this.#owner(run.row);
+    }
+    for (const [task, known] of this.#before) this.#moved(task, known);
+    for (const [task] of this.#before) this.#limits(task);
+    for (const run of flush.runs) this.#runMoved(run, this.#runsBefore.get(run.id));
+    for (const id of touched) {
+      const run = state.runs.get(id);
+      if (run) this.#whole(run, state);
+    }
+  }
+
+  #owner({ id, shard }: RunRow): void {
+    this.#require(this.#options.isOwner(shard), 'fencing', () => `${id} was written by somebody who lost its shard`);
+  }
+
+  #moved(task: TaskRow, known: TaskRow | undefined): void {
+    this.#count(task, known);
+    if (!known) return;
+    const name = nameOf(task);
+    const isAbsorbed = !isOver(known.state) || known.state === task.state;
+    this.#require(isAbsorbed, 'terminal', () => `${name} was ${known.state} and is ${task.state}`);
+    this.#require(
+      task.state !== 'BLOCKED' || known.state === 'BLOCKED',
+      'never stuck',
+      () => `${name} is BLOCKED again`,
+    );
+    this.#require(task.attempt >= known.attempt, 'meaning', () => `${name} forgot attempts`);
+    if (task.state === 'SUCCEEDED' && known.state !== 'SUCCEEDED' && task.attemptId !== null) this.#accept(task);
+  }
+
+  #accept(task: TaskRow): void {
+    const key = nameOf(task);
+    const earlier = this.#accepted.get(key);
+    this.#require(earlier === undefined, 'one result', () => `${key} has results of ${earlier} and ${task.attemptId}`);
+    this.#accepted.set(key, task.attemptId ?? '');
+  }
+
+  #count(task: TaskRow, known: TaskRow | undefined): void {
+    if (known && isHeldNow(known)) for (const { scope } of this.#options.limitsOf(known)) this.#add(scope, -1);
+    if (isHeldNow(task)) for (const { scope } of this.#options.limitsOf(task)) this.#add(scope, 1);
+  }
+
+  #add(scope: string, by: number): void {
+    this.#inFlight.set(scope, (this.#inFlight.get(scope) ?? 0) + by);
+  }
+
+  /** Only what begins is held to a limit: one that was lowered may be exceeded for a while. */
+  #limits(task: TaskRow): void {
+    if (task.state !== 'CLAIMED' || this.#before.get(task)?.attemptId === task.attemptId) return;
+    for (const { scope, most } of this.#options.limitsOf(task)) {
+      const inFlight = this.#inFlight.get(scope) ?? 0;
+      this.#require(inFlight <= most, 'limits', () => `${scope} has ${inFlight} of at most ${most} in flight`);
+    }
+  }
+
+  #runMoved(run: RunRow, known: RunRow | undefined): void {
+    if (!known) return;
+    const isAbsorbed = !isOver(known.state) || known.state === run.state;
+    this.#require(isAbsorbed, 'terminal', () => `${run.id} was ${known.state} and is ${run.state}`);
+  }
+
+  #whole(run: StoredRun, state: StoredState): void {
+    const { row, history } = run;
+    const isNumbered = history.every(({ sequence }, index) => sequence === index + 1);
+    const last = history.at(-1)?.sequence ?? 0;
+    this.#require(isNumbered && last === row.sequence, 'history', () => {
+      return `history of ${row.id} is ${history.map(({ sequence }) => sequence).join()}, its run says ${row.sequence}`;
+    });
+    const open = [...run.tasks.values()].filter((task) => !isOver(task.state));
+    this.#require(open.length === row.openTasks, 'meaning', () => {
+      return `${row.id} counts ${row.openTasks} open tasks, there are ${open.length}`;
+    });
+    if (isOver(row.state)) {
+      this.#require(open.length === 0, 'terminal', () => `${row.id} is ${row.state}, ${open[0]?.taskId} is not`);
+      return;
+    }
+    for (const task of open) {
+      const reasons = reasonsOf(task, run, state);
+      this.#require(reasons.length === 1, 'never stuck', () => {
+        return `${nameOf(task)}, ${task.state}, has ${reasons.length} reasons to wait: ${reasons.join(', ')}`;
+      });
+    }
+  }
+
+  #require(holds: boolean, invariant: Parameters<Violations['add']>[0], message: () => string): void {
+    this.#options.violations.require(holds, invariant, message);
+  }
+}
+
+/** What watches of several processes know together. */
+export class WatchMemory {
+  readonly inFlight = new Map<string, number>();
+  /** Attempt whose result was accepted, by task. */
+  readonly accepted = new Map<string, string>();
+}
+
+const nameOf = ({ runId, taskId, itemIndex }: TaskRow): string =>
+  `${runId}/${taskId}${itemIndex < 0 ? '' : `[${itemIndex}]`}`;
+
+/** Why it is where it is, as far as what is stored can say. */
+function reasonsOf(task: TaskRow, run: StoredRun, state: StoredState): string[] {
+  const isPaused = run.row.state === 'PAUSED';
+  const isTimed = task.dueAt !== null || (isPaused && task.heldMs !== null);
+  switch (task.state) {
+    case 'BLOCKED':
+      return blockedBy(task, run);
+    case 'READY':
+      return [isPaused ? 'pause' : 'place in the order'];
+    case 'CLAIMED':
+      return task.attemptId !== null && task.dueAt !== null ? ['unconfirmed claim'] : [];
+    case 'PUBLISHED':
+      return task.attemptId !== null && task.dueAt !== null ? ['published message'] : [];
+    case 'RUNNING':
+      return runningFor(task, run);
+    case 'RETRY_WAIT':
+      return isTimed ? ['timer'] : [];
+    case 'WAITING':
+      return waitingFor(task, { isTimed, state });
+    default:
+      return [];
+  }
+}
+
+function blockedBy(task: TaskRow, { tasks }: StoredRun): string[] {
+  const parent = tasks.get(`${task.taskId} -1`);
+  if (task.itemIndex >= 0) {
+    const isBehind = parent?.state === 'RUNNING' && task.itemIndex >= parent.itemsReleased;
+    return isBehind ? ['place within maxParallel'] : [];
+  }
+  const { depends } = JSON.parse(task.plan ?? '{"depends":[]}') as { readonly depends: readonly string[] };
+  const unmet = depends.filter((id) => !isDone(tasks.get(`${id} -1`)));
+  return unmet.length > 0 && unmet.length === task.pending ? [`unmet dependency ${unmet.join()}`] : [];
+}
+
+function isDone(task: TaskRow | undefined): boolean {
+  if (!task) return false;
+  if (task.state === 'SKIPPED') return task.error === null;
+  return task.state === 'SUCCEEDED' || (task.state === 'FAILED' && task.output === 'null');
+}
+
+function runningFor(task: TaskRow, { tasks }: StoredRun): string[] {
+  if (task.attemptId !== null) return task.dueAt !== null ? ['lease'] : [];
+  const items = [...tasks.values()].filter(({ taskId, itemIndex }) => taskId === task.taskId && itemIndex >= 0);
+  const isJoining = task.itemsSucceeded + task.itemsFailed === task.itemsTotal;
+  const isOpen = items.some(({ state }) => !isOver(state));
+  return isOpen !== isJoining ? [isOpen ? 'items' : 'join'] : [];
+}
+
+function waitingFor(
+  task: TaskRow,
+  { isTimed, state }: { readonly isTimed: boolean; readonly state: StoredState },
+): string[] {
+  if (task.uses === 'run') return state.runs.has(task.attemptId ?? '') ? ['nested run'] : [];
+  if (!isTimed) return [];
+  return [task.uses === 'sleep' ? 'timer' : 'awaited signal'];
+}

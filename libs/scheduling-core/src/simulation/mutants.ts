@@ -1,0 +1,3 @@
+export interface Mutant {
+  readonly name: string;
+}

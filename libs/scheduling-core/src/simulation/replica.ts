@@ -1,0 +1,237 @@
+/**
+ * One scheduler: a process with an engine and all its parts over the common store. It asks for shards, owns what it is
+ * given, reads its state anew after any doubt, listens to the reports of its shards and publishes its work.
+ */
+import { CogmeshError } from '@cogmesh/errors';
+import { cancelRun } from '../engine/cancel-run.js';
+import { answerApproval } from '../engine/approvals.js';
+import type { Slices } from '../engine/dispatch-ports.js';
+import type { LoadedRun, NewRun } from '../engine/new-run.js';
+import { pauseRun, resumeRun, setPriority } from '../engine/steer-run.js';
+import type { Ownership } from '../engine/ports.js';
+import { renewLeases } from '../engine/leases.js';
+import type { Asked } from './observations.js';
+import type { SimulatedProcess } from './process.js';
+import { buildParts, type Parts, type PartsOptions } from './replica-parts.js';
+import { resultsQueueOf, startedQueueOf, type SimulatedMessage } from './messages.js';
+import type { ShardTable } from './shard-table.js';
+
+export interface ReplicaOptions extends Omit<PartsOptions, 'owned' | 'slices'> {
+  readonly table: ShardTable;
+  /** Answers when the store has done what is asked of the shard table; rejects when it is down. */
+  readonly reach: <T>(ask: () => T) => Promise<T>;
+  readonly submitTo: (born: NewRun) => Promise<LoadedRun>;
+  readonly note: (line: string) => void;
+}
+
+/** Between two renewals of its shards, milliseconds. */
+const renewMs = 1_000;
+
+export class Replica {
+  readonly #options: ReplicaOptions;
+  readonly #parts: Parts;
+  readonly #leaves = new Map<number, () => void>();
+  /** What it read last is not what it owns, or may not be what is stored. */
+  #isInDoubt = true;
+  #isStopping = false;
+
+  constructor(options: ReplicaOptions) {
+    this.#options = options;
+    const shardSlices = new ShardSlices(options.table.shards.length, () => this.#parts.engine.owned.keys());
+    this.#parts = buildParts({ ...options, slices: shardSlices, owned: () => this.#owned() });
+    this.#parts.engine.listen({ doubted: () => (this.#isInDoubt = true), restored: () => this.#restored() });
+    this.#renew();
+  }
+
+  get name(): string {
+    return this.#options.process.name;
+  }
+
+  get process(): SimulatedProcess {
+    return this.#options.process;
+  }
+
+  get parts(): Parts {
+    return this.#parts;
+  }
+
+  /** It can be asked. */
+  get isServing(): boolean {
+    return this.process.isRunning && !this.#isStopping;
+  }
+
+  owns(shard: number): boolean {
+    return this.#parts.engine.owns(shard);
+  }
+
+  /** Answers which of the attempts nobody wants any more. */
+  renew(attemptIds: readonly string[]): readonly string[] {
+    return renewLeases(this.#parts.engine, attemptIds, this.#options.settings.leaseMs);
+  }
+
+  async submit(born: NewRun): Promise<void> {
+    const { engine, queued } = this.#parts;
+    const { organisation, shard } = born.run;
+    this.#requireShard(shard);
+    const store = async (): Promise<{ readonly open: number }> => {
+      try {
+        const loaded = await this.#options.submitTo(born);
+        engine.adopt(loaded);
+        return { open: loaded.run.openTasks };
+      } catch (error) {
+        // It may be stored, and memory would not know of it.
+        engine.doubt(error);
+        throw error;
+      }
+    };
+    const earlier = (): Promise<undefined> => Promise.resolve(undefined);
+    await queued.admit({ organisation, tasks: born.tasks.length, maxQueued: 0, earlier, store });
+    this.#requireShard(shard);
+  }
+
+  /** Somebody else decides for the shard now: the caller asks there. */
+  #requireShard(shard: number): void {
+    if (!this.owns(shard)) throw new CogmeshError('unavailable', `shard ${shard} has moved`);
+  }
+
+  async steer(shard: number, { runId, what, priority }: Steering): Promise<void> {
+    this.#requireShard(shard);
+    await this.#steer({ runId, what, priority });
+    this.#requireShard(shard);
+  }
+
+  async #steer({ runId, what, priority }: Steering): Promise<void> {
+    const { engine } = this.#parts;
+    if (what === 'pause') return pauseRun(engine, runId, { by: 'somebody', reason: '' });
+    if (what === 'resume') return resumeRun(engine, runId, { by: 'somebody' });
+    if (what === 'priority') return setPriority(engine, runId, { taskId: undefined, priority, by: 'somebody' });
+    await engine.transact([runId], (unit) => {
+      const run = unit.find(runId);
+      if (run) cancelRun(unit, run, '');
+    });
+  }
+
+  async answer(shard: number, { runId, taskId, by, approved }: ApprovalAnswer): Promise<void> {
+    this.#requireShard(shard);
+    const answer = { approved, by, issuer: 'here', roles: [], comment: '', data: null };
+    await this.#parts.engine.transact([runId], (unit, outcomes) => {
+      const task = unit.task({ runId, taskId, itemIndex: -1 });
+      if (task) answerApproval(unit, outcomes, { task, answer });
+    });
+    this.#requireShard(shard);
+  }
+
+  /** Hands everything over: nobody has to wait for a lease. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    this.#listenTo(new Map());
+    await this.#parts.stop();
+    const { table, reach } = this.#options;
+    await reach(() => table.release(this.name)).catch(() => undefined);
+    this.process.kill();
+  }
+
+  /** Everything it knows is gone, whatever it was doing. */
+  kill(): void {
+    this.process.kill();
+    for (const leave of this.#leaves.values()) leave();
+    this.#leaves.clear();
+  }
+
+  #renew(): void {
+    if (this.#isStopping) return;
+    this.process.clock.after(renewMs, () => this.#renew());
+    void this.#look();
+  }
+
+  /** Reads memory when it owns other shards than before. */
+  async #look(): Promise<void> {
+    const { engine, keeper } = this.#parts;
+    if (this.#isInDoubt && engine.generation > 0) return;
+    const owned = await this.#hold(false).catch(() => undefined);
+    if (owned === undefined || this.#isStopping || isSameOwnership(owned, engine.owned)) return;
+    await keeper.read();
+  }
+
+  #hold(anew: boolean): Promise<Ownership> {
+    const { table, reach, process } = this.#options;
+    return reach(() => table.hold(this.name, process.clock.now(), anew));
+  }
+
+  /** After a doubt under new epochs, so that nothing which was sent before arrives later. */
+  async #owned(): Promise<Ownership> {
+    const owned = await this.#hold(this.#isInDoubt);
+    this.#listenTo(owned);
+    return owned;
+  }
+
+  #restored(): void {
+    this.#isInDoubt = false;
+    this.#options.note(`${this.name} owns ${[...this.#parts.engine.owned.keys()].join()}`);
+  }
+
+  #listenTo(owned: Ownership): void {
+    for (const [shard, leave] of this.#leaves) {
+      if (owned.has(shard)) continue;
+      leave();
+      this.#leaves.delete(shard);
+    }
+    for (const shard of owned.keys()) if (!this.#leaves.has(shard)) this.#leaves.set(shard, this.#listen(shard));
+  }
+
+  #listen(shard: number): () => void {
+    const { bus, process } = this.#options;
+    const handler = (message: SimulatedMessage): Promise<void> => this.#parts.hear(message);
+    const leaves = [startedQueueOf(shard), resultsQueueOf(shard)].map((name) =>
+      bus.consume(process, name, { handler }),
+    );
+    return () => leaves.forEach((leave) => leave());
+  }
+}
+
+export interface Steering {
+  readonly runId: string;
+  readonly what: Asked['what'];
+  readonly priority: number;
+}
+
+export interface ApprovalAnswer {
+  readonly runId: string;
+  readonly taskId: string;
+  readonly by: string;
+  readonly approved: boolean;
+}
+
+/** Each shard's part of what is global, for the shards that are owned: together never more than the whole. */
+class ShardSlices implements Slices {
+  readonly #shards: number;
+  readonly #owned: () => Iterable<number>;
+
+  constructor(shards: number, owned: () => Iterable<number>) {
+    this.#shards = shards;
+    this.#owned = owned;
+  }
+
+  inFlight(scope: string, whole: number): number {
+    return scope.startsWith('capability') ? this.#part(whole) : whole;
+  }
+
+  rate(_scope: string, whole: number): number {
+    return whole;
+  }
+
+  credits(_agentId: string, _capability: string, whole: number): number {
+    return this.#part(whole);
+  }
+
+  #part(whole: number): number {
+    let part = 0;
+    for (const shard of this.#owned())
+      part += Math.floor(whole / this.#shards) + (shard < whole % this.#shards ? 1 : 0);
+    return part;
+  }
+}
+
+function isSameOwnership(a: Ownership, b: Ownership): boolean {
+  return a.size === b.size && [...a].every(([shard, epoch]) => b.get(shard) === epoch);
+}

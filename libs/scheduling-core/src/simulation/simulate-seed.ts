@@ -1,0 +1,183 @@
+/** One seed from its first event to its verdict. */
+import type { StoredScope } from '../engine/dispatch-ports.js';
+import type { Order } from './clients.js';
+import { calmAtMs, planFaults, type Fault, type FaultKind } from './fault-plan.js';
+import type { Mutant } from './mutants.js';
+import { isOver, type Meant } from './naive-model.js';
+import { makeRun, type RunSpec } from './scenario.js';
+import { SeededRandom } from './seeded-random.js';
+import { judge, type Tally } from './verdict.js';
+import type { Violation } from './violations.js';
+import { startMs, World } from './world.js';
+
+export interface SeedReport {
+  readonly seed: number;
+  readonly organisations: number;
+  readonly runs: number;
+  /** Tasks and items that were stored. */
+  readonly tasks: number;
+  readonly faults: ReadonlyMap<FaultKind, number>;
+  /** Results of agents that counted. */
+  readonly accepted: number;
+  readonly violations: readonly Violation[];
+  /** Of everything that happened: the same for the same seed. */
+  readonly traceHash: string;
+  readonly events: number;
+  readonly virtualMs: number;
+  /** The newest events, oldest first. */
+  readonly lastEvents: readonly string[];
+}
+
+const fewestTasks = 205;
+/** A world that is not done by then is stuck, virtual milliseconds. */
+const deadlineMs = 400_000;
+/** What comes late must not change anything any more, virtual milliseconds. */
+const afterglowMs = 4_000;
+const organisations = ['acme', 'globex', 'initech'];
+
+export async function simulateSeed(seed: number, mutant?: Mutant): Promise<SeedReport> {
+  const random = new SeededRandom(seed);
+  const names = organisations.slice(0, random.between(2, 3));
+  const shards = random.between(1, 3);
+  const orders = planOrders(random, names, shards);
+  const world = new World({
+    seed: random.below(0x1_0000_0000), shards, orders, mutant,
+    scopes: planScopes(random, names, shards),
+    shared: random.chance(0.25) ? ['script'] : [],
+    headSize: random.pick([1, 3, 10, 100]),
+  }); // prettier-ignore
+  for (const fault of planFaults(random)) schedule(world, fault);
+  world.clock.after(calmAtMs, () => world.clients.calmDown());
+  await live(world);
+  if (world.violations.isNone) conclude(world, orders);
+  return reportOf(world, seed, names.length);
+}
+
+function planOrders(random: SeededRandom, names: readonly string[], shards: number): Order[] {
+  const orders: Order[] = [];
+  const trouble = random.pick([0, 0.05, 0.15]);
+  for (let tasks = 0; tasks < fewestTasks;) {
+    const at = orders.length;
+    // The second run is the second organisation's, so that there are two.
+    const which = at < 2 ? at : random.below(names.length);
+    const size = random.pick([1, 4, 12, 30, 60]);
+    const spec = makeRun({ random, name: `r${at}`, size, depth: 2, trouble });
+    const organisation = names[which] ?? '';
+    orders.push({
+      runId: `r${at}`,
+      organisation,
+      shard: which % shards,
+      spec,
+      atMs: random.below(random.pick([200, 12_000])),
+    });
+    tasks += spec.tasks.size;
+  }
+  return orders;
+}
+
+function planScopes(random: SeededRandom, names: readonly string[], shards: number): StoredScope[] {
+  const scope = (kind: StoredScope['kind'], organisation: string, name: string): StoredScope[] => {
+    if (!random.chance(0.4)) return [];
+    const maxInFlight = random.between(shards, 6);
+    const limits = {
+      maxInFlight,
+      ratePerSecond: 0,
+      burst: 0,
+      maxQueued: 0,
+      weight: random.between(1, 3),
+      serviceClass: 0,
+    };
+    return [{ kind, organisation, name, limits, paused: false }];
+  };
+  return [
+    ...names.flatMap((name) => [
+      ...scope('organisation', name, name),
+      ...scope('group', name, 'disk'),
+      ...scope('group', name, 'mail'),
+    ]),
+    ...['tool:acme/count', 'script', 'tool:globex/weigh'].flatMap((name) => scope('capability', '', name)),
+  ];
+}
+
+function schedule(world: World, { kind, atMs, lastsMs }: Fault): void {
+  const { clock, faults, crew, note } = world;
+  clock.after(atMs, () => {
+    note(`fault: ${kind} for ${lastsMs} ms`);
+    faults.begin(kind);
+    const mend = crew.begin(kind);
+    clock.after(lastsMs, () => {
+      faults.end(kind);
+      mend?.();
+    });
+  });
+}
+
+const runsOver = ({ state }: World): boolean => [...state.runs.values()].every(({ row }) => isOver(row.state));
+
+async function live(world: World): Promise<void> {
+  const { clock, clients, violations } = world;
+  const isCalm = (): boolean => clock.now() - startMs >= calmAtMs;
+  const isDone = (): boolean => !violations.isNone || (isCalm() && clients.unconfirmed === 0 && runsOver(world));
+  const isInTime = await clock.run({ deadline: startMs + deadlineMs, isDone });
+  if (!isInTime) for (const line of unfinished(world)) violations.add('ends', line);
+  else if (violations.isNone) await clock.advance(afterglowMs);
+}
+
+function unfinished({ state, clients }: World): string[] {
+  const lines = [...state.runs.values()].flatMap(({ row, tasks }) => {
+    if (isOver(row.state)) return [];
+    const open = [...tasks.values()].filter((task) => !isOver(task.state));
+    const names = open
+      .slice(0, 6)
+      .map(
+        ({ taskId, itemIndex, state: is, uses }) => `${taskId}${itemIndex < 0 ? '' : `[${itemIndex}]`} (${uses}) ${is}`,
+      );
+    return [`${row.id} is still ${row.state}: ${names.join(', ') || 'no open task'}`];
+  });
+  return lines.length > 0 ? lines : [`${clients.unconfirmed} submits were never confirmed`];
+}
+
+function conclude(world: World, orders: readonly Order[]): void {
+  const { state, observed, violations, watched } = world;
+  const cancelled = new Set(observed.asked.filter(({ what }) => what === 'cancel').map(({ runId }) => runId));
+  const court = { state, observed, violations, poisonAfter: 5, wasCancelled: (id: string) => cancelled.has(id) };
+  const tally: Tally = { succeeded: 0 };
+  const judged = new Set<string>();
+  const visit = (id: string, spec: RunSpec): void => {
+    const stored = state.runs.get(id);
+    if (!stored) return violations.add('durable', `run ${id} was confirmed and is gone`);
+    judged.add(id);
+    const run: Meant = { row: stored.row, spec, tasks: [...stored.tasks.values()] };
+    judge(court, run, tally);
+    for (const { row } of state.runs.values()) {
+      const nested = row.parentRunId === id ? spec.tasks.get(row.parentTaskId ?? '')?.nested : undefined;
+      if (nested) visit(row.id, nested);
+    }
+  };
+  for (const { runId, spec } of orders) visit(runId, spec);
+  const strays = [...state.runs.keys()].filter((id) => !judged.has(id));
+  violations.require(strays.length === 0, 'meaning', () => `nobody asked for the runs ${strays.join(', ')}`);
+  violations.require(watched.accepted.size >= tally.succeeded, 'one result', () => {
+    return `${tally.succeeded} tasks ended well, ${watched.accepted.size} results were accepted`;
+  });
+}
+
+function reportOf(
+  { state, faults, watched, violations, trace, clock }: World,
+  seed: number,
+  count: number,
+): SeedReport {
+  return {
+    seed,
+    organisations: count,
+    runs: state.runs.size,
+    tasks: [...state.runs.values()].reduce((sum, { tasks }) => sum + tasks.size, 0),
+    faults: faults.counts,
+    accepted: watched.accepted.size,
+    violations: violations.found,
+    traceHash: trace.hash,
+    events: trace.events,
+    virtualMs: clock.now() - startMs,
+    lastEvents: trace.last(),
+  };
+}

@@ -1,0 +1,217 @@
+/**
+ * Judges a run that is over: is each state and each output one that the naive model allows, given what agents reported and
+ * callers asked? Nothing here trusts a word of the scheduler but the final rows.
+ */
+import type { Json } from '../json.js';
+import type { TaskRow } from '../engine/rows.js';
+import {
+  conditionOf, endOf, errorOf, inputOf, isBelowFailure, isFailing, isOver, isSame, itemsOf, joinedOf, listOf, outputOf,
+  runOutputOf, taskOf, unmet, type Meant,
+} from './naive-model.js'; // prettier-ignore
+import type { Observations } from './observations.js';
+import type { TaskSpec } from './scenario.js';
+import type { StoredState } from './stored-state.js';
+import type { Violations } from './violations.js';
+
+export interface Court {
+  readonly state: StoredState;
+  readonly observed: Observations;
+  readonly violations: Violations;
+  readonly poisonAfter: number;
+  readonly wasCancelled: (runId: string) => boolean;
+}
+
+/** Agent tasks and items that ended well: each took exactly one accepted result. */
+export interface Tally {
+  succeeded: number;
+}
+
+export function judge(court: Court, run: Meant, tally: Tally): void {
+  const { row, spec } = run;
+  require(court, isOver(row.state), `run ${row.id} is ${row.state}`);
+  judgeEnd(court, run);
+  for (const task of spec.tasks.values()) judgeTask(court, run, { task, tally });
+  const strays = run.tasks.filter(({ taskId }) => !spec.tasks.has(taskId));
+  require(court, strays.length === 0, `run ${row.id} has tasks that nobody asked for: ${strays.map((t) => t.taskId)}`);
+}
+
+const require = ({ violations }: Court, holds: boolean, message: string): void =>
+  violations.require(holds, 'meaning', () => message);
+
+function judgeEnd(court: Court, run: Meant): void {
+  const { row } = run;
+  const code = errorOf(row)?.code;
+  if (row.state === 'CANCELLED') {
+    const isOrphan = row.parentRunId !== null;
+    return require(court, court.wasCancelled(row.id) || isOrphan, `run ${row.id} was cancelled, nobody asked for it`);
+  }
+  const { deadlineMs } = run.spec.plan;
+  if (row.state === 'FAILED' && code === 'timeout' && endOf(run) === 'SUCCEEDED') {
+    const late = deadlineMs !== undefined || row.parentRunId !== null;
+    return require(court, late, `run ${row.id} failed by a deadline it does not have`);
+  }
+  if (row.state === 'FAILED' && isEndedByDeadline(run)) return;
+  require(court, row.state === endOf(run), `run ${row.id} is ${row.state}, its tasks say ${endOf(run)}`);
+  if (row.state !== 'SUCCEEDED') return;
+  const output = row.output === null ? null : (JSON.parse(row.output) as Json);
+  const wanted = runOutputOf(run);
+  require(court, isSame(output, wanted), `output of ${row.id} is ${row.output}, not ${JSON.stringify(wanted)}`);
+}
+
+const isEndedByDeadline = ({ row }: Meant): boolean => errorOf(row)?.message.includes('deadline') ?? false;
+
+/** Somebody or something ended the whole run, whatever its tasks were about. */
+const isCutShort = (run: Meant): boolean => run.row.state === 'CANCELLED' || isEndedByDeadline(run);
+
+interface Case {
+  readonly task: TaskSpec;
+  readonly tally: Tally;
+}
+
+function judgeTask(court: Court, run: Meant, { task, tally }: Case): void {
+  const row = taskOf(run, task.plan.id);
+  const name = `task ${task.plan.id} of ${run.row.id}`;
+  if (!row) return require(court, false, `${name} is gone`);
+  const missing = unmet(run, task);
+  const isStarted =
+    row.state === 'SUCCEEDED' || row.state === 'FAILED' || (row.state === 'SKIPPED' && row.error === null);
+  if (isStarted) require(court, missing.length === 0, `${name} is ${row.state} before ${missing.join(', ')}`);
+  if (row.state === 'SUCCEEDED') {
+    require(court, conditionOf(run, task) !== false, `${name} ran although its condition is false`);
+    judgeSuccess(court, run, { row, task, tally });
+  } else if (row.state === 'FAILED') judgeFailure(court, run, { row, task });
+  else if (row.state === 'CANCELLED') {
+    require(court, isCutShort(run) || isFailing(run), `${name} was cancelled although its run went on`);
+  } else if (row.error === null) {
+    require(court, conditionOf(run, task) === false, `${name} was skipped although its condition is true`);
+  } else {
+    require(court, isBelowFailure(run, task), `${name} was skipped although nothing above it failed`);
+  }
+  for (const item of itemsOf(run, task.plan.id)) judgeItem(court, run, { row: item, task, tally, parent: row });
+}
+
+interface Row {
+  readonly row: TaskRow;
+  readonly task: TaskSpec;
+}
+
+const nameOf = ({ runId, taskId, itemIndex }: TaskRow): string =>
+  itemIndex < 0 ? `task ${taskId} of ${runId}` : `item ${taskId}[${itemIndex}] of ${runId}`;
+
+function judgeItem(
+  court: Court,
+  run: Meant,
+  { row, task, tally, parent }: Row & Case & { readonly parent: TaskRow },
+): void {
+  require(court, isOver(row.state), `${nameOf(row)} is ${row.state}`);
+  if (row.state === 'SUCCEEDED') judgeLeaf(court, run, { row, task, tally });
+  else if (row.state === 'FAILED') judgeFailure(court, run, { row, task });
+  else {
+    const isLost = parent.state === 'FAILED' || parent.state === 'CANCELLED';
+    require(court, row.state === 'CANCELLED' && isLost, `${nameOf(row)} is ${row.state}, its task ${parent.state}`);
+  }
+}
+
+function judgeSuccess(court: Court, run: Meant, { row, task, tally }: Row & Case): void {
+  const { id, itemFailure = 'fail' } = task.plan;
+  if (!task.each) return judgeLeaf(court, run, { row, task, tally });
+  const items = itemsOf(run, id);
+  const list = listOf(run, task);
+  require(court, items.length === list?.length, `${nameOf(row)} has ${items.length} items of ${list?.length}`);
+  const isLost = (item: TaskRow): boolean => item.state === 'FAILED' && itemFailure === 'continue';
+  const bad = items.find((item) => item.state !== 'SUCCEEDED' && !isLost(item));
+  require(court, bad === undefined, `${nameOf(row)} ended well although item ${bad?.itemIndex} is ${bad?.state}`);
+  const joined = joinedOf(run, id);
+  require(court, isSame(
+    outputOf(run, id),
+    joined,
+  ), `output of ${nameOf(row)} is ${row.output}, not ${JSON.stringify(joined)}`);
+}
+
+/** A task or item that something worked on itself. */
+function judgeLeaf(court: Court, run: Meant, { row, task, tally }: Row & Case): void {
+  const output = row.output == null ? undefined : (JSON.parse(row.output) as Json);
+  if (task.kind === 'agent') {
+    tally.succeeded += 1;
+    return judgeAgents(court, run, { row, task });
+  }
+  if (task.kind === 'sleep') return require(court, output === null, `${nameOf(row)} slept and says ${row.output}`);
+  if (task.kind === 'nested') {
+    const nested = court.state.runs.get(row.attemptId ?? '')?.row;
+    const isRight = nested?.state === 'SUCCEEDED' && nested.output === row.output;
+    return require(court, isRight, `${nameOf(row)} is not what its run says: ${row.output}, ${nested?.output}`);
+  }
+  const { approved, approvals } = (output ?? {}) as { readonly approved?: Json; readonly approvals?: readonly Json[] };
+  const isRight = approved === true && approvals?.length === task.plan.approval?.approvers;
+  require(court, isRight, `${nameOf(row)} was approved by ${row.output}`);
+}
+
+function judgeAgents({ observed, violations }: Court, run: Meant, { row, task }: Row): void {
+  const id = row.attemptId ?? '';
+  const results = observed.results.get(id) ?? [];
+  const isReported = results.some(({ outcome }) => outcome.case === 'output' && outcome.json === row.output);
+  violations.require(
+    isReported,
+    'one result',
+    () => `${nameOf(row)} has an output that its attempt ${id} never reported`,
+  );
+  const given = observed.starts.get(id);
+  const wanted = inputOf(run, task, row.itemIndex);
+  const isRight = given !== undefined && isSame(JSON.parse(given.inputJson) as Json, wanted);
+  violations.require(
+    isRight,
+    'meaning',
+    () => `${nameOf(row)} was given ${given?.inputJson}, not ${JSON.stringify(wanted)}`,
+  );
+}
+
+/** Codes of failures that need no agent to report them, and whether they may have happened. */
+function judgeFailure(court: Court, run: Meant, { row, task }: Row): void {
+  const { code = '' } = errorOf(row) ?? {};
+  const name = `${nameOf(row)} failed with ${row.error}`;
+  const { plan, kind } = task;
+  require(court, row.attempt <=
+    plan.retry.maxAttempts, `${name} after ${row.attempt} attempts of ${plan.retry.maxAttempts}`);
+  if (task.each && row.itemIndex < 0) return judgeLostItems(court, run, { row, task });
+  if (kind === 'nested' && row.attemptId !== null) return judgeNested(court, { row, task });
+  if (code === 'queue_timeout') return require(court, plan.queueTimeoutMs !== undefined, name);
+  if (kind === 'approval') return require(court, ['refused', 'approval_timeout'].includes(code), name);
+  if (kind !== 'agent') return require(court, false, name);
+  const results = court.observed.results.get(row.attemptId ?? '') ?? [];
+  const isReported = results.some(({ outcome }) => outcome.case === 'error' && outcome.code === code);
+  const isLoss = ['lease_lost', 'timeout', 'poison'].includes(code);
+  require(court, isReported || isLoss, `${name}, which nobody reported`);
+  const isSpent =
+    row.attempt >= plan.retry.maxAttempts || code === 'poison' || !isRetried(plan.retry.notOn, { code, results });
+  const isDoomed = isFailing(run) || isCutShort(run) || taskOf(run, plan.id)?.state === 'FAILED';
+  require(court, isSpent || isDoomed, `${name} after ${row.attempt} attempts of ${plan.retry.maxAttempts}`);
+}
+
+function isRetried(
+  notOn: readonly string[] | undefined,
+  {
+    code,
+    results,
+  }: {
+    readonly code: string;
+    readonly results: readonly { readonly outcome: { readonly case: string; readonly retryable?: boolean } }[];
+  },
+): boolean {
+  if (notOn?.includes(code)) return false;
+  const reported = results.find(({ outcome }) => outcome.case === 'error');
+  return reported?.outcome.retryable ?? true;
+}
+
+function judgeLostItems(court: Court, run: Meant, { row, task }: Row): void {
+  const { id, itemFailure = 'fail', queueTimeoutMs } = task.plan;
+  const isLost = itemFailure === 'fail' && itemsOf(run, id).some(({ state }) => state === 'FAILED');
+  const isLate = errorOf(row)?.code === 'queue_timeout' && queueTimeoutMs !== undefined;
+  require(court, isLost || isLate, `${nameOf(row)} failed with ${row.error} although no item did`);
+}
+
+function judgeNested(court: Court, { row }: Row): void {
+  const { state } = court.state.runs.get(row.attemptId ?? '')?.row ?? {};
+  const code = errorOf(row)?.code;
+  const isEnded = state === 'FAILED' || state === 'CANCELLED';
+  require(court, isEnded, `${nameOf(row)} failed with ${code}, its run is ${state}`);
+}
