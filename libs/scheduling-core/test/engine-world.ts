@@ -13,6 +13,7 @@ import { taskKey, type TaskRow } from '../src/engine/rows.js';
 import type { Unit } from '../src/engine/unit.js';
 import { defaultRunLimits, defaultTaskDefaults } from '../src/limits.js';
 import { parseRun } from '../src/parse/parse-run.js';
+import type { RunPlan } from '../src/run-plan.js';
 import { MemoryStore, type StoreManners } from '../src/simulation/memory-store.js';
 import { StoredState } from '../src/simulation/stored-state.js';
 import { VirtualClock } from '../src/simulation/virtual-clock.js';
@@ -22,6 +23,7 @@ export const leaseMs = 10_000;
 export const poisonAfter = 3;
 export const ageingMs = 30_000;
 const shard = 0;
+const organisation = 'globex';
 
 export interface WorldOptions {
   readonly manners?: StoreManners;
@@ -86,9 +88,13 @@ export class EngineWorld {
     }
   }
 
-  async submit(document: object, organisation = 'globex'): Promise<string> {
-    const limits = defaultRunLimits;
-    const plan = parseRun(JSON.stringify(document), { organisation, limits, defaults: defaultTaskDefaults });
+  /** Stores a run and takes it in; answers its id. */
+  submit(document: object): Promise<string> {
+    const options = { organisation, limits: defaultRunLimits, defaults: defaultTaskDefaults };
+    return this.submitPlan(parseRun(JSON.stringify(document), options));
+  }
+
+  async submitPlan(plan: RunPlan): Promise<string> {
     const runId = `run_${(this.#runs += 1)}`;
     const about = { submittedBy: 'ada', traceparent: `trace of ${runId}`, callerTraceparent: '' };
     const submission = { runId, organisation, shard, plan, ...about, idempotencyKey: '', requestSha256: '' };

@@ -38,10 +38,11 @@ export class Timers {
   readonly #alarms: Alarms;
   readonly #acting = new Set<Promise<void>>();
   #isRunning = false;
+  #isStopped = false;
   #cancelWake: (() => void) | undefined;
   #wakeAt = Infinity;
   #pollAt = Infinity;
-  /** After a failure nothing is tried before. */
+  /** After a failure nothing fires before. */
   #restUntil = 0;
   /** No lease is lost before. */
   #graceUntil = 0;
@@ -65,8 +66,9 @@ export class Timers {
     return this.#alarms.size;
   }
 
-  /** Nothing fires any more, until memory is read anew; what is under way comes to its end. */
+  /** Nothing fires any more; what is under way comes to its end. */
   async stop(): Promise<void> {
+    this.#isStopped = true;
     this.#reset();
     await Promise.all(this.#acting);
   }
@@ -83,7 +85,7 @@ export class Timers {
   }
 
   #start(): void {
-    this.#isRunning = true;
+    this.#isRunning = !this.#isStopped;
     this.#pollAt = this.#options.engine.now();
     this.#plan();
   }
@@ -161,7 +163,8 @@ export class Timers {
     } catch (thrown) {
       // Those of a memory that was thrown away are no longer asked for.
       for (const row of due) this.#alarms.set(row);
-      this.#rest(thrown);
+      this.#restUntil = engine.now() + this.#failed(thrown);
+      this.#plan();
     }
   }
 
@@ -183,19 +186,19 @@ export class Timers {
       if (found.length === batch) restMs = busyPollMs;
       backoff.succeeded();
     } catch (thrown) {
-      if (session === this.#session) this.#rest(thrown);
+      if (session === this.#session) restMs = this.#failed(thrown);
     }
     if (session !== this.#session) return;
     this.#pollAt = engine.now() + restMs;
     this.#plan();
   }
 
-  #rest(thrown: unknown): void {
-    const { engine, backoff, onError } = this.#options;
+  /** Answers how long to rest, milliseconds. */
+  #failed(thrown: unknown): number {
+    const { backoff, onError } = this.#options;
     const restMs = backoff.next();
     onError(toCogmeshError(thrown), restMs);
-    this.#restUntil = engine.now() + restMs;
-    this.#plan();
+    return restMs;
   }
 }
 
