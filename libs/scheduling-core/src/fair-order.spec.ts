@@ -5,34 +5,40 @@ import { scopesOf } from './scope-keys.js';
 
 const ageingMs = 1_000;
 
+/** Known to the naive order only: the fast one sees the rank it makes. */
+interface Aged extends ReadyTask {
+  readonly priority: number;
+  readonly readyAtMs: number;
+}
+
 /**
  * Slow and obviously right: effective band grows by one per `ageingMs` waited; the highest class with something to offer is
- * served, and in it the organisation that has had least for its weight. What is in a closed scope is not there at all.
+ * served, and in it the organisation that has had least for its weight. What is in a closed scope is not there at all. Who
+ * has had less than the last one served had before (who is new, or was away) has had as much as the next of the others.
  */
 class NaiveOrder {
-  tasks: ReadyTask[] = [];
+  tasks: Aged[] = [];
   readonly closed = new Set<string>();
   readonly #shares = new Map<string, Share>();
   readonly #served = new Map<string, number>();
+  /** What the last one served in a class had before. */
   readonly #virtualTime = new Map<number, number>();
-  /** Organisations that had something to offer when last looked at. */
+  /** Organisations that waited when last looked at. */
   #present = new Set<string>();
 
-  add(task: ReadyTask): void {
+  add(task: Aged): void {
     this.tasks.push(task);
     this.#look();
   }
 
   remove(key: string): void {
     this.tasks = this.tasks.filter((task) => task.key !== key);
-  }
-
-  reprioritise(key: string, priority: number): void {
-    this.tasks = this.tasks.map((task) => (task.key === key ? { ...task, priority } : task));
+    this.#look();
   }
 
   close(scope: string): void {
     this.closed.add(scope);
+    this.#look();
   }
 
   open(scope: string): void {
@@ -44,28 +50,34 @@ class NaiveOrder {
     const before = this.share(organisation);
     this.#shares.set(organisation, share);
     if (before.serviceClass !== share.serviceClass) {
-      this.#served.set(organisation, this.#clock(share.serviceClass));
+      this.#served.delete(organisation);
       this.#present.delete(organisation);
     }
     this.#look();
   }
 
-  take(nowMs: number): ReadyTask | undefined {
-    const organisations = [...new Set(this.#offered().map((task) => task.organisation))].sort(
-      (a, b) =>
-        this.share(b).serviceClass - this.share(a).serviceClass || this.#had(a) - this.#had(b) || (a < b ? -1 : 1),
+  take(nowMs: number): Aged | undefined {
+    const offered = this.#offered();
+    const organisations = [...new Set(offered.map((task) => task.organisation))].sort(
+      (a, b) => this.share(b).serviceClass - this.share(a).serviceClass || this.#compare(a, b),
     );
     const next = organisations[0];
-    this.#present = new Set(organisations);
     if (next === undefined) return undefined;
-    const band = (task: ReadyTask) => task.priority + (nowMs - task.readyAtMs) / ageingMs;
-    const mine = this.#offered().filter((task) => task.organisation === next);
-    mine.sort((a, b) => band(b) - band(a) || a.readyAtMs - b.readyAtMs || (a.key < b.key ? -1 : 1));
+    const band = (task: Aged) => task.priority + (nowMs - task.readyAtMs) / ageingMs;
+    const mine = offered.filter((task) => task.organisation === next);
+    mine.sort((a, b) => band(b) - band(a) || (a.runId < b.runId ? -1 : 1));
     const [task] = mine;
     this.tasks = this.tasks.filter((other) => other !== task);
     const { weight, serviceClass } = this.share(next);
     this.#virtualTime.set(serviceClass, Math.max(this.#clock(serviceClass), this.#had(next)));
     this.#served.set(next, this.#had(next) + 1 / weight);
+    this.#look();
+    // Who has work but may not start any of it is away too.
+    const idle = [...this.#waiting()]
+      .filter((name) => !organisations.includes(name))
+      .sort((a, b) => this.#compare(a, b));
+    for (const name of idle) this.#present.delete(name);
+    for (const name of idle) this.#arrive(name);
     return task;
   }
 
@@ -73,18 +85,34 @@ class NaiveOrder {
     return this.#shares.get(organisation) ?? defaultShare;
   }
 
-  #offered(): ReadyTask[] {
+  #offered(): Aged[] {
     return this.tasks.filter((task) => !scopesOf(task).some((scope) => this.closed.has(scope)));
   }
 
-  /** Who comes, or comes back, starts where its class is. */
+  #waiting(): Set<string> {
+    const all = new Set(this.tasks.map(({ organisation }) => organisation));
+    return new Set([...all].filter((name) => !this.closed.has(`organisation ${name}`)));
+  }
+
   #look(): void {
-    for (const { organisation } of this.#offered()) {
-      if (this.#present.has(organisation)) continue;
-      this.#present.add(organisation);
-      const clock = this.#clock(this.share(organisation).serviceClass);
-      this.#served.set(organisation, Math.max(this.#had(organisation), clock));
+    const waiting = this.#waiting();
+    for (const name of this.#present) if (!waiting.has(name)) this.#present.delete(name);
+    for (const name of waiting) if (!this.#present.has(name)) this.#arrive(name);
+  }
+
+  #arrive(organisation: string): void {
+    const { serviceClass } = this.share(organisation);
+    const others = [...this.#present].filter((name) => this.share(name).serviceClass === serviceClass);
+    const clock = this.#clock(serviceClass);
+    if (this.#had(organisation) < clock) {
+      const least = Math.min(...others.map((name) => this.#had(name)));
+      this.#served.set(organisation, least === Infinity ? clock : least);
     }
+    this.#present.add(organisation);
+  }
+
+  #compare(a: string, b: string): number {
+    return this.#had(a) - this.#had(b) || (a < b ? -1 : 1);
   }
 
   #clock(serviceClass: number): number {
@@ -92,27 +120,40 @@ class NaiveOrder {
   }
 
   #had(organisation: string): number {
-    return this.#served.get(organisation) ?? 0;
+    return this.#served.get(organisation) ?? -Infinity;
   }
 }
 
-const takeOne = (
-  order: FairOrder<ReadyTask>,
+const takeOne = <T extends ReadyTask>(
+  order: FairOrder<T>,
   canRun: (group: string) => boolean = () => true,
-): ReadyTask | undefined => {
-  let taken: ReadyTask | undefined;
+): T | undefined => {
+  let taken: T | undefined;
   order.take(1, canRun, (task) => (taken = task));
   return taken;
 };
 
-const task = (key: string, overrides: Partial<ReadyTask> = {}): ReadyTask => ({
-  key,
-  organisation: 'acme',
-  group: 'script',
-  priority: 5,
-  readyAtMs: 0,
-  ...overrides,
-});
+function task(key: string, overrides: Partial<Aged> = {}): Aged {
+  const { priority = 5, readyAtMs = 0 } = overrides;
+  const rank = readyAtMs - priority * ageingMs;
+  const place = { rank, runId: key, taskId: 'work', itemIndex: -1 };
+  return { key, organisation: 'acme', group: 'script', priority, readyAtMs, ...place, ...overrides };
+}
+
+/** Greatest error of anybody's share over any 1,000 in a row, as a part of the fair share. */
+function worstShare(served: readonly string[], weights: Readonly<Record<string, number>>): number {
+  const sum = Object.values(weights).reduce((a, b) => a + b, 0);
+  let worst = 0;
+  for (const [name, weight] of Object.entries(weights)) {
+    const fair = (1_000 * weight) / sum;
+    let had = served.slice(0, 1_000).filter((each) => each === name).length;
+    for (let next = 1_000; next <= served.length; next += 1) {
+      worst = Math.max(worst, Math.abs(had - fair) / fair);
+      had += Number(served[next] === name) - Number(served[next - 1_000] === name);
+    }
+  }
+  return worst;
+}
 
 describe('FairOrder', () => {
   it('serves an organisation with one task after at most one of another with thousands', () => {
@@ -155,7 +196,7 @@ describe('FairOrder', () => {
   });
 
   it('lets an old task of a low band pass a new one of a high band', () => {
-    const order = new FairOrder<ReadyTask>({ ageingMs });
+    const order = new FairOrder<ReadyTask>();
     order.add(task('old', { priority: 0, readyAtMs: 0 }));
     order.add(task('new', { priority: 9, readyAtMs: 9_001 }));
     expect(takeOne(order)?.key).toBe('old');
@@ -187,7 +228,7 @@ describe('FairOrder', () => {
     const shares = fc.record({ a: weight, b: weight, c: weight, topClass: fc.constantFrom(0, 0, 1) });
     fc.assert(
       fc.property(shares, fc.array(step, { maxLength: 150 }), ({ topClass, ...weights }, steps) => {
-        const fast = new FairOrder<ReadyTask>({ ageingMs });
+        const fast = new FairOrder<Aged>();
         const naive = new NaiveOrder();
         for (const [name, of] of Object.entries(weights)) {
           const share = { weight: of, serviceClass: name === 'b' ? topClass : 0 };
@@ -217,14 +258,22 @@ describe('FairOrder', () => {
             fast.remove(key(each.remove));
             naive.remove(key(each.remove));
           } else {
-            fast.reprioritise(key(each.move), each.priority);
-            naive.reprioritise(key(each.move), each.priority);
+            const moved = naive.tasks.find((known) => known.key === key(each.move));
+            if (!moved) return;
+            const again = task(moved.key, {
+              ...moved,
+              priority: each.priority,
+              rank: moved.readyAtMs - each.priority * ageingMs,
+            });
+            fast.remove(moved.key);
+            fast.add(again);
+            naive.tasks = naive.tasks.map((known) => (known === moved ? again : known));
           }
           expect(fast.size).toBe(naive.tasks.length);
         });
         for (const waiting of naive.tasks) {
           const mine = naive.tasks.filter((other) => other.organisation === waiting.organisation);
-          const before = mine.filter((other) => compareReady(other, waiting, ageingMs) < 0).length;
+          const before = mine.filter((other) => compareReady(other, waiting) < 0).length;
           expect(fast.position(waiting.key, 1_000)).toBe(before + 1);
           expect(fast.position(waiting.key, 3)).toBe(Math.min(before, 3) + 1);
         }
@@ -233,27 +282,89 @@ describe('FairOrder', () => {
     );
   });
 
-  it('shares 1 to 2 to 5 within 5 % over any 1,000 picks', () => {
+  it('orders ties by run, task and item', () => {
     const order = new FairOrder<ReadyTask>();
-    const weights = { a: 1, b: 2, c: 5 };
+    const places = [
+      { runId: 'run_b', taskId: 'a', itemIndex: 0 },
+      { runId: 'run_a', taskId: 'b', itemIndex: 10 },
+      { runId: 'run_a', taskId: 'b', itemIndex: 9 },
+      { runId: 'run_a', taskId: 'a', itemIndex: -1 },
+    ];
+    places.forEach((place, index) => order.add(task(`k${index}`, place)));
+    expect([takeOne(order)?.key, takeOne(order)?.key, takeOne(order)?.key, takeOne(order)?.key]).toEqual([
+      'k3', 'k2', 'k1', 'k0',
+    ]); // prettier-ignore
+  });
+
+  it('forgets every task at once and keeps who had how many turns', () => {
+    const order = new FairOrder<ReadyTask>();
+    order.grant('heavy', { weight: 3, serviceClass: 0 });
+    const fill = () => {
+      for (let i = 0; i < 40; i += 1) {
+        order.add(task(`h${i}`, { organisation: 'heavy' }));
+        order.add(task(`l${i}`, { organisation: 'light' }));
+      }
+    };
+    fill();
+    for (let i = 0; i < 7; i += 1) takeOne(order);
+    order.clear();
+    expect(order.size).toBe(0);
+    expect(takeOne(order)).toBeUndefined();
+    fill();
+    const picks = Array.from({ length: 40 }, () => takeOne(order)?.organisation);
+    expect(picks.filter((name) => name === 'heavy')).toHaveLength(30);
+  });
+
+  it('lets a new organisation start where the next of the others is, whatever its weight', () => {
+    const order = new FairOrder<ReadyTask>();
+    for (const name of ['a', 'b']) {
+      for (let i = 0; i < 100; i += 1) order.add(task(`${name}${i}`, { organisation: name }));
+    }
+    for (let i = 0; i < 21; i += 1) takeOne(order);
+    order.grant('new', { weight: 100, serviceClass: 0 });
+    for (let i = 0; i < 1_000; i += 1) order.add(task(`n${i}`, { organisation: 'new' }));
+    // `a` has had 11 turns and `b` 10, so both of them wait for no more than the share of `new` in one of their turns.
+    const picks = Array.from({ length: 102 }, () => takeOne(order)?.organisation);
+    expect(picks[0]).toBe('b');
+    // Sums of hundredths are not exact.
+    const had = picks.filter((name) => name === 'new').length;
+    expect(Math.abs(had - 100)).toBeLessThanOrEqual(1);
+  });
+
+  it.each([
+    ['one after the other', 1, 1],
+    ['in batches of a busy pool', 200, 40],
+    ['with credits that come back one by one', 200, 64],
+  ])('shares 1 to 2 to 4 within 5 %% over any 1,000 completions, %s', (_how, batch, slots) => {
+    const order = new FairOrder<ReadyTask>();
+    const weights = { a: 1, b: 2, c: 4 };
     for (const [name, weight] of Object.entries(weights)) {
       order.grant(name, { weight, serviceClass: 0 });
-      for (let i = 0; i < 5_000; i += 1) order.add(task(`${name}${i}`, { organisation: name, priority: i % 10 }));
+      for (let i = 0; i < 6_000; i += 1) order.add(task(`${name}${i}`, { organisation: name, priority: i % 10 }));
     }
+    const completed: string[] = [];
+    const running: string[] = [];
+    let chance = 7;
+    while (completed.length < 7_000) {
+      order.take(batch, () => running.length < slots, ({ organisation }) => running.push(organisation)); // prettier-ignore
+      // Tasks alike end nearly in the order in which they began.
+      chance = (chance * 16_807) % 2_147_483_647;
+      completed.push(...running.splice(chance % Math.min(8, running.length), 1));
+    }
+    expect(worstShare(completed, weights)).toBeLessThan(0.05);
+  });
+
+  it('keeps the share of a heavy organisation whose tasks come one by one', () => {
+    const order = new FairOrder<ReadyTask>();
+    const weights = { a: 1, c: 4 };
+    for (const [name, weight] of Object.entries(weights)) order.grant(name, { weight, serviceClass: 0 });
+    for (let i = 0; i < 6_000; i += 1) order.add(task(`a${i}`, { organisation: 'a' }));
     const picks: string[] = [];
-    order.take(
-      4_000,
-      () => true,
-      ({ organisation }) => picks.push(organisation),
-    );
-    for (let from = 0; from + 1_000 <= picks.length; from += 100) {
-      const window = picks.slice(from, from + 1_000);
-      for (const [name, weight] of Object.entries(weights)) {
-        const fair = (1_000 * weight) / 8;
-        const had = window.filter((each) => each === name).length;
-        expect(Math.abs(had - fair) / fair).toBeLessThan(0.05);
-      }
+    for (let i = 0; i < 4_000; i += 1) {
+      if (!order.has('c')) order.add(task('c', { organisation: 'c' }));
+      picks.push(takeOne(order)?.organisation ?? '');
     }
+    expect(worstShare(picks, weights)).toBeLessThan(0.05);
   });
 
   it('passes over a thousand parked groups without looking at their tasks, and finds each when it opens', () => {
@@ -268,8 +379,5 @@ describe('FairOrder', () => {
     order.open('group acme g500');
     expect(takeOne(order)?.key).toBe('parked-500');
     expect(takeOne(order)).toBeUndefined();
-    expect(order.sizeOf('group acme g7')).toBe(1);
-    expect(order.sizeOf('capability script')).toBe(999);
-    expect(order.sizeOf('organisation acme')).toBe(999);
   });
 });

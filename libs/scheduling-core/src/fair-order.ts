@@ -212,7 +212,14 @@ export class FairOrder<T extends ReadyTask> {
   #queueOf(organisation: string): Queue<T> {
     let queue = this.#queues.get(organisation);
     if (!queue) {
-      queue = { name: organisation, share: defaultShare, virtualTime: -Infinity, lanes: new Map(), size: 0, waiting: false };
+      queue = {
+        name: organisation,
+        share: defaultShare,
+        virtualTime: -Infinity,
+        lanes: new Map(),
+        size: 0,
+        waiting: false,
+      };
       this.#queues.set(organisation, queue);
     }
     return queue;

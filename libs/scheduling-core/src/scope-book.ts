@@ -169,8 +169,7 @@ const rateOf = ({ ratePerSecond, here }: ScopeRule): number => here?.ratePerSeco
 const isFull = ({ rule, inFlight }: Account): boolean =>
   rule.maxInFlight > 0 && inFlight >= (rule.here?.maxInFlight ?? rule.maxInFlight);
 const isDry = ({ rule, tokens }: Account): boolean => rule.ratePerSecond > 0 && tokens < 1 - tokenTolerance;
-const untilToken = ({ rule, tokens }: Account): number => 
-  Math.ceil(((1 - tokens) / rateOf(rule)) * 1_000);
+const untilToken = ({ rule, tokens }: Account): number => Math.ceil(((1 - tokens) / rateOf(rule)) * 1_000);
 
 /** A part of the rate has the same part of the burst, at least one start. */
 function depthOf(rule: ScopeRule): number {

@@ -37,7 +37,8 @@ export interface ClaimsOptions {
   readonly heads: ReadyHeads;
   readonly settings: DispatchSettings;
   readonly deferrals: Deferrals;
-  readonly newAttemptId: () => string;
+  /** Unique, cannot be guessed, names its shard. */
+  readonly newAttemptId: (shard: number) => string;
   readonly onTrouble: OnTrouble;
   /** More may be claimed. */
   readonly onDone: () => void;
@@ -80,7 +81,7 @@ export class Claims {
       heads.prepared(entry);
       return undefined;
     }
-    const attemptId = newAttemptId();
+    const attemptId = newAttemptId(entry.shard);
     credits.hold(attemptId, target, entry);
     return { entry, attemptId, target };
   }
@@ -225,9 +226,8 @@ export class Claims {
   }
 
   #putOff({ entry, attemptId }: Reservation): void {
-    const { credits, deferrals, heads } = this.#options;
-    credits.release(attemptId);
-    deferrals.defer(entry.key, () => heads.prepared(entry));
+    this.#options.credits.release(attemptId);
+    this.#options.heads.putOff(entry);
   }
 
   #publication(row: ClaimedRow, target: Target, input: Input | undefined): Publication | undefined {

@@ -22,7 +22,8 @@ export interface Prepared {
   take(entry: ReadyEntry): void;
   /** Its `when` is true and it is work for an agent. */
   prepared(entry: ReadyEntry): void;
-  again(entry: ReadyEntry): void;
+  /** It cannot be prepared now. */
+  putOff(entry: ReadyEntry): void;
   gone(entry: ReadyEntry): void;
 }
 
@@ -121,4 +122,3 @@ export class Controls {
     for (const queue of [this.#join, this.#answer, this.#orphans, this.#finish]) queue.step();
   }
 }
-

@@ -31,10 +31,9 @@ it('counts exactly the attempts that are held, whatever is held or released twic
   );
 });
 
-it('is rebuilt from rows and keeps claims that are under way', () => {
+it('is rebuilt from rows and forgets what they do not hold', () => {
   const credits = new Credits(uncounted);
   credits.hold('leaked', { agentId: 'a', capability: 'script' }, task);
-  credits.hold('publishing', { agentId: 'a', capability: 'script' }, task);
   const row = {
     runId: 'run_1',
     state: 'RUNNING',
@@ -45,14 +44,12 @@ it('is rebuilt from rows and keeps claims that are under way', () => {
     uses: 'script',
     concurrencyGroup: null,
   } as const;
-  credits.rebuild(
-    [
-      { ...row, attemptId: 'running' },
-      { ...row, attemptId: 'shared', queue: 'inference_tasks.script' },
-    ],
-    new Set(['publishing']),
-  );
+  credits.rebuild([
+    { ...row, attemptId: 'running' },
+    { ...row, attemptId: 'shared', queue: 'inference_tasks.script' },
+  ]);
   expect(credits.has('leaked')).toBe(false);
-  expect(credits.usedBy('a', 'script')).toBe(2);
+  expect(credits.usedBy('a', 'script')).toBe(1);
   expect(credits.outstandingIn('inference_tasks.script')).toBe(1);
+  expect(credits.agents()).toEqual(new Set(['a']));
 });

@@ -81,14 +81,10 @@ export class Dispatcher implements EngineListener {
   }
 
   decided(effects: Effects): void {
-    const { heads, controls, credits, deferrals } = this.#options;
+    const { heads, controls, credits } = this.#options;
     for (const attemptId of effects.freed) credits.release(attemptId);
     for (const entry of effects.claimed) heads.left(entry);
-    for (const entry of effects.ready) {
-      const rests = effects.handedBack.has(entry.key);
-      heads.offer(entry, rests);
-      if (rests) deferrals.defer(entry.key, () => heads.again(entry));
-    }
+    for (const entry of effects.ready) heads.offer(entry, effects.handedBack.has(entry.key));
     // After the ready ones: a task may become ready and be cancelled by one decision.
     for (const entry of effects.unready) heads.left(entry);
     for (const entry of effects.reprioritised) heads.reprioritise(entry);

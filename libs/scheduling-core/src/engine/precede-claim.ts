@@ -73,7 +73,7 @@ async function precedeClaims(
   for (const entry of entries) {
     const kind = steps.get(entry.key)?.kind;
     if (kind === 'order') heads.prepared(entry);
-    else if (kind === 'later') context.later(entry.key, () => heads.again(entry));
+    else if (kind === 'later') heads.putOff(entry);
     // What was changed is told to be ready no more; this is for what was not ready in the first place.
     else if (kind !== 'slow') heads.gone(entry);
   }

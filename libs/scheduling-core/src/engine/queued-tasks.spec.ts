@@ -44,9 +44,10 @@ describe('QueuedTasks', () => {
       }),
     );
     let isRead = false;
-    const counted = queued.rebuild(() => {
+    const counted = queued.recount(async () => {
       isRead = true;
-      return Promise.resolve([...rows].map(([organisation, open]) => ({ organisation, open })));
+      await Promise.resolve();
+      queued.restored({ open: [...rows].map(([organisation, open]) => ({ organisation, open })) });
     });
     const late = queued.admit(admission(() => Promise.resolve({ open: 2 }), { tasks: 2 }));
     expect(isRead).toBe(false);
@@ -56,11 +57,11 @@ describe('QueuedTasks', () => {
     expect(queued.of('globex')).toBe(5);
   });
 
-  it('follows what transactions say, and names a time to come back from how fast tasks end', async () => {
+  it('follows what is decided, and names a time to come back from how fast tasks end', async () => {
     let nowMs = 0;
     const queued = new QueuedTasks(() => nowMs);
-    queued.accept({ opened: new Map([['globex', 40]]) });
-    for (; nowMs < 10_000; nowMs += 500) queued.accept({ opened: new Map([['globex', -1]]) });
+    queued.decided({ opened: new Map([['globex', 40]]) });
+    for (; nowMs < 10_000; nowMs += 500) queued.decided({ opened: new Map([['globex', -1]]) });
     expect(queued.of('globex')).toBe(20);
     const refused = queued.admit(admission(() => Promise.resolve({ open: 3 }), { maxQueued: 3 }));
     // 20 too many, two end each second.

@@ -74,9 +74,10 @@ export class ReadyHeads {
     this.#read();
   }
 
-  /** A task became ready. `rests`: it is not offered before `again`. */
+  /** A task became ready. `rests`: it was handed back, and is left alone for a while. */
   offer(entry: ReadyEntry, rests = false): void {
     this.#apply(this.#laneOf(entry).offer(entry, rests));
+    if (rests) this.#restFor(entry);
   }
 
   /** A task is ready no more: it was claimed, or ended otherwise. */
@@ -109,12 +110,18 @@ export class ReadyHeads {
     this.#giveBack(entry, true);
   }
 
+  /** Whoever works on it cannot go on now: it is offered again after a wait that grows. */
+  putOff(entry: ReadyEntry): void {
+    this.#lanes.get(keyOfEntry(entry))?.rest(entry.key);
+    this.#restFor(entry);
+  }
+
   /** Whoever worked on it did not find it ready. */
   gone(entry: ReadyEntry): void {
     const lane = this.#lanes.get(keyOfEntry(entry));
     if (!lane?.isInHand(entry.key)) return;
     // It became ready again a moment ago; should its run refuse it for long, this does not spin.
-    if (this.#stateOf(entry) === 'ready') return this.#options.deferrals.defer(entry.key, () => this.again(entry));
+    if (this.#stateOf(entry) === 'ready') return this.putOff(entry);
     lane.gone(entry.key);
     this.#look(lane);
   }
@@ -132,11 +139,21 @@ export class ReadyHeads {
     return !lane || lane.has(entry.key) ? undefined : lane.waiting;
   }
 
-  #giveBack(known: ReadyEntry, isPrepared: boolean): void {
-    const lane = this.#lanes.get(keyOfEntry(known));
-    const entry = lane?.again(known.key, isPrepared);
-    if (lane && entry) this.#propose(entry, lane);
-    else if (lane) this.#look(lane);
+  #restFor(entry: ReadyEntry): void {
+    this.#options.deferrals.defer(entry.key, () => {
+      const lane = this.#lanes.get(keyOfEntry(entry));
+      if (lane) this.#give(lane, lane.rested(entry.key));
+    });
+  }
+
+  #giveBack(entry: ReadyEntry, isPrepared: boolean): void {
+    const lane = this.#lanes.get(keyOfEntry(entry));
+    if (lane) this.#give(lane, lane.again(entry.key, isPrepared));
+  }
+
+  #give(lane: ReadyLane, entry: ReadyEntry | undefined): void {
+    if (entry) this.#propose(entry, lane);
+    else this.#look(lane);
   }
 
   #apply({ added, dropped }: LaneChange): void {

@@ -8,8 +8,8 @@ import type { ReadyEntry } from './rows.js';
 
 interface Member {
   entry: ReadyEntry;
-  /** Somebody works on it, or it rests: it is not offered. */
-  isInHand: boolean;
+  /** Offered; or somebody works on it; or it is left alone for a while. */
+  state: 'waiting' | 'in hand' | 'resting';
   /** Of a control lane: what precedes the claim is done. */
   isPrepared: boolean;
 }
@@ -40,7 +40,7 @@ export class ReadyLane {
   #cutoff: OrderPlace | undefined;
   #isComplete: boolean;
   #count: number;
-  #inHand = 0;
+  #waiting = 0;
   #meanwhile: Meanwhile | undefined;
 
   /** `stored`: how many the store has that memory does not know; undefined for a lane that is new. */
@@ -58,7 +58,7 @@ export class ReadyLane {
 
   /** In memory and offered. */
   get waiting(): number {
-    return this.#members.size - this.#inHand;
+    return this.#waiting;
   }
 
   /** Nothing is known to be left of it, here or in the store. */
@@ -79,17 +79,17 @@ export class ReadyLane {
   }
 
   isInHand(key: string): boolean {
-    return this.#members.get(key)?.isInHand ?? false;
+    return this.#members.get(key)?.state === 'in hand';
   }
 
   isPrepared(key: string): boolean {
     return this.#members.get(key)?.isPrepared ?? false;
   }
 
-  /** A task became ready. */
-  offer(entry: ReadyEntry, isInHand = false): LaneChange {
+  /** A task became ready. `rests`: it is not offered before `rested`. */
+  offer(entry: ReadyEntry, rests = false): LaneChange {
     if (!this.#members.has(entry.key)) this.#count += 1;
-    return this.#place(entry, isInHand);
+    return this.#place(entry, rests);
   }
 
   /** A task is ready no more. True when it was in memory. */
@@ -101,30 +101,41 @@ export class ReadyLane {
   /** A ready task has another place. */
   moved(entry: ReadyEntry): LaneChange {
     const before = this.#members.get(entry.key);
+    if (before && before.state !== 'waiting') {
+      // Its place counts again when it is given back.
+      before.entry = entry;
+      return unchanged;
+    }
     this.#forget(entry.key);
-    const { added, dropped } = this.#place(entry, before?.isInHand ?? false);
+    const { added, dropped } = this.#place(entry, false);
     return { added, dropped: before ? [before.entry, ...dropped] : dropped };
   }
 
-  /** It is worked on, or rests. */
+  /** Somebody works on it. */
   take(key: string): void {
     const member = this.#members.get(key);
-    if (!member || member.isInHand) return;
-    member.isInHand = true;
-    this.#inHand += 1;
+    if (member?.state !== 'waiting') return;
+    this.#enter(member, 'in hand');
   }
 
-  /** It may be offered again; undefined when that is the store's to say by now. */
+  /** Whoever works on it leaves it alone for a while. */
+  rest(key: string): void {
+    const member = this.#members.get(key);
+    if (member?.state === 'in hand') member.state = 'resting';
+  }
+
+  /** Whoever worked on it gives it back. Undefined when it is the store's to say by now when it is offered. */
   again(key: string, isPrepared: boolean): ReadyEntry | undefined {
     const member = this.#members.get(key);
-    if (!member) return undefined;
-    if (member.isInHand) this.#inHand -= 1;
-    member.isInHand = false;
+    if (member?.state !== 'in hand') return undefined;
     member.isPrepared ||= isPrepared;
-    if (this.#isInside(member.entry)) return member.entry;
-    this.#members.delete(key);
-    this.#keepAside(member.entry);
-    return undefined;
+    return this.#giveBack(member);
+  }
+
+  /** It has been left alone long enough. */
+  rested(key: string): ReadyEntry | undefined {
+    const member = this.#members.get(key);
+    return member?.state === 'resting' ? this.#giveBack(member) : undefined;
   }
 
   /** Its row says that it is ready no more, although nobody told. */
@@ -155,7 +166,7 @@ export class ReadyLane {
     const added = [...found, ...offered.values()].filter(
       (entry) => this.#isInside(entry) && !this.#members.has(entry.key),
     );
-    for (const entry of added) this.#members.set(entry.key, { entry, isInHand: false, isPrepared: false });
+    for (const entry of added) this.#add(entry, 'waiting');
     if (this.#isComplete) this.#count = this.#members.size;
     return { added, dropped: this.#trim() };
   }
@@ -168,16 +179,36 @@ export class ReadyLane {
     this.#cutoff = ends[0];
   }
 
-  #place(entry: ReadyEntry, isInHand: boolean): LaneChange {
+  #giveBack(member: Member): ReadyEntry | undefined {
+    const { entry } = member;
+    if (this.#isInside(entry)) {
+      this.#enter(member, 'waiting');
+      return entry;
+    }
+    this.#members.delete(entry.key);
+    this.#keepAside(entry);
+    return undefined;
+  }
+
+  #place(entry: ReadyEntry, rests: boolean): LaneChange {
     if (this.#members.has(entry.key)) return unchanged;
     if (!this.#isInside(entry)) {
       this.#keepAside(entry);
       return unchanged;
     }
     this.#meanwhile?.touched.add(entry.key);
-    this.#members.set(entry.key, { entry, isInHand, isPrepared: false });
-    if (isInHand) this.#inHand += 1;
-    return { added: isInHand ? [] : [entry], dropped: this.#trim() };
+    this.#add(entry, rests ? 'resting' : 'waiting');
+    return { added: rests ? [] : [entry], dropped: this.#trim() };
+  }
+
+  #add(entry: ReadyEntry, state: Member['state']): void {
+    this.#members.set(entry.key, { entry, state, isPrepared: false });
+    if (state === 'waiting') this.#waiting += 1;
+  }
+
+  #enter(member: Member, state: 'waiting' | 'in hand'): void {
+    this.#waiting += state === 'waiting' ? 1 : -1;
+    member.state = state;
   }
 
   #keepAside(entry: ReadyEntry): void {
@@ -198,7 +229,7 @@ export class ReadyLane {
     const member = this.#members.get(key);
     if (!member) return false;
     this.#members.delete(key);
-    if (member.isInHand) this.#inHand -= 1;
+    if (member.state === 'waiting') this.#waiting -= 1;
     return true;
   }
 
@@ -209,10 +240,11 @@ export class ReadyLane {
   /** Keeps the first `headSize` when there are more than twice as many. */
   #trim(): readonly ReadyEntry[] {
     if (this.waiting <= 2 * this.#headSize) return [];
-    const sorted = [...this.#members.values()].flatMap(({ entry, isInHand }) => (isInHand ? [] : [entry]));
+    const sorted = [...this.#members.values()].flatMap(({ entry, state }) => (state === 'waiting' ? [entry] : []));
     sorted.sort(compareReady);
     const dropped = sorted.slice(this.#headSize);
     for (const { key } of dropped) this.#members.delete(key);
+    this.#waiting = this.#headSize;
     this.#cutoff = sorted[this.#headSize - 1];
     this.#isComplete = false;
     return dropped;
