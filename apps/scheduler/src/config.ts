@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { defineConfig, flag, integer, list, setting, text, type ConfigOf } from '@cogmesh/config';
 import {
   defaultAgeingMs,
+  defaultHeadSize,
   defaultMisfireGraceMs,
   defaultRunLimits,
   defaultTaskDefaults,
@@ -29,7 +30,22 @@ export const schedulerConfig = defineConfig('scheduler', {
   claimBatch: setting(
     'COGMESH_SCHEDULER_CLAIM_BATCH',
     integer({ min: 1, max: 1_000, default: 200 }),
-    'Tasks claimed by one transaction.',
+    'Tasks claimed by one decision.',
+  ),
+  headSize: setting(
+    'COGMESH_SCHEDULER_HEAD_SIZE',
+    integer({ min: 10, max: 100_000, default: defaultHeadSize }),
+    'Ready tasks of one kind (organisation, what they need, group) that are held in memory, up to twice as many for a while; the others wait in the database.',
+  ),
+  maxResidentRows: setting(
+    'COGMESH_SCHEDULER_MAX_RESIDENT_TASKS',
+    integer({ min: 1_000, max: 10_000_000, default: 50_000 }),
+    'Tasks of runs held in memory beyond which runs that nothing works on are put out. Runs with work in flight always stay.',
+  ),
+  maxPayloadBytes: setting(
+    'COGMESH_SCHEDULER_MAX_PAYLOAD_BYTES',
+    integer({ min: 1_048_576, max: 2_147_483_647, default: 67_108_864 }),
+    'Bytes of outputs and forEach items held in memory beyond which the oldest are put out and read again when an expression needs them.',
   ),
   sharedOutstanding: setting(
     'COGMESH_SCHEDULER_SHARED_OUTSTANDING',

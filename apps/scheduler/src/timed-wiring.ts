@@ -1,11 +1,10 @@
 /** What runs by the clock beside the engine: schedules that submit runs, and webhooks that tell of them. Part of the composition root. */
+import { cancelRun, type Engine } from '@cogmesh/scheduling-core';
 import type { ServiceHost } from '@cogmesh/service';
 import { ulid } from 'ulid';
 import { SqlSchedules } from './adapters/sql-schedules.js';
 import { SqlWebhooks } from './adapters/sql-webhooks.js';
 import type { SchedulerConfig } from './config.js';
-import { cancelRun } from './engine/cancel-run.js';
-import type { Engine } from './engine/engine.js';
 import { submitRun, type SubmitContext } from './engine/submit-run.js';
 import type { SchedulesRpcContext } from './rpc/schedules.rpc.js';
 import type { WebhooksRpcContext } from './rpc/webhooks.rpc.js';
@@ -40,15 +39,17 @@ export function buildTimed({ host, config, engine, decisions, submission }: Time
     maxExpressionSteps: submission.settings.limits.maxExpressionSteps,
   };
   const cancel = (runId: string, reason: string): Promise<void> =>
-    engine.transact([runId], async (unit) => {
-      for (const run of unit.runs.values()) await cancelRun(unit, run, reason);
+    engine.transact([runId], (unit) => {
+      for (const run of unit.runs) cancelRun(unit, run, reason);
     });
   const loop = new SchedulesLoop({ ...firing, cancel, graceMs: config.misfireGraceMs, logger });
   const webhooks = new SqlWebhooks(database);
   const { webhookAllowPrivate: allowPrivate, webhookMaxAttempts: maxAttempts } = config;
   const sender = new WebhookSender({ webhooks, allowPrivate, maxAttempts, random: Math.random, logger });
-  engine.onEffects(({ deliveries }) => {
-    if (deliveries > 0) sender.wake();
+  engine.listen({
+    stored: (_effects, { deliveries }) => {
+      if (deliveries > 0) sender.wake();
+    },
   });
   return {
     schedules: { ...firing, submission, newId: () => `schedule_${ulid()}`, onPut: () => loop.wake() },

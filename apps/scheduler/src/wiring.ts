@@ -1,11 +1,20 @@
 /** The composition root: everything the scheduler is made of, top to bottom, and the order in which it starts and stops. */
+import { randomBytes } from 'node:crypto';
 import { consumeDead, type Bus, type Consumer, type Handler, type Queue } from '@cogmesh/bus';
 import { gatewayV1, policyV1, registryV1 } from '@cogmesh/contracts';
 import type { Database } from '@cogmesh/database';
+import { toCogmeshError } from '@cogmesh/errors';
 import { openEnforcement, type Enforcement } from '@cogmesh/enforcement';
 import type { ServiceIdentity } from '@cogmesh/identity';
 import { createClient, openChannel, serveRpc, type RpcServer } from '@cogmesh/rpc';
-import { FairOrder } from '@cogmesh/scheduling-core';
+import {
+  assembleScheduling,
+  attemptIdOf,
+  ProgressWords,
+  shardOf,
+  type Dispatcher,
+  type SchedulingOptions,
+} from '@cogmesh/scheduling-core';
 import type { ServiceHost } from '@cogmesh/service';
 import { ulid } from 'ulid';
 import { GatewayPayloads } from './adapters/gateway-payloads.js';
@@ -14,37 +23,25 @@ import { PolicyDecisions } from './adapters/policy-decisions.js';
 import { SqlLimits } from './adapters/sql-limits.js';
 import { RegistryClient } from './adapters/registry-client.js';
 import { SqlDeadLetters } from './adapters/sql-dead-letters.js';
+import { SqlEngineStore } from './adapters/sql-engine-store.js';
 import { SqlRunViews } from './adapters/sql-run-views.js';
-import { SqlScopes } from './adapters/sql-scopes.js';
-import { SqlWorkQueue } from './adapters/sql-work-queue.js';
+import { StoreClock } from './adapters/store-clock.js';
 import { engineSettings, type SchedulerConfig } from './config.js';
 import { AgentDirectory } from './engine/agent-directory.js';
+import { AgentSpeeds } from './engine/agent-speeds.js';
 import { AgentWatch } from './engine/agent-watch.js';
-import { Claims } from './engine/claims.js';
-import { Controls } from './engine/controls.js';
+import { Backoff } from './engine/backoff.js';
 import { Counters } from './engine/counters.js';
-import { Credits } from './engine/credits.js';
-import { Deferrals } from './engine/deferrals.js';
-import { Dispatcher } from './engine/dispatcher.js';
-import { Engine } from './engine/engine.js';
-import { Intake } from './engine/intake.js';
-import { Limits } from './engine/limits.js';
-import { Publisher } from './engine/publisher.js';
-import { QueuedTasks } from './engine/queued-tasks.js';
-import { Recovery } from './engine/recovery.js';
+import { BrokerPublisher } from './engine/publisher.js';
 import { RunHints, schedulerEvents } from './engine/run-hints.js';
 import { RunNotifier } from './engine/run-notifier.js';
-import { Scopes } from './engine/scopes.js';
 import type { EngineSettings } from './engine/settings.js';
 import { StopAttempts } from './engine/stop-attempts.js';
-import { Targets } from './engine/targets.js';
-import { Timers } from './engine/timers.js';
+import { AgentTargets } from './engine/targets.js';
 import { agentChangedQueue, onAgentChanged } from './events/on-agent-changed.js';
-import { onResults } from './events/on-results.js';
-import { ProgressWords } from './engine/progress.js';
+import { onResults, type ResultsOptions } from './events/on-results.js';
 import { onStarted } from './events/on-started.js';
 import { reportConsumption, resultsQueue, startedQueue } from './events/reports.js';
-import type { ReadyEntry } from './model/rows.js';
 import { describeRun } from './rpc/describe-run.js';
 import { schedulerRpc } from './rpc/scheduler.rpc.js';
 import { buildTimed, type Timed } from './timed-wiring.js';
@@ -65,9 +62,10 @@ export async function buildScheduler(host: ServiceHost, config: SchedulerConfig)
   const stores = openStores(host.database);
   const counters = new Counters();
   const engine = buildEngine({ host, config, identity: enforcement.identity, neighbours, stores });
-  await engine.memory.limits.load();
+  await engine.clock.start();
   const watching = listen({ host, neighbours, engine, counters });
   const handlers = reportHandlers({ host, engine, counters });
+  await engine.keeper.read();
   const consumers = await startConsumers({ host, config, stores, engine, counters }, handlers);
   const { server, timed } = await serve({
     host,
@@ -80,25 +78,25 @@ export async function buildScheduler(host: ServiceHost, config: SchedulerConfig)
     handlers,
   });
   engine.agentWatch.start();
-  engine.dispatcher.start();
-  engine.timers.start();
   timed.start();
 
   const stop = async (): Promise<void> => {
     // Calls first, then claims; reports are taken until nothing new goes out.
     await server.stop();
     await timed.stopFiring();
-    for (const loop of [engine.agentWatch, engine.timers, engine.dispatcher]) await loop.stop();
+    await engine.agentWatch.stop();
+    await engine.stop();
+    await engine.publisher.stop();
     await Promise.all([...consumers, engine.shared].map((consumer) => consumer.stop()));
-    await engine.engine.lane.idle();
-    engine.memory.limits.stop();
+    await engine.engine.close();
+    engine.limits.stop();
     await watching.stop();
     await timed.stopSending();
+    engine.clock.stop();
     neighbours.close();
     await enforcement.close();
   };
-  const { dispatcher } = engine;
-  const { directory } = engine.memory;
+  const { dispatcher, directory } = engine;
   return { address: server.address, enforcement, counters, dispatcher, directory, stop };
 }
 
@@ -126,8 +124,7 @@ const newRunId = (): string => `run_${ulid()}`;
 
 function openStores(database: Database) {
   return {
-    queue: new SqlWorkQueue(database),
-    sql: new SqlScopes(database),
+    engine: new SqlEngineStore(database),
     views: new SqlRunViews(database),
     limits: new SqlLimits(database),
     deadLetters: new SqlDeadLetters(database, () => `dead_${ulid()}`),
@@ -146,86 +143,68 @@ interface EngineParts {
   readonly stores: Stores;
 }
 
-/** What the database says of ready and held work, for decisions without a query; rebuilt by `Recovery`. */
-function openMemory({ config, settings, stores, registry, onOpen }: MemoryParts) {
-  const order = new FairOrder<ReadyEntry>({ ageingMs: settings.ageingMs });
-  const limits = new Limits({ sql: stores.limits, order, onOpen, nowMs });
-  const credits = new Credits(limits);
+/** Who can take work, as far as this process has heard and seen. */
+function openAgents({ config, neighbours }: Pick<EngineParts, 'config' | 'neighbours'>) {
   const directory = new AgentDirectory({
-    source: registry,
+    source: neighbours.registry,
     staleAfterMs: config.registryStaleMs,
     missingAfterMs: config.agentMissingMs,
     nowMs,
   });
-  const targets = new Targets({ ...settings, directory, credits, random: Math.random });
-  return { memory: { directory, targets, order, limits }, credits, queued: new QueuedTasks(nowMs) };
+  return { directory, speeds: new AgentSpeeds(nowMs) };
 }
 
-interface MemoryParts extends Pick<EngineParts, 'config' | 'stores'> {
-  readonly settings: EngineSettings;
-  readonly registry: RegistryClient;
-  readonly onOpen: () => void;
-}
+const attemptBytes = 16;
+const newAttemptId = (shard: number): string => attemptIdOf(shard, randomBytes(attemptBytes).toString('hex'));
 
-function buildEngine({ host, config, identity, neighbours, stores }: EngineParts) {
+/** Everything decides from memory that is read from the database first; nothing happens until then. */
+function buildEngine(parts: EngineParts) {
+  const { host, config, identity, neighbours, stores } = parts;
   const { bus, database, logger } = host;
-  const { queue, sql, deadLetters } = stores;
-  const { registry, payloads } = neighbours;
   const settings = engineSettings(config);
-  const { leaseMs, claimBatch } = settings;
-  const engine = new Engine(database);
-  const onUnblocked = (): void => dispatcher.wake();
-  const { memory, queued, credits } = openMemory({ config, settings, stores, registry, onOpen: onUnblocked });
-  const { order, limits, directory, targets } = memory;
-  const scopes = new Scopes(sql, payloads);
-  const shared = sharedQueues(bus, (letter) => deadLetters.store(letter));
-  const declareShared = shared.declare;
-  const publisher = new Publisher({ bus, minter: identity, engine, credits, logger, declareShared, onUnblocked });
-  const deferrals = new Deferrals();
-  const claims = new Claims({
-    engine,
-    scopes,
-    targets,
-    credits,
-    publisher,
-    order,
+  const agents = openAgents(parts);
+  const { directory, speeds } = agents;
+  const shared = sharedQueues(bus, (letter) => stores.deadLetters.store(letter));
+  const clock = new StoreClock(database, logger);
+  let publisher: BrokerPublisher | undefined;
+  const onTrouble: SchedulingOptions['onTrouble'] = (thrown, what) => {
+    const error = toCogmeshError(thrown);
+    logger.warn({ code: error.code, err: error }, `${what} has to wait: ${error.message}`);
+  };
+  const scheduling = assembleScheduling({
     settings,
-    deferrals,
-    onAgain: onUnblocked,
+    store: stores.engine,
+    limitStore: stores.limits,
+    payloads: neighbours.payloads,
+    clock,
+    random: Math.random,
+    newRunId,
+    newAttemptId,
+    targets: (credits) => new AgentTargets({ ...settings, directory, credits, speeds, creditsOf: whole, random: Math.random }),
+    publisher: (engine, onUnblocked) =>
+      (publisher = new BrokerPublisher({
+        bus,
+        minter: identity,
+        engine,
+        logger,
+        declareShared: shared.declare,
+        onUnblocked,
+      })),
+    busIsDurable: bus.durable,
+    owned: () => new Map([[0, 0]]),
+    backoff: new Backoff(),
+    attemptClock: speeds,
+    traceOf: (attemptId) => publisher?.traceOf(attemptId),
+    onTrouble,
   });
-  const later = (key: string, again: () => void): void => deferrals.defer(key, () => (again(), onUnblocked()));
-  const toOrder = (entry: ReadyEntry): void => order.add(entry);
-  const controls = new Controls({ engine, scopes, sql, payloads, settings, newRunId, toOrder, later }, logger);
-  const busIsDurable = bus.durable;
-  const recovery = new Recovery({
-    engine,
-    queue,
-    credits,
-    controls,
-    claims,
-    publisher,
-    limits,
-    queued,
-    busIsDurable,
-    leaseMs,
-  });
-  const dispatcher = new Dispatcher({
-    order,
-    controls,
-    claims,
-    targets,
-    credits,
-    publisher,
-    recovery,
-    deferrals,
-    claimBatch,
-    logger,
-  });
-  const timers = new Timers({ engine, queue, leaseMs, poisonAfter: settings.poisonAfter, logger });
-  const agentWatch = new AgentWatch({ directory, credits, queue, engine, logger, onChange: onUnblocked });
-  return { engine, settings, memory, queued, dispatcher, timers, agentWatch, shared, publisher };
+  const { engine, credits, dispatcher } = scheduling;
+  const agentWatch = new AgentWatch({ directory, credits, engine, logger, onChange: () => dispatcher.wake() });
+  if (!publisher) throw new Error('the publisher was not built');
+  return { ...scheduling, ...agents, publisher, settings, clock, agentWatch, shared };
 }
 type BuiltEngine = ReturnType<typeof buildEngine>;
+
+const whole = (_agentId: string, _capability: string, credits: number): number => credits;
 
 interface ConsumerParts {
   readonly host: ServiceHost;
@@ -243,17 +222,18 @@ function reportHandlers({
   counters,
 }: Pick<ConsumerParts, 'host' | 'engine' | 'counters'>): ReportHandlers {
   const { logger } = host;
-  const { settings } = engine;
-  const intake = new Intake(engine.engine, settings.leaseMs, (attemptId) => engine.publisher.traceOf(attemptId));
+  const { settings, intake, speeds } = engine;
   const reports = {
     senders: settings.resultSenders,
     logger,
     onRefused: () => (counters.refusedReports += 1),
     onIgnored: (count: number) => (counters.ignoredReports += count),
   };
+  const words = new ProgressWords(engine.engine, nowMs);
+  const onArrived: ResultsOptions['onArrived'] = (results) => speeds.arrived(results);
   return new Map([
-    [startedQueue, onStarted(intake, new ProgressWords(engine.engine), reports)],
-    [resultsQueue, onResults(intake, reports)],
+    [startedQueue, onStarted({ ...reports, intake, words })],
+    [resultsQueue, onResults({ ...reports, intake, onArrived })],
   ]);
 }
 
@@ -276,19 +256,18 @@ function listen({
   engine,
   counters,
 }: Pick<ConsumerParts, 'host' | 'engine' | 'counters'> & { neighbours: Neighbours }) {
-  const { dispatcher, timers, queued } = engine;
   const notifier = new RunNotifier();
   const hints = new RunHints(host.bus, host.logger);
   const stopAttempts = new StopAttempts(neighbours.registry, host.logger);
-  engine.engine.onDoubt(() => dispatcher.doubt());
-  engine.engine.onEffects((effects) => {
-    queued.accept(effects);
-    dispatcher.accept(effects);
-    timers.accept(effects);
-    hints.accept(effects);
-    stopAttempts.accept(effects);
-    counters.ignoredEvents += effects.ignored;
-    for (const runId of effects.changed.keys()) notifier.notify(runId);
+  engine.engine.listen({
+    decided: ({ ignored }) => (counters.ignoredEvents += ignored),
+    stored: (all) => {
+      for (const effects of all) {
+        hints.accept(effects);
+        stopAttempts.accept(effects);
+        for (const runId of effects.changed.keys()) notifier.notify(runId);
+      }
+    },
   });
   hints.start();
   const stop = async (): Promise<void> => {
@@ -312,22 +291,34 @@ interface ServeParts {
 async function serve(parts: ServeParts): Promise<{ server: RpcServer; timed: Timed }> {
   const { host, config, enforcement, neighbours, stores, engine: built, notifier, handlers } = parts;
   const { database, logger } = host;
-  const { engine, memory, queued, settings } = built;
-  const { directory, limits } = memory;
+  const { engine, directory, targets, order, heads, limits, queued, settings } = built;
+  const memory = { directory, targets, order, heads, limits };
   const { refuseUnknownModels, hostOrganisation } = config;
-  const submit = { database, engine, directory, limits, queued, settings, refuseUnknownModels, newRunId };
+  const placed = (organisation: string, runId: string): number =>
+    shardOf(organisation, runId, { shards: 1, splits: new Map() });
+  const submit = {
+    database,
+    engine,
+    directory,
+    limits,
+    queued,
+    settings,
+    refuseUnknownModels,
+    newRunId,
+    shardOf: placed,
+  };
   const describe = describeRun({ views: stores.views, ...memory });
   const { leaseMs } = settings;
   const timed = buildTimed({ host, config, engine, decisions: neighbours.decisions, submission: submit });
   const { schedules, webhooks } = timed;
   const rpc = schedulerRpc({
-    ...stores,
-    database,
+    views: stores.views,
+    deadLetters: stores.deadLetters,
     engine,
     notifier,
     submit,
     describe,
-    scopes: { views: stores.views, memory, queued, hostOrganisation },
+    scopes: { views: stores.views, engine, memory, queued, hostOrganisation },
     leaseMs,
     replay: { bus: host.bus, deadLetters: stores.deadLetters, handlers: byName(handlers) },
     schedules,

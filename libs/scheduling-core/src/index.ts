@@ -118,3 +118,54 @@ export type {
   Snapshot,
   Unsettled,
 } from './engine/ports.js';
+export { affinityText, parseNeed } from './engine/need.js';
+export {
+  defaultHeadSize,
+  expiryGraceMs,
+  wholeSlices,
+  type LimitStore,
+  type Publication,
+  type Publisher,
+  type ScopeLimits,
+  type Slices,
+  type StoredScope,
+  type Targets,
+} from './engine/dispatch-ports.js';
+export { type Effects } from './engine/effects.js';
+export { Engine } from './engine/engine.js';
+export { type Payloads } from './engine/payloads.js';
+export { type AttemptClock, type Credits, type Target } from './engine/credits.js';
+export { type Limits } from './engine/limits.js';
+export { type QueuedTasks } from './engine/queued-tasks.js';
+export { type ReadyHeads } from './engine/ready-heads.js';
+export {
+  blockedBy,
+  factsInMemory,
+  waitingOf,
+  type KnownAgents,
+  type TaskView,
+  type WaitingFacts,
+  type WaitingMemory,
+} from './engine/waiting.js';
+export {
+  type Accepted,
+  type AcceptedResults,
+  type Intake,
+  type ReportedOutcome,
+  type ResultReport,
+  type StartedReport,
+  type Told,
+} from './engine/intake.js';
+export { ProgressWords, type ProgressReport } from './engine/progress.js';
+export { takeBack } from './engine/take-back.js';
+export { cancelRun } from './engine/cancel-run.js';
+export { answerApproval } from './engine/approvals.js';
+export { pauseRun, resumeRun, setPriority } from './engine/steer-run.js';
+export { renewLeases } from './engine/leases.js';
+export {
+  assembleScheduling,
+  type Scheduling,
+  type SchedulingOptions,
+  type SchedulingSettings,
+} from './engine/scheduling.js';
+export { type Dispatcher } from './engine/dispatcher.js';

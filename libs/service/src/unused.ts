@@ -20,6 +20,7 @@ export function unusedDatabase(service: string): Database {
     dialect: 'sqlite',
     query: refused,
     execute: refused,
+    batch: refused,
     transaction: refused,
     migrate: refused,
     now: refused,

@@ -2,8 +2,7 @@
 import type { gatewayV1 } from '@cogmesh/contracts';
 import { CogmeshError } from '@cogmesh/errors';
 import type { Client } from '@cogmesh/rpc';
-import type { Json } from '@cogmesh/scheduling-core';
-import type { Payloads } from '../engine/payloads.js';
+import type { Json, Payloads } from '@cogmesh/scheduling-core';
 
 /** The contract's limit on one chunk. */
 const chunkBytes = 64 * 1024;

@@ -1,25 +1,10 @@
 /** The stored limits, shares and pauses of scopes: read whole at start, one row written with each change. */
 import { nowMillis, sql, type Database } from '@cogmesh/database';
-import type { LimitedKind, ScopeName } from '@cogmesh/scheduling-core';
-
-/** What is asked of a scope; 0 means none, for `weight` 1. */
-export interface ScopeLimits {
-  readonly maxInFlight: number;
-  readonly ratePerSecond: number;
-  readonly burst: number;
-  readonly maxQueued: number;
-  readonly weight: number;
-  readonly serviceClass: number;
-}
-
-export interface StoredScope extends ScopeName {
-  readonly limits: ScopeLimits;
-  readonly paused: boolean;
-}
+import type { LimitedKind, LimitStore, ScopeLimits, StoredScope } from '@cogmesh/scheduling-core';
 
 type Row = ScopeLimits & { kind: LimitedKind; organisation: string; name: string; paused: number };
 
-export class SqlLimits {
+export class SqlLimits implements LimitStore {
   readonly #db: Database;
 
   constructor(db: Database) {

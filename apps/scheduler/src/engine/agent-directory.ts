@@ -2,7 +2,7 @@
  * The agents as the registry last told. While the registry does not answer the last answer is kept for a bounded time:
  * agents outlive a restart of the registry, but nobody is trusted to be alive for ever.
  */
-import { parseNeed } from '../model/need.js';
+import { parseNeed } from '@cogmesh/scheduling-core';
 import { matchCapability, offeredVersions, type Candidate, type RoutableAgent } from '@cogmesh/routing-core';
 
 export interface AgentSource {

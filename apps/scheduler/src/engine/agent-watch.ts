@@ -3,21 +3,17 @@
  * of agents that are gone is taken back; what they had started is left to its lease.
  */
 import { toCogmeshError } from '@cogmesh/errors';
+import { takeBack, type Credits, type Engine } from '@cogmesh/scheduling-core';
 import type { Logger } from '@cogmesh/telemetry';
-import type { SqlWorkQueue } from '../adapters/sql-work-queue.js';
 import type { AgentDirectory } from './agent-directory.js';
 import { Backoff } from './backoff.js';
-import type { Credits } from './credits.js';
-import type { Engine } from './engine.js';
 import { Signal } from './signal.js';
-import { takeBack } from './take-back.js';
 
 const intervalMs = 1_000;
 
 export interface AgentWatchOptions {
   readonly directory: AgentDirectory;
   readonly credits: Credits;
-  readonly queue: SqlWorkQueue;
   readonly engine: Engine;
   readonly logger: Logger;
   readonly onChange: () => void;
@@ -76,12 +72,11 @@ export class AgentWatch {
   }
 
   async #takeBackFrom(gone: ReadonlySet<string>): Promise<void> {
-    const { engine, queue, logger } = this.#options;
-    const held = await queue.held();
-    const unstarted = held.filter(
-      ({ state, agentId, queue: shared }) =>
-        state !== 'RUNNING' && shared === null && agentId !== null && gone.has(agentId),
-    );
+    const { engine, credits, logger } = this.#options;
+    const unstarted = credits.heldBy(gone).flatMap((attemptId) => {
+      const task = engine.attempt(attemptId);
+      return task && task.state !== 'RUNNING' ? [{ attemptId, runId: task.runId }] : [];
+    });
     if (unstarted.length === 0) return;
     logger.warn(
       { agents: [...gone], attempts: unstarted.length },

@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { attributeNames, failSpan, recordSpan, spanNames, startSpan } from '@cogmesh/telemetry';
-import type { TaskRow } from '../model/rows.js';
+import type { TaskRow } from '@cogmesh/scheduling-core';
 
 /** Tasks of a run that are all traced; contract.md, Traces. */
 const sampleAbove = 500;

@@ -6,25 +6,23 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Bus } from '@cogmesh/bus';
 import { toCogmeshError, type ErrorCode } from '@cogmesh/errors';
+import { takeBack, type Engine, type Publication, type Publisher } from '@cogmesh/scheduling-core';
 import type { Logger } from '@cogmesh/telemetry';
+import { beginDispatch, isTraced, unsampled, type DispatchSpan } from './attempt-spans.js';
 import { Backoff } from './backoff.js';
-import type { Credits } from './credits.js';
-import type { Engine } from './engine.js';
-import type { DispatchSpan } from './attempt-spans.js';
 import { batchesOf, queueNameOf, workMessage, type ClaimedWork, type GrantMinter } from './work-message.js';
 
 /** Time in which a result makes the note "published" needless, milliseconds; until then the row says CLAIMED. */
 const noteAfterMs = 25;
 
-export interface Publication extends ClaimedWork {
+interface Outgoing extends ClaimedWork {
   readonly span: DispatchSpan | undefined;
 }
 
-export interface PublisherOptions {
+export interface BrokerPublisherOptions {
   readonly bus: Bus;
   readonly minter: GrantMinter;
   readonly engine: Engine;
-  readonly credits: Credits;
   readonly logger: Logger;
   /** Declares a shared queue before its first use. */
   readonly declareShared: (queue: string) => Promise<void>;
@@ -32,17 +30,17 @@ export interface PublisherOptions {
   readonly onUnblocked: () => void;
 }
 
-export class Publisher {
-  readonly #options: PublisherOptions;
+export class BrokerPublisher implements Publisher {
+  readonly #options: BrokerPublisherOptions;
   readonly #publishing = new Set<string>();
   readonly #running = new Set<Promise<void>>();
   readonly #traces = new Map<string, string>();
   readonly #stopping = new AbortController();
-  #confirmed: Publication[] = [];
+  #confirmed: Outgoing[] = [];
   #blocked = 0;
   #stopped = false;
 
-  constructor(options: PublisherOptions) {
+  constructor(options: BrokerPublisherOptions) {
     this.#options = options;
   }
 
@@ -62,12 +60,13 @@ export class Publisher {
   }
 
   /** Publishes in the background. */
-  send(works: readonly Publication[]): void {
+  send(publications: readonly Publication[]): void {
+    const works = publications.map(outgoing);
     for (const { row, traceparent } of works) {
       this.#publishing.add(row.attemptId);
       this.#traces.set(row.attemptId, traceparent);
     }
-    for (const batch of batchesOf(works) as Publication[][]) this.#track(this.#sendBatch(batch));
+    for (const batch of batchesOf(works)) this.#track(this.#sendBatch(batch));
   }
 
   /** Gives up on what is not confirmed (the rows stay CLAIMED and are published after the next start) and waits. */
@@ -82,7 +81,7 @@ export class Publisher {
     this.#running.add(tracked);
   }
 
-  async #sendBatch(batch: Publication[]): Promise<void> {
+  async #sendBatch(batch: readonly Outgoing[]): Promise<void> {
     try {
       await this.#publishUntilConfirmed(batch);
     } catch (error) {
@@ -96,7 +95,7 @@ export class Publisher {
     }
   }
 
-  async #publishUntilConfirmed(batch: Publication[]): Promise<void> {
+  async #publishUntilConfirmed(batch: readonly Outgoing[]): Promise<void> {
     const backoff = new Backoff();
     let isBlocking = false;
     const unblock = (): void => {
@@ -122,11 +121,11 @@ export class Publisher {
     }
   }
 
-  #stillHeld(batch: Publication[]): Publication[] {
-    return batch.filter(({ row }) => this.#options.credits.has(row.attemptId));
+  #stillHeld(batch: readonly Outgoing[]): Outgoing[] {
+    return batch.filter(({ row }) => this.#options.engine.attempt(row.attemptId) !== undefined);
   }
 
-  async #tryOnce(batch: Publication[]): Promise<ErrorCode | undefined> {
+  async #tryOnce(batch: readonly Outgoing[]): Promise<ErrorCode | undefined> {
     const { bus, minter, logger } = this.#options;
     try {
       const [first] = batch;
@@ -141,36 +140,42 @@ export class Publisher {
     }
   }
 
-  /** Confirmations that arrive in the same time, or while a transaction runs, are written together. */
-  async #confirm(batch: Publication[]): Promise<void> {
+  /** Attempts that have a result by then need no note; the others are noted together. */
+  async #confirm(batch: readonly Outgoing[]): Promise<void> {
     for (const { span } of batch) span?.end();
     await delay(noteAfterMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
-    this.#confirmed.push(...this.#stillHeld(batch));
-    await this.#options.engine.lane.run(() => Promise.resolve());
+    const unnoted = this.#stillHeld(batch).filter(
+      ({ row }) => this.#options.engine.attempt(row.attemptId)?.state === 'CLAIMED',
+    );
+    const isFirst = this.#confirmed.length === 0;
+    this.#confirmed.push(...unnoted);
+    if (!isFirst || this.#confirmed.length === 0) return;
+    // What is confirmed while a flush is under way is noted by the one after it.
+    await this.#options.engine.stored();
     const confirmed = this.#confirmed;
     this.#confirmed = [];
-    if (confirmed.length === 0) return;
-    const byAttempt = new Map(confirmed.map((work) => [work.row.attemptId, work]));
-    await this.#options.engine.transact(runsOf(confirmed), async (unit) => {
-      for (const task of await unit.loadHeld([...byAttempt.keys()])) {
-        const work = byAttempt.get(task.attemptId ?? '');
-        if (task.state !== 'CLAIMED' || !work) continue;
-        unit.move(task, 'published', { dueAt: task.dueAt, traceparent: work.traceparent });
+    await this.#options.engine.transact(runsOf(confirmed), (unit) => {
+      for (const { row, traceparent } of confirmed) {
+        const task = unit.held(row.attemptId);
+        if (task?.state === 'CLAIMED') unit.move(task, 'published', { dueAt: task.dueAt, traceparent });
       }
     });
   }
 
   /** The agent's queue is gone: back to READY, uncounted. */
-  async #takeBack(batch: Publication[]): Promise<void> {
+  async #takeBack(batch: readonly Outgoing[]): Promise<void> {
     for (const { span } of batch) span?.end(new Error('the queue of the agent is gone'));
-    const attemptIds = batch.map(({ row }) => row.attemptId);
-    await this.#options.engine.transact(runsOf(batch), async (unit, outcomes) => {
-      const tasks = await unit.loadHeld(attemptIds);
-      const planOf = await unit.plans(tasks);
-      await unit.load(tasks.filter((task) => task.itemIndex >= 0).map((task) => ({ ...task, itemIndex: -1 })));
-      for (const task of tasks) if (task.state === 'CLAIMED') outcomes.returnUnstarted(task, 'unroutable', planOf);
-    });
+    await takeBack(this.#options.engine, batch.map(({ row }) => row), 'unroutable'); // prettier-ignore
   }
+}
+
+/** Its dispatch span begins here: what comes before is the wait in the queue. */
+function outgoing(publication: Publication): Outgoing {
+  const { row, run } = publication;
+  const span = isTraced(row, run.totalTasks)
+    ? beginDispatch({ ...row, attempt: row.attempt + 1, capability: row.capability ?? '' }, run.traceparent)
+    : undefined;
+  return { ...publication, span, traceparent: span?.traceparent ?? unsampled(run.traceparent) };
 }
 
 const runsOf = (works: readonly ClaimedWork[]): string[] => works.map(({ row }) => row.runId);

@@ -8,11 +8,10 @@ import {
   planAdoption,
   readRunInput,
   type NeededAccess,
+  type RunRow,
 } from '@cogmesh/scheduling-core';
 import { readOrigin } from '../adapters/sql-adoption.js';
-import type { Submitted } from '../adapters/sql-submissions.js';
-import type { RunRow } from '../model/rows.js';
-import { acceptSubmission, checkIdempotencyKey, type SubmitContext } from './submit-run.js';
+import { acceptSubmission, checkIdempotencyKey, type SubmitContext, type Submitted } from './submit-run.js';
 
 export interface RetryRequest {
   readonly origin: RunRow;
@@ -36,9 +35,11 @@ export async function retryRun(context: SubmitContext, request: RetryRequest): P
   request.requireAccess(accessNeededBy(plan, organisation));
   const adopted = fromFailed ? planAdoption(old.tasks, dependenciesOf(plan.tasks)) : new Set<string>();
   const identity = JSON.stringify(['retry', origin.id, fromFailed, inputJson]);
+  const runId = context.newRunId();
   return acceptSubmission(context, {
-    runId: context.newRunId(),
+    runId,
     organisation,
+    shard: context.shardOf(organisation, runId),
     submittedBy: request.submittedBy,
     plan,
     traceparent: request.traceparent,

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { messageTo, type Bus, type Exchange } from '@cogmesh/bus';
 import { eventsV1 } from '@cogmesh/contracts';
 import type { Logger } from '@cogmesh/telemetry';
-import type { Effects } from './effects.js';
+import type { Effects } from '@cogmesh/scheduling-core';
 import { Signal } from './signal.js';
 
 const intervalMs = 50;

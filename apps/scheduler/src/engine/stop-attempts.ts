@@ -4,7 +4,7 @@
  */
 import { toCogmeshError } from '@cogmesh/errors';
 import type { Logger } from '@cogmesh/telemetry';
-import type { Effects } from './effects.js';
+import type { Effects } from '@cogmesh/scheduling-core';
 
 export interface AgentInstructions {
   /** Rejects when the registry or the agent cannot be reached. */

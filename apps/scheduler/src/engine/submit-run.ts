@@ -2,14 +2,23 @@
 import { createHash } from 'node:crypto';
 import type { Database, SqlRunner } from '@cogmesh/database';
 import { CogmeshError, toCogmeshError, type Issue } from '@cogmesh/errors';
-import { accessNeededBy, parseRun, suggestion, type NeededAccess, type RunPlan } from '@cogmesh/scheduling-core';
+import {
+  accessNeededBy,
+  newRun,
+  parseRun,
+  suggestion,
+  type Engine,
+  type Limits,
+  type LoadedRun,
+  type NeededAccess,
+  type NewRun,
+  type QueuedTasks,
+  type RunPlan,
+  type Submission,
+} from '@cogmesh/scheduling-core';
 import { splitCapability } from '@cogmesh/routing-core';
-import { earlierSubmission, storeSubmission, type Submission, type Submitted } from '../adapters/sql-submissions.js';
+import { earlierSubmission, storeSubmission, type StoredSubmission } from '../adapters/sql-submissions.js';
 import type { AgentDirectory } from './agent-directory.js';
-import { noEffects } from './effects.js';
-import type { Engine } from './engine.js';
-import type { Limits } from './limits.js';
-import type { QueuedTasks } from './queued-tasks.js';
 import type { EngineSettings } from './settings.js';
 
 export interface SubmitRequest {
@@ -37,6 +46,14 @@ export interface SubmitContext {
   readonly settings: EngineSettings;
   readonly refuseUnknownModels: boolean;
   readonly newRunId: () => string;
+  /** Where runs of the organisation live. */
+  readonly shardOf: (organisation: string, runId: string) => number;
+}
+
+/** What became of a submit. */
+export interface Submitted extends Pick<StoredSubmission, 'runId' | 'replayed'> {
+  /** The new run as it was stored, when that is all there is of it. */
+  readonly stored: { readonly born: NewRun; readonly rows: LoadedRun } | undefined;
 }
 
 const maxIdempotencyKeyLength = 255;
@@ -51,9 +68,11 @@ export async function submitRun(context: SubmitContext, request: SubmitRequest):
   checkIdempotencyKey(idempotencyKey);
   const plan = await checkDocument(context, request);
   const { submittedBy, traceparent, callerTraceparent, scheduleId } = request;
+  const runId = context.newRunId();
   const submission: Submission = {
-    runId: context.newRunId(),
+    runId,
     organisation,
+    shard: context.shardOf(organisation, runId),
     submittedBy,
     plan,
     traceparent,
@@ -65,25 +84,27 @@ export async function submitRun(context: SubmitContext, request: SubmitRequest):
   return acceptSubmission(context, submission, request.before);
 }
 
-/** Stores a run that has been checked, and wakes the dispatcher. */
+/** Stores a run that has been checked, and hands it to the engine. */
 export async function acceptSubmission(
   context: SubmitContext,
   submission: Submission,
   before?: SubmitRequest['before'],
 ): Promise<Submitted> {
-  const submitted = await admitted(context, submission, () =>
-    storeSubmission(context.database, submission, before).catch((error: unknown) => {
-      // It may have been stored although nobody heard of it; the ready order is then rebuilt.
-      if (toCogmeshError(error).code === 'unavailable') context.engine.doubt();
+  const { engine, database, settings } = context;
+  const born = newRun(submission, { now: engine.now(), ageingMs: settings.ageingMs });
+  const submitted = await admitted(context, born, () =>
+    storeSubmission(database, born, before).catch((error: unknown) => {
+      // It may have been stored although nobody heard of it; memory is then read anew.
+      if (toCogmeshError(error).code === 'unavailable') engine.doubt(error);
       throw error;
     }),
   );
-  const effects = noEffects();
-  effects.ready.push(...submitted.ready);
-  if (submitted.open === 0 && !submitted.replayed) effects.finalise.push(submitted.runId);
-  effects.soonestTimerMs = submitted.timerInMs;
-  context.engine.apply(effects);
-  return submitted;
+  const { runId, replayed, born: whole } = submitted;
+  // The engine goes on with these very rows; what the caller is told is what is stored.
+  const stored = whole && { born: whole, rows: { run: { ...whole.run }, tasks: whole.tasks.map((task) => ({ ...task })) } };
+  if (whole) engine.adopt(whole);
+  else if (!replayed) await engine.adoptStored(runId);
+  return { runId, replayed, stored };
 }
 
 /** Everything that can be said of a document without storing it. */
@@ -99,20 +120,23 @@ export async function checkDocument(
 }
 
 /** Stores the run if its organisation may have so many tasks; `rate_limited` otherwise. */
-function admitted(
+async function admitted(
   { database, limits, queued }: SubmitContext,
-  submission: Submission,
-  store: () => Promise<Submitted>,
-): Promise<Submitted> {
-  const { organisation, plan, origin } = submission;
+  { submission, tasks }: NewRun,
+  store: () => Promise<StoredSubmission>,
+): Promise<StoredSubmission> {
+  const { organisation } = submission;
   const { maxQueued = 0 } = limits.find({ kind: 'organisation', organisation, name: organisation })?.limits ?? {};
-  const earlier = (): Promise<Submitted | undefined> => earlierSubmission(database, submission);
+  const counted = (submitted: StoredSubmission) => ({ ...submitted, open: submitted.replayed ? 0 : tasks.length });
   return queued.admit({
     organisation,
-    tasks: plan.tasks.length - (origin?.adopted.size ?? 0),
+    tasks: tasks.length,
     maxQueued,
-    earlier,
-    store,
+    earlier: async () => {
+      const known = await earlierSubmission(database, submission);
+      return known && counted(known);
+    },
+    store: async () => counted(await store()),
   });
 }
 

@@ -3,35 +3,33 @@
  * the shared queue of the exact capability, with a bounded number outstanding, and the broker deals it out.
  */
 import { sharedQueueOf } from '@cogmesh/enforcement';
-import { parseNeed } from '../model/need.js';
 import { chooseAgent, freeCredits, type Candidate, type InFlight } from '@cogmesh/routing-core';
+import { parseNeed, type Credits, type Target, type Targets } from '@cogmesh/scheduling-core';
 import type { AgentDirectory } from './agent-directory.js';
-import type { Credits, Target } from './credits.js';
+import type { AgentSpeeds } from './agent-speeds.js';
 
-export interface TargetsOptions {
+export interface AgentTargetsOptions {
   readonly strategy: 'load-aware' | 'round-robin';
   readonly directory: AgentDirectory;
   readonly credits: Credits;
+  readonly speeds: AgentSpeeds;
   readonly sharedOutstanding: number;
+  /** Of an agent's credits, how many this replica may use. */
+  readonly creditsOf: (agentId: string, capability: string, whole: number) => number;
   readonly random: () => number;
 }
 
-export interface Choice {
-  readonly target: Target;
-}
-
-export class Targets {
-  readonly #options: TargetsOptions;
+export class AgentTargets implements Targets {
+  readonly #options: AgentTargetsOptions;
   readonly #inFlight: InFlight;
 
-  constructor(options: TargetsOptions) {
+  constructor(options: AgentTargetsOptions) {
     this.#options = options;
     this.#inFlight = ({ agent, capability }) => options.credits.usedBy(agent.id, capability.name);
   }
 
-  /** Whether something with this need could go out now. */
   hasRoom(need: string): boolean {
-    const candidates = this.#options.directory.candidates(need);
+    const candidates = this.#candidates(need);
     if (this.#isForOneAgent(need)) {
       return candidates.some((candidate) => freeCredits(candidate, this.#inFlight) > 0);
     }
@@ -39,12 +37,23 @@ export class Targets {
     return best !== undefined && this.#sharedRoom(best, candidates) > 0;
   }
 
-  choose(need: string): Choice | undefined {
-    const candidates = this.#options.directory.candidates(need);
+  choose(need: string): Target | undefined {
+    const candidates = this.#candidates(need);
     if (!this.#isForOneAgent(need)) return this.#chooseQueue(candidates);
-    const chosen = chooseAgent(candidates, { inFlight: this.#inFlight, random: this.#options.random });
-    if (!chosen) return undefined;
-    return { target: { agentId: chosen.agent.id, capability: chosen.capability.name } };
+    const { random, speeds } = this.#options;
+    const observedMs = ({ agent, capability }: Candidate) => speeds.observedMs(agent.id, capability.name);
+    const chosen = chooseAgent(candidates, { inFlight: this.#inFlight, random, observedMs });
+    return chosen && { agentId: chosen.agent.id, capability: chosen.capability.name };
+  }
+
+  /** With the part of their credits that is this replica's. */
+  #candidates(need: string): readonly Candidate[] {
+    const { directory, creditsOf } = this.#options;
+    return directory.candidates(need).map((candidate) => {
+      const { agent, capability } = candidate;
+      const credits = creditsOf(agent.id, capability.name, capability.credits);
+      return credits === capability.credits ? candidate : { agent, capability: { ...capability, credits } };
+    });
   }
 
   /** A shared queue is read by agents with any labels, so what asks for labels goes to an agent's own. */
@@ -52,11 +61,11 @@ export class Targets {
     return this.#options.strategy === 'load-aware' || parseNeed(need).labels.length > 0;
   }
 
-  #chooseQueue(candidates: readonly Candidate[]): Choice | undefined {
+  #chooseQueue(candidates: readonly Candidate[]): Target | undefined {
     const best = highest(candidates);
     if (!best || this.#sharedRoom(best, candidates) <= 0) return undefined;
     const capability = best.capability.name;
-    return { target: { queue: sharedQueueOf(capability), capability } };
+    return { queue: sharedQueueOf(capability), capability };
   }
 
   /** Twice the credits of those who consume it keeps everyone busy and the queue shallow. */

@@ -1,7 +1,7 @@
 /** A run's stored history from a sequence number on, then live until its last entry. */
 import { isTerminalRun, type RunState } from '@cogmesh/scheduling-core';
 import type { SqlRunViews } from '../adapters/sql-run-views.js';
-import type { StoredHistoryEntry } from '../model/rows.js';
+import type { StoredHistoryEntry } from '@cogmesh/scheduling-core';
 import type { RunNotifier } from './run-notifier.js';
 import { Signal } from './signal.js';
 

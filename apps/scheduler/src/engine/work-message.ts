@@ -3,21 +3,13 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { messageTo, type OutgoingMessage } from '@cogmesh/bus';
 import { workV1 } from '@cogmesh/contracts';
 import type { ServiceIdentity } from '@cogmesh/identity';
-import type { TaskPlan } from '@cogmesh/scheduling-core';
+import { expiryGraceMs, type Publication, type Target } from '@cogmesh/scheduling-core';
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import type { TaskRow } from '../model/rows.js';
-import type { Target } from './credits.js';
-import type { PreparedInput } from './prepare-input.js';
-import { expiryGraceMs } from './settings.js';
 
 export type GrantMinter = Pick<ServiceIdentity, 'mintTaskGrant'>;
 
 /** A claim with everything its message needs. */
-export interface ClaimedWork {
-  readonly row: TaskRow & { readonly attemptId: string };
-  readonly target: Target;
-  readonly plan: TaskPlan;
-  readonly input: PreparedInput;
+export interface ClaimedWork extends Publication {
   /** Traceparent of the dispatch span. */
   readonly traceparent: string;
 }
@@ -32,8 +24,8 @@ const grantSlackMs = 60_000;
 export const agentQueueName = (agentId: string): string => `agent.${agentId}.work`;
 
 /** Groups by target, then cuts to the limits of one message. */
-export function batchesOf(works: readonly ClaimedWork[]): ClaimedWork[][] {
-  const byTarget = new Map<string, ClaimedWork[]>();
+export function batchesOf<T extends ClaimedWork>(works: readonly T[]): T[][] {
+  const byTarget = new Map<string, T[]>();
   for (const work of works) {
     const name = queueNameOf(work.target);
     const group = byTarget.get(name);
@@ -43,8 +35,8 @@ export function batchesOf(works: readonly ClaimedWork[]): ClaimedWork[][] {
   return [...byTarget.values()].flatMap(cut);
 }
 
-function cut(works: readonly ClaimedWork[]): ClaimedWork[][] {
-  const batches: ClaimedWork[][] = [];
+function cut<T extends ClaimedWork>(works: readonly T[]): T[][] {
+  const batches: T[][] = [];
   let bytes = 0;
   for (const work of works) {
     const size = work.input.inputJson.length + (work.plan.script?.length ?? 0);

@@ -3,13 +3,13 @@ import { decode, type Delivery, type Handler, type Queue, type Verdict } from '@
 import { toCogmeshError } from '@cogmesh/errors';
 import type { Logger } from '@cogmesh/telemetry';
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
-import type { Accepted } from '../engine/intake.js';
+import type { Accepted } from '@cogmesh/scheduling-core';
 
 export const startedQueue: Queue = { name: 'scheduler.started', kind: 'durable' };
 export const resultsQueue: Queue = { name: 'scheduler.results', kind: 'durable' };
 
-/** Deliveries per transaction, and unacknowledged at once. */
-export const reportConsumption = { maxBatch: 100, prefetch: 500 } as const;
+/** Deliveries per decision, decisions that wait to be stored, deliveries unacknowledged at once. */
+export const reportConsumption = { maxBatch: 100, concurrency: 4, prefetch: 500 } as const;
 
 export interface ReportOptions<Schema extends DescMessage> {
   readonly schema: Schema;

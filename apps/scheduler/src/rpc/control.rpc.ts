@@ -2,16 +2,21 @@
 import type { schedulerV1 } from '@cogmesh/contracts';
 import { CogmeshError } from '@cogmesh/errors';
 import type { CallContext, ServiceImplementation } from '@cogmesh/rpc';
-import { readRunInput, type NeededAccess } from '@cogmesh/scheduling-core';
+import {
+  answerApproval,
+  pauseRun,
+  readRunInput,
+  resumeRun,
+  setPriority,
+  type Engine,
+  type NeededAccess,
+  type RunRow,
+} from '@cogmesh/scheduling-core';
 import { attributeNames, currentTraceparent, spanNames, withSpan } from '@cogmesh/telemetry';
 import type { SqlRunViews } from '../adapters/sql-run-views.js';
-import { answerApproval } from '../engine/approvals.js';
-import type { Engine } from '../engine/engine.js';
 import { replayDeadLetter, type ReplayContext } from '../engine/replay-dead-letter.js';
 import { retryRun } from '../engine/retry-run.js';
-import { pauseRun, resumeRun, setPriority } from '../engine/steer-run.js';
 import type { SubmitContext } from '../engine/submit-run.js';
-import type { RunRow } from '../model/rows.js';
 import { requireAccess, requireAdministrator, subjectOf } from './caller.js';
 import type { DescribeRun } from './describe-run.js';
 
@@ -112,8 +117,8 @@ async function signal(context: ControlRpcContext, request: schedulerV1.SignalTas
   await permitted(context, { runId, action: 'approve' }, call);
   const { sub: by, issuer, roles } = subjectOf(call).subject;
   const data = dataJson === '' ? null : readRunInput(dataJson);
-  const missing = await context.engine.transact([runId], async (unit, outcomes) => {
-    const [task] = await unit.load([{ runId, taskId, itemIndex: -1 }]);
+  const missing = await context.engine.transact([runId], (unit, outcomes) => {
+    const task = unit.task({ runId, taskId, itemIndex: -1 });
     if (!task) throw new CogmeshError('not_found', `run ${runId} has no task ${taskId}`);
     return answerApproval(unit, outcomes, { task, answer: { approved, by, issuer, roles, comment, data } });
   });

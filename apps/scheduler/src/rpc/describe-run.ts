@@ -1,7 +1,13 @@
 /** A run with its tasks, what each waits for, and where it stands. */
 import type { SqlRunViews } from '../adapters/sql-run-views.js';
-import { waitingOf, type WaitingMemory } from '../engine/waiting.js';
-import type { RunRow } from '../model/rows.js';
+import {
+  blockedBy,
+  waitingOf,
+  type LoadedRun,
+  type NewRun,
+  type RunRow,
+  type WaitingMemory,
+} from '@cogmesh/scheduling-core';
 import { runMessage, taskMessage, type RunMessage } from './to-proto.js';
 
 export type DescribeRun = (run: RunRow) => Promise<RunMessage>;
@@ -46,6 +52,19 @@ export function describeRun({ views, ...memory }: WaitingMemory & { readonly vie
       }),
     );
   };
+}
+
+/** A run as it was stored a moment ago, without a question to anybody. Why a ready task waits is not known yet. */
+export function describeBorn({ run, tasks }: LoadedRun, { submission: { plan } }: NewRun): RunMessage {
+  const depends = new Map(plan.tasks.map((task) => [task.id, task.depends]));
+  return runMessage(
+    run,
+    tasks.map((task) => {
+      const parents = depends.get(task.taskId) ?? [];
+      const waiting = task.state === 'BLOCKED' ? blockedBy(parents) : undefined;
+      return taskMessage(task, { depends: parents, waiting, now: run.createdAt });
+    }),
+  );
 }
 
 function groupBy<T>(rows: readonly T[], keyOf: (row: T) => string, valueOf: (row: T) => string): Map<string, string[]> {

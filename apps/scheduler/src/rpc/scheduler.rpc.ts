@@ -1,22 +1,18 @@
 /** The scheduler's gRPC face: message -> call -> message. */
 import { schedulerV1 } from '@cogmesh/contracts';
 import { CogmeshError } from '@cogmesh/errors';
-import type { Database } from '@cogmesh/database';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { implement, type CallContext, type ServiceBinding } from '@cogmesh/rpc';
+import { cancelRun, renewLeases, type Engine, type RunRow } from '@cogmesh/scheduling-core';
 import { attributeNames, currentTraceparent, spanNames, withSpan } from '@cogmesh/telemetry';
-import { renewLeases } from '../adapters/sql-leases.js';
 import type { SqlDeadLetters } from '../adapters/sql-dead-letters.js';
 import type { SqlRunViews } from '../adapters/sql-run-views.js';
-import { cancelRun } from '../engine/cancel-run.js';
-import type { Engine } from '../engine/engine.js';
 import type { RunNotifier } from '../engine/run-notifier.js';
 import { submitRun, type SubmitContext } from '../engine/submit-run.js';
 import { watchRun } from '../engine/watch-run.js';
-import type { RunRow } from '../model/rows.js';
 import { requireAccess, requireAdministrator, serviceOf, subjectOf } from './caller.js';
 import { controlRpc, type ControlRpcContext } from './control.rpc.js';
-import type { DescribeRun } from './describe-run.js';
+import { describeBorn, type DescribeRun } from './describe-run.js';
 import { cursorAfter, pageOf } from './page.js';
 import { runsPageOf } from './runs-page.js';
 import { schedulesRpc, type SchedulesRpcContext } from './schedules.rpc.js';
@@ -25,7 +21,6 @@ import { webhooksRpc, type WebhooksRpcContext } from './webhooks.rpc.js';
 import { historyMessage, runMessage } from './to-proto.js';
 
 export interface SchedulerRpcContext {
-  readonly database: Database;
   readonly engine: Engine;
   readonly views: SqlRunViews;
   readonly deadLetters: SqlDeadLetters;
@@ -58,8 +53,8 @@ export function schedulerRpc(context: SchedulerRpcContext): ServiceBinding {
       if (reason.length > maxReasonLength)
         throw new CogmeshError('invalid_argument', `a reason has at most ${maxReasonLength} characters`);
       await find(context, runId, call);
-      await context.engine.transact([runId], async (unit) => {
-        for (const run of unit.runs.values()) await cancelRun(unit, run, reason);
+      await context.engine.transact([runId], (unit) => {
+        for (const run of unit.runs) cancelRun(unit, run, reason);
       });
       return { run: await context.describe(await find(context, runId, call)) };
     },
@@ -71,10 +66,10 @@ export function schedulerRpc(context: SchedulerRpcContext): ServiceBinding {
         yield { event: historyMessage(entry) };
       }
     },
-    renewLeases: async ({ agents }, call) => {
+    renewLeases: ({ agents }, call) => {
       serviceOf(call);
       const attemptIds = agents.flatMap((agent) => agent.attemptIds);
-      return { unknownAttemptIds: await renewLeases(context.database, attemptIds, context.leaseMs) };
+      return Promise.resolve({ unknownAttemptIds: renewLeases(context.engine, attemptIds, context.leaseMs) });
     },
     listDeadLetters: async (request, call) => {
       requireAdministrator(subjectOf(call));
@@ -103,7 +98,7 @@ async function submit(context: SchedulerRpcContext, request: schedulerV1.SubmitR
   const attributes = { [attributeNames.organisation]: organisation, [attributeNames.subject]: sub };
   const links = [request.callerTraceparent];
   return withSpan(spanNames.submit, { attributes, links }, async (span) => {
-    const { runId, replayed } = await submitRun(context.submit, {
+    const { runId, replayed, stored } = await submitRun(context.submit, {
       documentJson: request.documentJson,
       idempotencyKey: request.idempotencyKey,
       organisation,
@@ -113,6 +108,7 @@ async function submit(context: SchedulerRpcContext, request: schedulerV1.SubmitR
       requireAccess: (needed) => requireAccess(caller, needed),
     });
     span.setAttribute(attributeNames.runId, runId);
+    if (stored) return { run: describeBorn(stored.rows, stored.born), replayed };
     return { run: await context.describe(await find(context, runId, call)), replayed };
   });
 }

@@ -2,8 +2,15 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { schedulerV1 } from '@cogmesh/contracts';
 import { CogmeshError } from '@cogmesh/errors';
-import { capabilityName, isUsesProblem, parseUses, type LimitedKind, type ScopeName } from '@cogmesh/scheduling-core';
-import type { ScopeLimits, StoredScope } from '../adapters/sql-limits.js';
+import {
+  capabilityName,
+  isUsesProblem,
+  parseUses,
+  type LimitedKind,
+  type ScopeLimits,
+  type ScopeName,
+  type StoredScope,
+} from '@cogmesh/scheduling-core';
 
 const { Scope_Kind } = schedulerV1;
 

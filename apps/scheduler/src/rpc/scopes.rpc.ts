@@ -5,16 +5,27 @@
 import type { schedulerV1 } from '@cogmesh/contracts';
 import { CogmeshError } from '@cogmesh/errors';
 import type { CallContext, ServiceImplementation } from '@cogmesh/rpc';
-import { scopeKey, type ScopeName } from '@cogmesh/scheduling-core';
-import type { ScopeLimits, StoredScope } from '../adapters/sql-limits.js';
+import {
+  factsInMemory,
+  scopeKey,
+  waitingOf,
+  type Engine,
+  type QueuedTasks,
+  type ScopeLimits,
+  type ScopeName,
+  type StoredScope,
+  type TaskRef,
+  type TaskView,
+  type WaitingFacts,
+  type WaitingMemory,
+} from '@cogmesh/scheduling-core';
 import type { SqlRunViews } from '../adapters/sql-run-views.js';
-import type { QueuedTasks } from '../engine/queued-tasks.js';
-import { waitingOf, type WaitingMemory } from '../engine/waiting.js';
 import { requireAccess, subjectOf, type PermittedCaller } from './caller.js';
 import { noLimits, scopeMessage, scopeOf } from './scope-message.js';
 
 export interface ScopesRpcContext {
   readonly views: SqlRunViews;
+  readonly engine: Engine;
   readonly memory: WaitingMemory;
   readonly queued: QueuedTasks;
   readonly hostOrganisation: string;
@@ -81,27 +92,41 @@ function isHostAdministrator({ hostOrganisation }: ScopesRpcContext, { subject }
 }
 
 function message({ memory, queued }: ScopesRpcContext, scope: StoredScope) {
-  const waiting = scope.kind === 'organisation' ? queued.of(scope.name) : memory.order.sizeOf(scopeKey(scope));
+  const waiting = scope.kind === 'organisation' ? queued.of(scope.name) : memory.heads.sizeOf(scopeKey(scope));
   return scopeMessage(scope, { inFlight: memory.limits.inFlight(scope), queued: waiting });
 }
 
 async function explain(
-  { views, memory }: ScopesRpcContext,
+  context: ScopesRpcContext,
   { runId, taskId, index = -1 }: schedulerV1.ExplainWaitingRequest,
   call: CallContext,
 ) {
-  const run = await views.run(runId, subjectOf(call).subject.organisation);
-  if (!run) throw new CogmeshError('not_found', `there is no run ${runId}`);
-  const task = await views.task({ runId, taskId, itemIndex: index });
-  if (!task) {
-    throw new CogmeshError('not_found', `run ${runId} has no task ${taskId}${index < 0 ? '' : `[${index}]`}`);
-  }
-  const unmet = task.state === 'BLOCKED' && index < 0 ? await views.unmetOf(runId, taskId) : [];
-  const isOpenForEach = task.state === 'RUNNING' && task.itemsTotal > 0;
-  const items = isOpenForEach ? await views.openItemsOf(runId, taskId) : undefined;
-  const facts = { isRunPaused: run.state === 'PAUSED', unmet, items, mostPositions };
-  const waiting = waitingOf(task, facts, memory);
+  const found = await lookAt(context, { runId, taskId, itemIndex: index }, subjectOf(call).subject.organisation);
+  const waiting = waitingOf(found.task, found.facts, context.memory);
   if (!waiting) return {};
   const { code, message: sentence, position = 0, estimateMs = 0 } = waiting;
   return { waiting: { code, message: sentence }, position: BigInt(position), estimateMs: BigInt(estimateMs) };
+}
+
+interface Look {
+  readonly task: TaskView;
+  readonly facts: WaitingFacts;
+}
+
+/** From memory when the run is there, else from its rows. Another organisation's run is not found. */
+async function lookAt({ views, engine }: ScopesRpcContext, ref: TaskRef, organisation: string): Promise<Look> {
+  const { runId, taskId, itemIndex } = ref;
+  const resident = engine.residents.get(runId);
+  const held = resident?.row.organisation === organisation ? resident.task(taskId, itemIndex) : undefined;
+  if (resident && held) return { task: held, facts: factsInMemory(resident, held, mostPositions) };
+  const run = await views.run(runId, organisation);
+  if (!run) throw new CogmeshError('not_found', `there is no run ${runId}`);
+  const task = await views.task(ref);
+  if (!task) {
+    throw new CogmeshError('not_found', `run ${runId} has no task ${taskId}${itemIndex < 0 ? '' : `[${itemIndex}]`}`);
+  }
+  const unmet = task.state === 'BLOCKED' && itemIndex < 0 ? await views.unmetOf(runId, taskId) : [];
+  const isOpenForEach = task.state === 'RUNNING' && task.itemsTotal > 0;
+  const items = isOpenForEach ? await views.openItemsOf(runId, taskId) : undefined;
+  return { task, facts: { isRunPaused: run.state === 'PAUSED', unmet, items, mostPositions } };
 }

@@ -6,7 +6,7 @@ import { schedulerV1 } from '@cogmesh/contracts';
 import type { RunState, TaskState } from '@cogmesh/scheduling-core';
 import { traceIdOf } from '@cogmesh/telemetry';
 import type { TaskView } from '../adapters/sql-run-views.js';
-import type { Failure, RunRow, StoredHistoryEntry } from '../model/rows.js';
+import type { Failure, RunRow, StoredHistoryEntry } from '@cogmesh/scheduling-core';
 
 export const runStates: Readonly<Record<RunState, schedulerV1.RunState>> = {
   PENDING: schedulerV1.RunState.PENDING,

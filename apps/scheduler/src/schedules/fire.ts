@@ -7,8 +7,7 @@ import { CogmeshError } from '@cogmesh/errors';
 import { bindSchedule, type NeededAccess } from '@cogmesh/scheduling-core';
 import { attributeNames, currentTraceparent, spanNames, withSpan } from '@cogmesh/telemetry';
 import type { SqlSchedules } from '../adapters/sql-schedules.js';
-import type { Submitted } from '../adapters/sql-submissions.js';
-import type { SubmitRequest } from '../engine/submit-run.js';
+import type { SubmitRequest, Submitted } from '../engine/submit-run.js';
 import type { Creator, ScheduleRow } from '../model/schedule.js';
 import type { Decisions } from './decisions.js';
 

@@ -101,6 +101,11 @@ const runPaused: Waiting = { code: 'paused', message: 'the run is paused' };
 
 function blocked(task: TaskView, { unmet }: WaitingFacts): Waiting {
   if (task.itemIndex >= 0) return { code: 'concurrency', message: 'waits for a place within maxParallel' };
+  return blockedBy(unmet);
+}
+
+/** `unmet`: unfinished parents. */
+export function blockedBy(unmet: readonly string[]): Waiting {
   const named = unmet.slice(0, maxNamed).join(', ');
   const more = unmet.length > maxNamed ? ` and ${unmet.length - maxNamed} more` : '';
   return { code: 'dependencies', message: `waits for ${named}${more}` };
