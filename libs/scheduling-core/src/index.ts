@@ -34,6 +34,7 @@ export {
   type TaskEvent,
   type TaskState,
 } from './states.js';
+export { knownPart, type KnownPart } from './expressions/known-part.js';
 export { afterError, backoffMs, type AfterError, type FailedAttempt } from './retry.js';
 export {
   afterItems,
