@@ -51,7 +51,7 @@ class NaiveOrder {
   }
 
   take(nowMs: number): ReadyTask | undefined {
-    const organisations = [...new Set(this.#offered().map((task) => task.organisation))].sort(
+    const organisations = [...new Set(this.offered().map((task) => task.organisation))].sort(
       (a, b) =>
         this.share(b).serviceClass - this.share(a).serviceClass || this.#had(a) - this.#had(b) || (a < b ? -1 : 1),
     );
@@ -59,7 +59,7 @@ class NaiveOrder {
     this.#present = new Set(organisations);
     if (next === undefined) return undefined;
     const band = (task: ReadyTask) => task.priority + (nowMs - task.readyAtMs) / ageingMs;
-    const mine = this.#offered().filter((task) => task.organisation === next);
+    const mine = this.offered().filter((task) => task.organisation === next);
     mine.sort((a, b) => band(b) - band(a) || a.readyAtMs - b.readyAtMs || (a.key < b.key ? -1 : 1));
     const [task] = mine;
     this.tasks = this.tasks.filter((other) => other !== task);
@@ -73,13 +73,13 @@ class NaiveOrder {
     return this.#shares.get(organisation) ?? defaultShare;
   }
 
-  #offered(): ReadyTask[] {
+  offered(): ReadyTask[] {
     return this.tasks.filter((task) => !scopesOf(task).some((scope) => this.closed.has(scope)));
   }
 
   /** Who comes, or comes back, starts where its class is. */
   #look(): void {
-    for (const { organisation } of this.#offered()) {
+    for (const { organisation } of this.offered()) {
       if (this.#present.has(organisation)) continue;
       this.#present.add(organisation);
       const clock = this.#clock(this.share(organisation).serviceClass);
@@ -141,6 +141,22 @@ describe('FairOrder', () => {
     for (let i = 0; i < 100; i += 1) order.add(task(`blocked-${i}`, { group: 'model:none', priority: 9 }));
     order.add(task('runnable', { priority: 0 }));
     expect(takeOne(order, (group) => group === 'script')?.key).toBe('runnable');
+  });
+
+  it('tells since when the next in line of each kind wait, leaving out what may not start', () => {
+    const order = new FairOrder<ReadyTask>();
+    order.add(task('a', { readyAtMs: 50 }));
+    order.add(task('b', { readyAtMs: 20, organisation: 'globex' }));
+    order.add(task('c', { readyAtMs: 10, organisation: 'globex', concurrencyGroup: 'g' }));
+    order.add(task('d', { readyAtMs: 5, group: 'model:m' }));
+    order.close('group globex g');
+    order.close('capability model:m');
+    expect(order.waiting()).toEqual(new Map([['script', { queued: 2, readyAtMs: 20 }]]));
+    order.close('organisation globex');
+    expect(order.waiting()).toEqual(new Map([['script', { queued: 1, readyAtMs: 50 }]]));
+    order.open('capability model:m');
+    order.remove('a');
+    expect(order.waiting()).toEqual(new Map([['model:m', { queued: 1, readyAtMs: 5 }]]));
   });
 
   it('forgets removed tasks and does not add one twice', () => {
@@ -221,6 +237,9 @@ describe('FairOrder', () => {
             naive.reprioritise(key(each.move), each.priority);
           }
           expect(fast.size).toBe(naive.tasks.length);
+          const counts = new Map<string, number>();
+          for (const { group } of naive.offered()) counts.set(group, (counts.get(group) ?? 0) + 1);
+          expect(new Map([...fast.waiting()].map(([group, { queued }]) => [group, queued]))).toEqual(counts);
         });
         for (const waiting of naive.tasks) {
           const mine = naive.tasks.filter((other) => other.organisation === waiting.organisation);

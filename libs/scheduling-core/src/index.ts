@@ -71,3 +71,7 @@ export {
   type Step,
 } from './schedules/next-step.js';
 export { webhookDelayMs } from './webhook-delay.js';
+export type { AgentPool, Place, PoolSlots } from './pool/agent-pool.js';
+export { PoolPolicy, type PoolDecision, type PoolObservation } from './pool/pool-policy.js';
+export { deal, type AgentSlots } from './pool/same-host.js';
+export { defaultPoolSettings, type PoolSettings } from './pool/settings.js';

@@ -176,6 +176,7 @@ export class AgentStreams {
     const relay = relays.relay(stream.agentId);
     if (!relay) return;
     relay.announce(capabilities);
+    if (!heartbeat.draining) this.#inBackground(relays.resize(stream.agentId, capabilities), stream);
     relay.reconcile(heartbeat.attemptIds);
     if (heartbeat.draining && before?.state !== 'DRAINING') this.#inBackground(relays.drain(stream.agentId), stream);
   }

@@ -33,12 +33,20 @@ export interface TaskContext {
 export type Handler<Input = unknown> = (input: Input, context: TaskContext) => unknown;
 
 export interface HandlerOptions {
-  /** Calls at once. Default 1. */
-  readonly concurrency?: number;
+  /**
+   * Calls at once. Default 1. With `{ initial, max }` the mesh may raise it up to `max` while work waits for this tool and the
+   * host has room, and lowers it to `initial` again; for handlers that wait for something outside.
+   */
+  readonly concurrency?: number | { readonly initial: number; readonly max: number };
+  /** What limits the handler: `io` waits, `cpu` computes. Judged by the processor time it is seen to use when absent. */
+  readonly bound?: 'io' | 'cpu';
 }
 
 export interface ServedTool {
   readonly capability: string;
-  readonly concurrency: number;
+  /** Calls at once now. */
+  slots: number;
+  readonly range: { readonly initial: number; readonly max: number };
+  readonly bound: 'io' | 'cpu' | undefined;
   readonly handler: Handler<never>;
 }
