@@ -304,12 +304,27 @@ const schema = fc.letrec<{ schema: unknown }>((tie) => {
   // A few keywords at once: all of them at once allow nothing.
   const few = fc
     .tuple(keywords, fc.uniqueArray(fc.nat(33), { minLength: 1, maxLength: 5 }))
-    .map(([all, chosen]) => Object.fromEntries(Object.entries(all).filter((_, index) => chosen.includes(index))));
+    .map(([all, chosen]) => Object.fromEntries(Object.entries(all).filter((_, index) => chosen.includes(index))))
+    .map(withoutPair);
   return { schema: fc.oneof({ maxDepth: 4 }, fc.boolean(), few) };
 }).schema;
 
-function oracle(of: unknown): (input: unknown) => boolean {
-  return new Ajv2020({ strict: false, validateSchema: false, logger: false }).compile(of as object);
+/** Beside `prefixItems` the oracle lets an empty list pass for `contains`, against the standard: that pair is left out. */
+function withoutPair({ prefixItems, ...rest }: Record<string, unknown>): Record<string, unknown> {
+  return prefixItems === undefined || 'contains' in rest ? rest : { prefixItems, ...rest };
+}
+
+/** Undefined where the oracle has no opinion: its code for some schemas fails when it runs. */
+function oracle(of: unknown): (input: unknown) => boolean | undefined {
+  const isValid = new Ajv2020({ strict: false, validateSchema: false, logger: false }).compile(of as object);
+  return (input) => {
+    try {
+      return isValid(input);
+    } catch (thrown) {
+      if (thrown instanceof ReferenceError) return undefined;
+      throw thrown;
+    }
+  };
 }
 
 describe('an established validator says the same', () => {
@@ -320,7 +335,9 @@ describe('an established validator says the same', () => {
         const isValid = oracle(rules);
         for (const input of inputs) {
           const { verdict, issues } = check(rules, input);
-          expect(verdict).toBe(isValid(input) ? 'valid' : 'invalid');
+          const want = isValid(input);
+          if (want === undefined) continue;
+          expect(verdict).toBe(want ? 'valid' : 'invalid');
           expect(issues.length > 0).toBe(verdict === 'invalid');
           seen[verdict as keyof typeof seen] += 1;
         }
@@ -348,14 +365,15 @@ describe('an established validator says the same', () => {
         seen[verdict] += 1;
         for (const filling of fillings) {
           const whole = isValid(filled(input, holes, () => filling));
-          if (verdict !== 'unknown') expect(whole).toBe(verdict === 'valid');
+          if (verdict !== 'unknown' && whole !== undefined) expect(whole).toBe(verdict === 'valid');
         }
         const text = check(
           rules,
           filled(input, holes, () => unknownText),
         ).verdict;
         for (const filling of ['', 'a', 'ab', 'zzzz']) {
-          if (text !== 'unknown') expect(isValid(filled(input, holes, () => filling))).toBe(text === 'valid');
+          const whole = isValid(filled(input, holes, () => filling));
+          if (text !== 'unknown' && whole !== undefined) expect(whole).toBe(text === 'valid');
         }
       }),
       { numRuns: 500 },
