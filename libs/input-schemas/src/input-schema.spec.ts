@@ -321,7 +321,7 @@ function oracle(of: unknown): (input: unknown) => boolean | undefined {
     try {
       return isValid(input);
     } catch (thrown) {
-      if (thrown instanceof ReferenceError) return undefined;
+      if (thrown instanceof ReferenceError || thrown instanceof TypeError) return undefined;
       throw thrown;
     }
   };
