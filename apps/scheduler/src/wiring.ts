@@ -19,6 +19,7 @@ import { SqlScopes } from './adapters/sql-scopes.js';
 import { SqlWorkQueue } from './adapters/sql-work-queue.js';
 import { engineSettings, type SchedulerConfig } from './config.js';
 import { AgentDirectory } from './engine/agent-directory.js';
+import { AgentSpeeds } from './engine/agent-speeds.js';
 import { AgentWatch } from './engine/agent-watch.js';
 import { Claims } from './engine/claims.js';
 import { Controls } from './engine/controls.js';
@@ -150,15 +151,16 @@ interface EngineParts {
 function openMemory({ config, settings, stores, registry, onOpen }: MemoryParts) {
   const order = new FairOrder<ReadyEntry>({ ageingMs: settings.ageingMs });
   const limits = new Limits({ sql: stores.limits, order, onOpen, nowMs });
-  const credits = new Credits(limits);
+  const speeds = new AgentSpeeds(nowMs);
+  const credits = new Credits(limits, speeds);
   const directory = new AgentDirectory({
     source: registry,
     staleAfterMs: config.registryStaleMs,
     missingAfterMs: config.agentMissingMs,
     nowMs,
   });
-  const targets = new Targets({ ...settings, directory, credits, random: Math.random });
-  return { memory: { directory, targets, order, limits }, credits, queued: new QueuedTasks(nowMs) };
+  const targets = new Targets({ ...settings, directory, credits, speeds, random: Math.random });
+  return { memory: { directory, targets, order, limits }, credits, speeds, queued: new QueuedTasks(nowMs) };
 }
 
 interface MemoryParts extends Pick<EngineParts, 'config' | 'stores'> {
@@ -175,7 +177,7 @@ function buildEngine({ host, config, identity, neighbours, stores }: EngineParts
   const { leaseMs, claimBatch } = settings;
   const engine = new Engine(database);
   const onUnblocked = (): void => dispatcher.wake();
-  const { memory, queued, credits } = openMemory({ config, settings, stores, registry, onOpen: onUnblocked });
+  const { memory, queued, credits, speeds } = openMemory({ config, settings, stores, registry, onOpen: onUnblocked });
   const { order, limits, directory, targets } = memory;
   const scopes = new Scopes(sql, payloads);
   const shared = sharedQueues(bus, (letter) => deadLetters.store(letter));
@@ -223,7 +225,7 @@ function buildEngine({ host, config, identity, neighbours, stores }: EngineParts
   });
   const timers = new Timers({ engine, queue, leaseMs, poisonAfter: settings.poisonAfter, logger });
   const agentWatch = new AgentWatch({ directory, credits, queue, engine, logger, onChange: onUnblocked });
-  return { engine, settings, memory, queued, dispatcher, timers, agentWatch, shared, publisher };
+  return { engine, settings, memory, queued, speeds, dispatcher, timers, agentWatch, shared, publisher };
 }
 type BuiltEngine = ReturnType<typeof buildEngine>;
 
@@ -243,7 +245,7 @@ function reportHandlers({
   counters,
 }: Pick<ConsumerParts, 'host' | 'engine' | 'counters'>): ReportHandlers {
   const { logger } = host;
-  const { settings } = engine;
+  const { settings, speeds } = engine;
   const intake = new Intake(engine.engine, settings.leaseMs, (attemptId) => engine.publisher.traceOf(attemptId));
   const reports = {
     senders: settings.resultSenders,
@@ -253,7 +255,7 @@ function reportHandlers({
   };
   return new Map([
     [startedQueue, onStarted(intake, new ProgressWords(engine.engine), reports)],
-    [resultsQueue, onResults(intake, reports)],
+    [resultsQueue, onResults({ results: (results) => (speeds.arrived(results), intake.results(results)) }, reports)],
   ]);
 }
 

@@ -20,18 +20,27 @@ export interface CreditUsage {
   release(attemptId: string): void;
 }
 
+/** Told when an attempt is handed over and when it is held no more. */
+export interface AttemptClock {
+  began(attemptId: string, target: Target): void;
+  forget(attemptId: string): void;
+}
+
 export class Credits {
   readonly #usage: CreditUsage;
+  readonly #clock: AttemptClock | undefined;
   readonly #held = new Map<string, Target>();
   readonly #used = new Map<string, number>();
 
-  constructor(usage: CreditUsage) {
+  constructor(usage: CreditUsage, clock?: AttemptClock) {
     this.#usage = usage;
+    this.#clock = clock;
   }
 
   hold(attemptId: string, target: Target, task: Scoped): void {
     this.#take(attemptId, target);
     this.#usage.hold(attemptId, task);
+    this.#clock?.began(attemptId, target);
   }
 
   /** Nothing happens when nobody holds the attempt. */
@@ -40,6 +49,7 @@ export class Credits {
     if (!target) return;
     this.#held.delete(attemptId);
     this.#usage.release(attemptId);
+    this.#clock?.forget(attemptId);
     this.#add(usageKeys(target), -1);
   }
 

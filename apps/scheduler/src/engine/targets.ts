@@ -6,12 +6,14 @@ import { sharedQueueOf } from '@cogmesh/enforcement';
 import { parseNeed } from '../model/need.js';
 import { chooseAgent, freeCredits, type Candidate, type InFlight } from '@cogmesh/routing-core';
 import type { AgentDirectory } from './agent-directory.js';
+import type { AgentSpeeds } from './agent-speeds.js';
 import type { Credits, Target } from './credits.js';
 
 export interface TargetsOptions {
   readonly strategy: 'load-aware' | 'round-robin';
   readonly directory: AgentDirectory;
   readonly credits: Credits;
+  readonly speeds: AgentSpeeds;
   readonly sharedOutstanding: number;
   readonly random: () => number;
 }
@@ -42,7 +44,9 @@ export class Targets {
   choose(need: string): Choice | undefined {
     const candidates = this.#options.directory.candidates(need);
     if (!this.#isForOneAgent(need)) return this.#chooseQueue(candidates);
-    const chosen = chooseAgent(candidates, { inFlight: this.#inFlight, random: this.#options.random });
+    const { random, speeds } = this.#options;
+    const observedMs = ({ agent, capability }: Candidate) => speeds.observedMs(agent.id, capability.name);
+    const chosen = chooseAgent(candidates, { inFlight: this.#inFlight, random, observedMs });
     if (!chosen) return undefined;
     return { target: { agentId: chosen.agent.id, capability: chosen.capability.name } };
   }

@@ -4,7 +4,10 @@ import type { Intake } from '../engine/intake.js';
 import { reportHandler, type ReportOptions } from './reports.js';
 
 /** Attempts ended, or were handed back unstarted. Acknowledged once the outcome is durable. */
-export function onResults(intake: Intake, options: Omit<ReportOptions<never>, 'schema' | 'accept'>): Handler {
+export function onResults(
+  intake: Pick<Intake, 'results'>,
+  options: Omit<ReportOptions<never>, 'schema' | 'accept'>,
+): Handler {
   return reportHandler({
     ...options,
     schema: workV1.ResultBatchSchema,
