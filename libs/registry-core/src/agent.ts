@@ -16,6 +16,8 @@ export interface Capability {
   readonly ready: boolean;
   /** For models, OIP metadata; empty otherwise. */
   readonly metadataJson: string;
+  /** Of the JSON Schema of its input, which is kept beside the agents; absent where inputs are not checked. */
+  readonly inputSchemaSha256?: string;
   /** Absent where its credits are fixed. */
   readonly growth?: Growth;
 }

@@ -29,7 +29,8 @@ const boundFromWire: Readonly<Record<registryV1.Bound, 'io' | 'cpu' | undefined>
   [registryV1.Bound.CPU]: 'cpu',
 };
 
-export function toAgentMessage(record: AgentRecord): registryV1.Agent {
+/** `schemaOf`: the text of an input schema by its digest, where the reader wants it. */
+export function toAgentMessage(record: AgentRecord, schemaOf: (digest: string) => string): registryV1.Agent {
   const { portrait } = record;
   return create(registryV1.AgentSchema, {
     id: record.id,
@@ -37,7 +38,7 @@ export function toAgentMessage(record: AgentRecord): registryV1.Agent {
     organisation: record.organisation,
     kind: kindToWire[record.kind],
     state: stateToWire[record.state],
-    capabilities: record.capabilities.map(toCapabilityMessage),
+    capabilities: record.capabilities.map((capability) => toCapabilityMessage(capability, schemaOf)),
     connectedAt: timestampFromMs(record.connectedAtMs),
     lastHeartbeatAt: timestampFromMs(record.lastHeartbeatAtMs),
     labels: { ...record.labels },
@@ -46,10 +47,14 @@ export function toAgentMessage(record: AgentRecord): registryV1.Agent {
   });
 }
 
-function toCapabilityMessage({ growth, ...rest }: Capability): MessageInitShape<typeof registryV1.CapabilitySchema> {
-  if (growth === undefined) return rest;
+function toCapabilityMessage(
+  { growth, inputSchemaSha256 = '', ...rest }: Capability,
+  schemaOf: (digest: string) => string,
+): MessageInitShape<typeof registryV1.CapabilitySchema> {
+  const message = { ...rest, inputSchemaSha256, inputSchemaJson: schemaOf(inputSchemaSha256) };
+  if (growth === undefined) return message;
   const { minCredits, maxCredits, bound } = growth;
-  return { ...rest, minCredits, maxCredits, bound: boundToWire[bound ?? 'unspecified'] };
+  return { ...message, minCredits, maxCredits, bound: boundToWire[bound ?? 'unspecified'] };
 }
 
 function toPortraitMessage(portrait: Portrait): MessageInitShape<typeof registryV1.PortraitSchema> {

@@ -5,7 +5,7 @@
 import { registryV1 } from '@cogmesh/contracts';
 import { CogmeshError } from '@cogmesh/errors';
 import { Outgoing, type Client } from '@cogmesh/rpc';
-import type { announced } from './slots.js';
+import type { announced, introduced } from './slots.js';
 import type { Message, WorkDesk } from './work-desk.js';
 
 export interface ConnectionOptions {
@@ -17,6 +17,8 @@ export interface ConnectionOptions {
     readonly labels: Readonly<Record<string, string>>;
     readonly agentId: string;
   };
+  /** The same as first told, with what does not change. */
+  readonly introduction: () => ReturnType<typeof introduced>;
   /** As announced now; asked again for each heartbeat. */
   readonly capabilities: () => ReturnType<typeof announced>;
   /** Answers why not; undefined when it is done. */
@@ -57,7 +59,7 @@ export class Connection {
   async run(): Promise<void> {
     const { client, hello } = this.#options;
     const welcomeTimer = setTimeout(() => this.#abort.abort(), WELCOME_TIMEOUT_MS);
-    const capabilities = this.#options.capabilities();
+    const capabilities = this.#options.introduction();
     this.send({ case: 'hello', value: { ...hello, kind: registryV1.AgentKind.SDK, capabilities } });
     try {
       for await (const { message } of client.connect(this.#outgoing, { signal: this.#abort.signal })) {

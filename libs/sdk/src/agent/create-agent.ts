@@ -11,7 +11,7 @@ import { HttpTransport, type TokenSource } from '../http-transport.js';
 import type { BlobReference } from '../run-document.js';
 import { Connection, mayReconnect } from './connection.js';
 import type { Handler, HandlerOptions, ServedTool } from './handler.js';
-import { announced, setSlots, slotsOf } from './slots.js';
+import { announced, introduced, setSlots, slotsOf } from './slots.js';
 import { WorkDesk, type Message } from './work-desk.js';
 
 export interface AgentOptions {
@@ -98,7 +98,9 @@ class ConnectedAgent implements Agent {
     const capability = `tool:${tool}`;
     if (this.#loop) throw new CogmeshError('failed_precondition', 'call handle before start');
     if (this.#tools.has(capability)) throw new CogmeshError('already_exists', `${tool} has a handler already`);
-    this.#tools.set(capability, { capability, ...slotsOf(options), handler: handler as Handler<never> });
+    const { inputSchema } = options;
+    const schema = inputSchema === undefined ? {} : { inputSchemaJson: JSON.stringify(inputSchema) };
+    this.#tools.set(capability, { capability, ...slotsOf(options), ...schema, handler: handler as Handler<never> });
     return this;
   }
 
@@ -173,6 +175,7 @@ class ConnectedAgent implements Agent {
       client: createClient(registryV1.AgentService, this.#channel),
       desk: this.#desk,
       hello: { token, name, labels, agentId: this.#id },
+      introduction: () => introduced(this.#tools.values(), !this.#desk.draining),
       capabilities: () => announced(this.#tools.values(), !this.#desk.draining),
       setCredits: (change) => setSlots(this.#tools, change),
       onWelcome: (agentId) => {

@@ -40,6 +40,12 @@ export interface HandlerOptions {
   readonly concurrency?: number | { readonly initial: number; readonly max: number };
   /** What limits the handler: `io` waits, `cpu` computes. Judged by the processor time it is seen to use when absent. */
   readonly bound?: 'io' | 'cpu';
+  /**
+   * JSON Schema (2020-12) of the input, at most 32 KiB: a run whose input does not match is refused when it is submitted, or fails
+   * with `invalid_input` before the handler sees it. The mesh refuses at `start` what it cannot check (`invalid_argument`). With
+   * zod: `z.toJSONSchema(schema)`.
+   */
+  readonly inputSchema?: object | boolean;
 }
 
 export interface ServedTool {
@@ -48,5 +54,6 @@ export interface ServedTool {
   slots: number;
   readonly range: { readonly initial: number; readonly max: number };
   readonly bound: 'io' | 'cpu' | undefined;
+  readonly inputSchemaJson?: string;
   readonly handler: Handler<never>;
 }

@@ -39,6 +39,15 @@ export function setSlots(
   return undefined;
 }
 
+/** Their input schemas besides, as the first message of a stream has them. */
+export function introduced(tools: Iterable<ServedTool>, isOpen: boolean) {
+  const served = [...tools];
+  return announced(served, isOpen).map((each, index) => ({
+    ...each,
+    inputSchemaJson: served[index]?.inputSchemaJson ?? '',
+  }));
+}
+
 /** As announced; a closed agent takes nothing. */
 export function announced(tools: Iterable<ServedTool>, isOpen: boolean) {
   return [...tools].map(({ capability, slots, range: { initial, max }, bound }) => ({
