@@ -7,6 +7,7 @@ import type { Readiness, ServiceHost } from '@cogmesh/service';
 import { ulid } from 'ulid';
 import { registryMigrations } from './adapters/migrations.js';
 import { SqlAgentStore } from './adapters/sql-agent-store.js';
+import { SqlInputSchemas } from './adapters/sql-input-schemas.js';
 import { SqlRelayedAttempts } from './adapters/sql-relayed-attempts.js';
 import { Admission } from './admission/admission.js';
 import { IssuerDirectory } from './admission/issuer-directory.js';
@@ -18,6 +19,7 @@ import { RelayDesk } from './relay/relay-desk.js';
 import { SchedulerMail } from './relay/scheduler-mail.js';
 import { agentRpc } from './rpc/agent.rpc.js';
 import { registryRpc } from './rpc/registry.rpc.js';
+import { SchemaShelf } from './schemas/schema-shelf.js';
 import { AgentStreams } from './streams/agent-streams.js';
 import { Housekeeping } from './streams/housekeeping.js';
 import { LeaseForwarder } from './streams/lease-forwarder.js';
@@ -39,12 +41,14 @@ export async function buildRegistry(host: ServiceHost, config: RegistryConfig): 
   const channels = openPeers(host, enforcement.identity);
   const policy = createClient(policyV1.PolicyService, channels.policy);
   const issuers = new IssuerDirectory({ policy, clock, refreshMs: config.issuerRefreshMs });
-  const admission = new Admission({ ...config, verifier: enforcement.identity, issuers, policy });
+  const schemas = new SchemaShelf({ texts: new SqlInputSchemas(database), clock, logger });
+  await schemas.load();
+  const admission = new Admission({ ...config, verifier: enforcement.identity, issuers, policy, schemas });
 
   const agents = await buildAgents(host, config);
   const leaving = new AbortController();
   const relays = buildRelays(host, { enforcement, gateway: channels.gateway, leaving });
-  const parts = { ...config, ...agents, admission, relays, clock, logger };
+  const parts = { ...config, ...agents, schemas, admission, relays, clock, logger };
   const streams = new AgentStreams({ ...parts, newId: ulid });
   const scheduler = createClient(schedulerV1.SchedulerService, channels.scheduler);
   const forwarder = new LeaseForwarder({ renewals: agents.renewals, scheduler, streams, relays, logger });
@@ -55,7 +59,7 @@ export async function buildRegistry(host: ServiceHost, config: RegistryConfig): 
   housekeeping.start();
   const server = await serveRpc({
     address: host.listen,
-    services: [agentRpc(streams), registryRpc({ roster: agents.roster, streams })],
+    services: [agentRpc(streams), registryRpc({ roster: agents.roster, schemas, streams })],
     authenticate: enforcement.authenticate,
     logger,
   });

@@ -97,6 +97,39 @@ describe('work on an agent', () => {
     expect(world.results).toHaveLength(4);
   });
 
+  it.each(['its own queue', 'the shared queue'])(
+    'takes more of %s at once when told to, and then fewer',
+    async (queue) => {
+      const lookup = (await agent()).handle('acme/lookup', gated, { concurrency: { initial: 1, max: 4 } });
+      await lookup.start();
+      const to = queue === 'its own queue' ? { agent: lookup.id } : { shared: tool };
+      const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+      const ids = (await Promise.all(names.map((name) => world.dispatch([work(name)], to)))).flat();
+      await eventually(() => expect(gates.size).toBe(1));
+      const registry = await world.client();
+      const setCredits = (credits: number, capability = tool) => {
+        const action = { case: 'setCredits' as const, value: { capability, credits } };
+        return registry.instruct({ agentId: lookup.id, instruction: { action } });
+      };
+      expect(await setCredits(4)).toEqual(expect.objectContaining({ acknowledged: true }));
+      await eventually(() => expect(gates.size).toBe(4));
+      const { agents: known } = await registry.listAgents({});
+      expect(known[0]?.capabilities).toMatchObject([{ name: tool, credits: 4, minCredits: 1, maxCredits: 4 }]);
+
+      expect(await setCredits(5)).toMatchObject({ acknowledged: false, message: /is 1 to 4/ });
+      expect(await setCredits(2, 'tool:acme/other')).toMatchObject({ acknowledged: false });
+      expect(await setCredits(2)).toMatchObject({ acknowledged: true });
+      const running = [...gates.keys()].slice(0, 3);
+      for (const name of running) await open(name);
+      // Two of four had to end before the next could begin.
+      await eventually(() => expect(world.results).toHaveLength(3));
+      await eventually(() => expect(gates.size).toBe(5));
+      for (const name of names.filter((each) => !running.includes(each))) await open(name);
+      for (const id of ids) expect((await world.result(id)).outcome.case).toBe('outputJson');
+      expect(world.results).toHaveLength(names.length);
+    },
+  );
+
   it.each([
     [
       'a CogmeshError',

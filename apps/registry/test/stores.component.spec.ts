@@ -1,10 +1,11 @@
-/** The registry's two stores on each database they are used with. */
+/** The registry's stores on each database they are used with. */
 import { openPostgres, openSqlite, type Database } from '@cogmesh/database';
 import type { AgentRecord } from '@cogmesh/registry-core';
 import { startPostgres, type TestPostgres } from '@cogmesh/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { registryMigrations } from '../src/adapters/migrations.js';
 import { SqlAgentStore } from '../src/adapters/sql-agent-store.js';
+import { SqlInputSchemas } from '../src/adapters/sql-input-schemas.js';
 import { SqlRelayedAttempts } from '../src/adapters/sql-relayed-attempts.js';
 
 let postgres: TestPostgres;
@@ -77,6 +78,15 @@ describe.each(databases)('on $name', ({ open }) => {
     expect(await store.load()).toEqual([agent('agent_a'), changed, agent('agent_c')]);
     await store.remove(['agent_a', 'agent_c', 'agent_z']);
     expect(await store.load()).toEqual([changed]);
+  });
+
+  it('input schemas come back, each once', async () => {
+    const schemas = new SqlInputSchemas(database);
+    await schemas.add(new Map([['a', '{}'], ['b', '{"type":"object"}']])); // prettier-ignore
+    await schemas.add(new Map([['b', 'another'], ['c', 'true']])); // prettier-ignore
+    expect([...(await schemas.load())].sort()).toEqual([['a', '{}'], ['b', '{"type":"object"}'], ['c', 'true']]); // prettier-ignore
+    await schemas.remove(['a', 'c', 'z']);
+    expect([...(await schemas.load()).keys()]).toEqual(['b']);
   });
 
   it('started attempts come back in the order of their start, each once', async () => {

@@ -6,7 +6,7 @@ import type { Database } from '@cogmesh/database';
 import { toCogmeshError } from '@cogmesh/errors';
 import { openEnforcement, type Enforcement } from '@cogmesh/enforcement';
 import type { ServiceIdentity } from '@cogmesh/identity';
-import { createClient, openChannel, serveRpc, type RpcServer } from '@cogmesh/rpc';
+import { createClient, openChannel, serveRpc, type Client, type RpcServer } from '@cogmesh/rpc';
 import {
   assembleScheduling,
   attemptIdOf,
@@ -42,6 +42,8 @@ import { agentChangedQueue, onAgentChanged } from './events/on-agent-changed.js'
 import { onResults, type ResultsOptions } from './events/on-results.js';
 import { onStarted } from './events/on-started.js';
 import { reportConsumption, resultsQueue, startedQueue } from './events/reports.js';
+import { openPool } from './pool/open-pool.js';
+import type { PoolController } from './pool/pool-controller.js';
 import { describeRun } from './rpc/describe-run.js';
 import { schedulerRpc } from './rpc/scheduler.rpc.js';
 import { buildTimed, type Timed } from './timed-wiring.js';
@@ -52,6 +54,7 @@ export interface Scheduler {
   readonly counters: Counters;
   readonly dispatcher: Dispatcher;
   readonly directory: AgentDirectory;
+  readonly pool: PoolController | undefined;
   stop(): Promise<void>;
 }
 
@@ -63,6 +66,7 @@ export async function buildScheduler(host: ServiceHost, config: SchedulerConfig)
   const counters = new Counters();
   const engine = buildEngine({ host, config, identity: enforcement.identity, neighbours, stores });
   await engine.clock.start();
+  const pool = await openPool({ host, config, registry: neighbours.agents, ...engine });
   const watching = listen({ host, neighbours, engine, counters });
   const handlers = reportHandlers({ host, engine, counters });
   await engine.keeper.read();
@@ -79,10 +83,12 @@ export async function buildScheduler(host: ServiceHost, config: SchedulerConfig)
   });
   engine.agentWatch.start();
   timed.start();
+  pool?.start();
 
   const stop = async (): Promise<void> => {
     // Calls first, then claims; reports are taken until nothing new goes out.
     await server.stop();
+    await pool?.stop();
     await timed.stopFiring();
     await engine.agentWatch.stop();
     await engine.stop();
@@ -97,11 +103,12 @@ export async function buildScheduler(host: ServiceHost, config: SchedulerConfig)
     await enforcement.close();
   };
   const { dispatcher, directory } = engine;
-  return { address: server.address, enforcement, counters, dispatcher, directory, stop };
+  return { address: server.address, enforcement, counters, dispatcher, directory, pool, stop };
 }
 
 interface Neighbours {
   readonly registry: RegistryClient;
+  readonly agents: Client<typeof registryV1.RegistryService>;
   readonly payloads: GatewayPayloads;
   readonly decisions: PolicyDecisions;
   close(): void;
@@ -112,8 +119,10 @@ function openNeighbours({ peers }: ServiceHost, identity: ServiceIdentity): Neig
   const registry = openChannel({ target: peers.registry, authorize: bearer('registry') });
   const gateway = openChannel({ target: peers.gateway, authorize: bearer('gateway') });
   const policy = openChannel({ target: peers.policy, authorize: bearer('policy') });
+  const agents = createClient(registryV1.RegistryService, registry);
   return {
-    registry: new RegistryClient(createClient(registryV1.RegistryService, registry)),
+    registry: new RegistryClient(agents),
+    agents,
     payloads: new GatewayPayloads(createClient(gatewayV1.BlobService, gateway)),
     decisions: new PolicyDecisions(createClient(policyV1.PolicyService, policy)),
     close: () => [registry, gateway, policy].forEach((channel) => channel.close()),

@@ -3,6 +3,7 @@
  * from /proc; where there is none (not Linux) only this process counts.
  */
 import { readFile } from 'node:fs/promises';
+import { cpus } from 'node:os';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { registryV1 } from '@cogmesh/contracts';
@@ -18,6 +19,7 @@ const ticksPerSecond = 100;
 export class PortraitPainter {
   private usedSeconds = new Map<number, number>();
   private lastAt = performance.now();
+  private host = hostTimes();
 
   constructor(
     private readonly pool: EnginePool,
@@ -35,9 +37,13 @@ export class PortraitPainter {
     );
     this.usedSeconds = new Map(processes.map((use) => [use.pid, use.seconds]));
     this.lastAt = now;
+    const before = this.host;
+    this.host = hostTimes();
+    const [hostMs, idleMs] = [this.host.total - before.total, this.host.idle - before.idle];
     return {
       time: timestampFromMs(Date.now()),
       cpu: elapsedSeconds > 0 ? Math.max(0, spentSeconds / elapsedSeconds) : 0,
+      hostCpu: hostMs > 0 ? Math.max(0, 1 - idleMs / hostMs) : 0,
       memoryBytes: BigInt(processes.reduce((sum, use) => sum + use.bytes, 0)),
       ...this.inference.load(),
       warmModels: this.models.models.map(({ model }) => model.key).filter((key) => this.models.isWarm(key)),
@@ -50,6 +56,13 @@ interface ProcessUse {
   readonly pid: number;
   readonly seconds: number;
   readonly bytes: number;
+}
+
+/** Milliseconds of all cores together. */
+function hostTimes(): { total: number; idle: number } {
+  const times = cpus().map((core) => core.times);
+  const idle = times.reduce((sum, time) => sum + time.idle, 0);
+  return { idle, total: times.reduce((sum, { user, nice, sys, irq }) => sum + user + nice + sys + irq, idle) };
 }
 
 function own(): ProcessUse {

@@ -14,6 +14,7 @@ const table: Readonly<Record<string, typeof anyService | readonly string[]>> = {
   '/cogmesh.scheduler.v1.SchedulerService/RenewLeases': ['registry'],
   '/cogmesh.registry.v1.RegistryService/ListAgents': ['scheduler', 'gateway'],
   '/cogmesh.registry.v1.RegistryService/GetAgent': ['scheduler', 'gateway'],
+  '/cogmesh.registry.v1.RegistryService/GetInputSchemas': ['scheduler'],
   '/cogmesh.registry.v1.RegistryService/Instruct': ['scheduler'],
   '/cogmesh.gateway.v1.BlobService/Fetch': ['worker', 'scheduler', 'registry'],
   '/cogmesh.gateway.v1.BlobService/Store': ['worker', 'scheduler', 'registry'],

@@ -235,7 +235,10 @@ function sameCapabilities(left: readonly Capability[], right: readonly Capabilit
     left.every((capability, index) => {
       const other = right[index];
       return (
-        other?.name === capability.name && other.credits === capability.credits && other.ready === capability.ready
+        other?.name === capability.name &&
+        other.credits === capability.credits &&
+        other.ready === capability.ready &&
+        other.inputSchemaSha256 === capability.inputSchemaSha256
       );
     })
   );

@@ -16,6 +16,18 @@ export interface Capability {
   readonly ready: boolean;
   /** For models, OIP metadata; empty otherwise. */
   readonly metadataJson: string;
+  /** Of the JSON Schema of its input, which is kept beside the agents; absent where inputs are not checked. */
+  readonly inputSchemaSha256?: string;
+  /** Absent where its credits are fixed. */
+  readonly growth?: Growth;
+}
+
+/** How far the credits of a capability may be changed from outside, and what limits its work as its author says. */
+interface Growth {
+  readonly minCredits: number;
+  readonly maxCredits: number;
+  /** `io` waits, `cpu` computes; undefined where nobody says. */
+  readonly bound: 'io' | 'cpu' | undefined;
 }
 
 /** An agent's state at one moment, as it measured itself. */
@@ -29,6 +41,12 @@ export interface Portrait {
   readonly latencyMs: number;
   readonly warmModels: readonly string[];
   readonly providers: readonly string[];
+  /** Of all cores of its host, whoever used them, 0-1; absent from an agent that does not say. */
+  readonly hostCpu?: number;
+  /** Work items running on average since the portrait before. */
+  readonly meanRunning?: number;
+  /** Work items that have ended since the agent started. */
+  readonly completed?: number;
 }
 
 export interface AgentRecord {

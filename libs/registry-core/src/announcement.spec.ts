@@ -64,6 +64,9 @@ describe('what an agent may announce', () => {
   it.each([
     ['negative credits', { credits: -1 }],
     ['half a credit', { credits: 0.5 }],
+    ['more credits than it may ever have', { credits: 5, growth: { minCredits: 1, maxCredits: 4, bound: undefined } }],
+    ['a least above the most', { credits: 1, growth: { minCredits: 5, maxCredits: 4, bound: undefined } }],
+    ['a most above what is taken', { credits: 1, growth: { minCredits: 1, maxCredits: 1_001, bound: undefined } }],
     ['large metadata', { metadataJson: 'x'.repeat(65_537) }],
   ])('refuses %s', (_, over) => {
     const capabilities = [capability('tool:acme/lookup', over)];

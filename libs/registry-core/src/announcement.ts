@@ -35,11 +35,22 @@ export function toolOf(capability: string): string | undefined {
   return match ? `${match[1]}/${match[2]}` : undefined;
 }
 
-function capabilityProblem(capability: Capability, { kind, organisation }: Announcement): string | undefined {
-  const { name, credits, metadataJson } = capability;
-  if (!Number.isInteger(credits) || credits < 0 || credits > announcementLimits.credits) {
-    return `credits must be 0 to ${announcementLimits.credits}`;
+function creditsProblem({ credits, growth }: Capability): string | undefined {
+  const most = announcementLimits.credits;
+  const isWithin = (value: number, max: number) => Number.isInteger(value) && value >= 0 && value <= max;
+  if (!isWithin(credits, most)) return `credits must be 0 to ${most}`;
+  if (growth === undefined) return undefined;
+  const { minCredits, maxCredits } = growth;
+  if (!isWithin(maxCredits, most) || !isWithin(minCredits, maxCredits) || !isWithin(credits, maxCredits)) {
+    return `credits that may change must lie between a least and a most of at most ${most}`;
   }
+  return undefined;
+}
+
+function capabilityProblem(capability: Capability, { kind, organisation }: Announcement): string | undefined {
+  const { name, metadataJson } = capability;
+  const credits = creditsProblem(capability);
+  if (credits !== undefined) return credits;
   if (Buffer.byteLength(metadataJson) > announcementLimits.metadataBytes) {
     return `metadata is larger than ${announcementLimits.metadataBytes} bytes`;
   }

@@ -115,6 +115,47 @@ describe('chooseAgent', () => {
     }
   });
 
+  /** Hands out `count` tasks of which none ends; how many each agent got. */
+  const dealt = (credits: readonly number[], count: number, observed: readonly (number | undefined)[]) => {
+    const inFlight = credits.map(() => 0);
+    const indexOf = (id: string) => Number(id.slice(1));
+    for (let i = 0; i < count; i += 1) {
+      const chosen = chooseAgent(pool(credits), {
+        inFlight: ({ agent }) => inFlight[indexOf(agent.id)] ?? 0,
+        random: () => (i * 0.37) % 1,
+        observedMs: ({ agent }) => observed[indexOf(agent.id)],
+      });
+      if (chosen) inFlight[indexOf(chosen.agent.id)] = (inFlight[indexOf(chosen.agent.id)] ?? 0) + 1;
+    }
+    return inFlight;
+  };
+
+  it('fills a fast agent before one that takes more than twice as long', () => {
+    expect(dealt([8, 8], 8, [20, 100])).toEqual([8, 0]);
+    expect(dealt([8, 8], 12, [100, 20])).toEqual([4, 8]);
+    expect(dealt([8, 8, 8], 16, [100, 20, 30])).toEqual([0, 8, 8]);
+  });
+
+  it('loads equals alike, in proportion to their credits', () => {
+    expect(dealt([10, 10], 10, [20, 20])).toEqual([5, 5]);
+    expect(dealt([30, 10], 20, [20, 20])).toEqual([15, 5]);
+  });
+
+  it('tries an agent that nobody has observed', () => {
+    const [known = 0, unknown = 0] = dealt([8, 8], 8, [20, undefined]);
+    expect(unknown).toBeGreaterThanOrEqual(known);
+  });
+
+  it('takes the run time that agents report where nothing was observed', () => {
+    const candidates = matchCapability('script', 'acme', [
+      agent('slow', [offer('script')], { latencyMs: 100 }),
+      agent('fast', [offer('script')], { latencyMs: 20 }),
+    ]);
+    for (const random of [0, 0.6]) {
+      expect(chooseAgent(candidates, { inFlight: () => 0, random: () => random })?.agent.id).toBe('fast');
+    }
+  });
+
   it('prefers a warm model', () => {
     const cold = agent('cold', [offer('script', { ready: false, credits: 100 })]);
     const warm = agent('warm', [offer('script', { credits: 1 })], { queued: 5 });

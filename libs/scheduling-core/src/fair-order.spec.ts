@@ -184,6 +184,22 @@ describe('FairOrder', () => {
     expect(takeOne(order, (group) => group === 'script')?.key).toBe('runnable');
   });
 
+  it('tells since when the next in line of each kind wait, leaving out what may not start', () => {
+    const order = new FairOrder<ReadyTask>();
+    order.add(task('a', { readyAtMs: 50 }));
+    order.add(task('b', { readyAtMs: 20, organisation: 'globex' }));
+    order.add(task('c', { readyAtMs: 10, organisation: 'globex', concurrencyGroup: 'g' }));
+    order.add(task('d', { readyAtMs: 5, group: 'model:m' }));
+    order.close('group globex g');
+    order.close('capability model:m');
+    expect(order.waiting()).toEqual(new Map([['script', { queued: 2, readyAtMs: 20 }]]));
+    order.close('organisation globex');
+    expect(order.waiting()).toEqual(new Map([['script', { queued: 1, readyAtMs: 50 }]]));
+    order.open('capability model:m');
+    order.remove('a');
+    expect(order.waiting()).toEqual(new Map([['model:m', { queued: 1, readyAtMs: 5 }]]));
+  });
+
   it('forgets removed tasks and does not add one twice', () => {
     const order = new FairOrder<ReadyTask>();
     order.add(task('a'));
@@ -270,6 +286,9 @@ describe('FairOrder', () => {
             naive.tasks = naive.tasks.map((known) => (known === moved ? again : known));
           }
           expect(fast.size).toBe(naive.tasks.length);
+          const counts = new Map<string, number>();
+          for (const { group } of naive.offered()) counts.set(group, (counts.get(group) ?? 0) + 1);
+          expect(new Map([...fast.waiting()].map(([group, { queued }]) => [group, queued]))).toEqual(counts);
         });
         for (const waiting of naive.tasks) {
           const mine = naive.tasks.filter((other) => other.organisation === waiting.organisation);

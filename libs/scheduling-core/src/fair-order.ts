@@ -38,6 +38,15 @@ export interface Share {
   readonly serviceClass: number;
 }
 
+/** Tasks that could start now if an agent had room. */
+export interface Waiting {
+  readonly queued: number;
+  /** Milliseconds since the epoch. */
+  readonly readyAtMs: number;
+}
+
+const nothing = { size: 0, readyAtMs: Infinity };
+
 interface Lane<T extends ReadyTask> {
   readonly scope: string;
   readonly tasks: WaitingLane<T>;
@@ -141,6 +150,24 @@ export class FairOrder<T extends ReadyTask> {
     if (!queue || kind === 'capability') return;
     if (kind === 'group') for (const { tasks } of queue.lanes.values()) tasks.open(name);
     else this.#rejoin(queue);
+  }
+
+  /**
+   * What waits for agents alone, by what it needs: how many tasks, and when the longest waiting of those next in line became
+   * ready. What a limit or a pause holds back is left out. Looks at heads only.
+   */
+  waiting(): Map<string, Waiting> {
+    const waiting = new Map<string, Waiting>();
+    for (const queue of this.#queues.values()) {
+      if (queue.size === 0 || this.#closed.has(organisationScope(queue.name))) continue;
+      for (const [group, lane] of queue.lanes) {
+        const { size, readyAtMs } = this.#closed.has(lane.scope) ? nothing : lane.tasks.standing();
+        const before = waiting.get(group) ?? { queued: 0, readyAtMs: Infinity };
+        if (size === 0) continue;
+        waiting.set(group, { queued: before.queued + size, readyAtMs: Math.min(before.readyAtMs, readyAtMs) });
+      }
+    }
+    return waiting;
   }
 
   /** Place of a task among its organisation's, from 1, or `most + 1` beyond; undefined when it does not wait here. */

@@ -34,6 +34,7 @@ export {
   type TaskEvent,
   type TaskState,
 } from './states.js';
+export { knownPart, type KnownPart } from './expressions/known-part.js';
 export { afterError, backoffMs, type AfterError, type FailedAttempt } from './retry.js';
 export {
   afterItems,
@@ -70,6 +71,10 @@ export {
   type Step,
 } from './schedules/next-step.js';
 export { webhookDelayMs } from './webhook-delay.js';
+export type { AgentPool, Place, PoolSlots } from './pool/agent-pool.js';
+export { PoolPolicy, type PoolDecision, type PoolObservation } from './pool/pool-policy.js';
+export { deal, type AgentSlots } from './pool/same-host.js';
+export { defaultPoolSettings, type PoolSettings } from './pool/settings.js';
 export {
   attemptIdOf,
   defaultShards,

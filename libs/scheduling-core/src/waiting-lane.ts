@@ -28,7 +28,7 @@ export interface WaitingLaneOptions<T> {
 /** Dead tasks that may lie in a heap beside as many live ones. */
 const tolerated = 64;
 
-export class WaitingLane<T extends { readonly concurrencyGroup?: string | undefined }> {
+export class WaitingLane<T extends { readonly concurrencyGroup?: string | undefined; readonly readyAtMs: number }> {
   readonly #options: WaitingLaneOptions<T>;
   readonly #buckets = new Map<string | undefined, Bucket<T>>();
   readonly #heads: Heap<Head<T>>;
@@ -78,6 +78,18 @@ export class WaitingLane<T extends { readonly concurrencyGroup?: string | undefi
   open(group: string): void {
     const bucket = this.#buckets.get(group);
     if (bucket && !bucket.head) this.#advance(bucket);
+  }
+
+  /** Live tasks of groups that have room, and when the longest waiting of their next ones became ready. */
+  standing(): { readonly size: number; readonly readyAtMs: number } {
+    let [size, readyAtMs] = [0, Infinity];
+    for (const bucket of this.#buckets.values()) {
+      const first = this.#isClosed(bucket) ? undefined : this.#firstOf(bucket);
+      if (first === undefined) continue;
+      size += bucket.live;
+      readyAtMs = Math.min(readyAtMs, first.readyAtMs);
+    }
+    return { size, readyAtMs };
   }
 
   /** How many live tasks go before `task`, groups without room included; stops counting at `most`. */

@@ -25,13 +25,22 @@ export interface PortraitView {
   readonly providers: readonly string[];
 }
 
+interface CapabilityView {
+  readonly name: string;
+  /** Work items it takes at once. */
+  readonly credits: number;
+  /** Up to which the mesh may raise its credits; 0 where they are fixed. */
+  readonly maxCredits: number;
+  readonly ready: boolean;
+}
+
 export interface AgentView {
   readonly id: string;
   readonly name: string;
   readonly organisation: string;
   readonly kind: 'WORKER' | 'SDK';
   readonly state: 'STARTING' | 'READY' | 'DRAINING' | 'LOST' | 'GONE';
-  readonly capabilities: readonly { readonly name: string; readonly credits: number; readonly ready: boolean }[];
+  readonly capabilities: readonly CapabilityView[];
   readonly labels: Readonly<Record<string, string>>;
   readonly portrait: PortraitView | null;
   readonly connectedAt: string | null;

@@ -117,7 +117,12 @@ export function agentView(agent: registryV1.Agent): View<'Agent'> {
     organisation: agent.organisation,
     kind: registryV1.AgentKind[agent.kind] as View<'Agent'>['kind'],
     state: registryV1.AgentState[agent.state] as View<'Agent'>['state'],
-    capabilities: agent.capabilities.map(({ name, credits, ready }) => ({ name, credits, ready })),
+    capabilities: agent.capabilities.map(({ name, credits, maxCredits, ready }) => ({
+      name,
+      credits,
+      maxCredits,
+      ready,
+    })),
     portrait: portrait === undefined ? null : portraitView(portrait),
     connectedAt: time(agent.connectedAt),
     lastHeartbeatAt: time(agent.lastHeartbeatAt),

@@ -35,4 +35,13 @@ export const registryMigrations: readonly Migration[] = [
       await db.execute(sql`create index relayed_attempts_by_agent on relayed_attempts (agent_id)`);
     },
   },
+  {
+    name: '0003-input-schemas',
+    up: async (db) => {
+      // At most 32 KiB of JSON each; agents name them by digest in `capabilities`.
+      await db.execute(sql`create table input_schemas (
+        sha256 text ${collateC} primary key,
+        json text not null)`);
+    },
+  },
 ];

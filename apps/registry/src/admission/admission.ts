@@ -9,6 +9,7 @@ import type { InsideTokenVerifier } from '@cogmesh/identity';
 import { checkAnnouncement, toolOf, type Introduction } from '@cogmesh/registry-core';
 import type { Client, OutsideSubject } from '@cogmesh/rpc';
 import { toCapability } from '../rpc/agent-messages.js';
+import type { SchemaShelf } from '../schemas/schema-shelf.js';
 import type { IssuerDirectory } from './issuer-directory.js';
 
 /** An agent that was admitted; its id is chosen afterwards. */
@@ -23,6 +24,7 @@ export interface AdmissionOptions {
   readonly verifier: Pick<InsideTokenVerifier, 'verifyServiceToken'>;
   readonly issuers: IssuerDirectory;
   readonly policy: Pick<Client<typeof policyV1.PolicyService>, 'decideMany'>;
+  readonly schemas: Pick<SchemaShelf, 'accept' | 'acceptLater'>;
   readonly hostOrganisation: string;
 }
 
@@ -59,7 +61,8 @@ export class Admission {
       organisation: this.#options.hostOrganisation,
     } as const;
     checkAnnouncement(admitted);
-    return admitted;
+    const { schemas } = this.#options;
+    return { ...admitted, capabilities: schemas.acceptLater(admitted.capabilities, hello.capabilities) };
   }
 
   async #admitSdk(hello: registryV1.Hello): Promise<Admitted> {
@@ -72,7 +75,8 @@ export class Admission {
       outside.subject,
       admitted.capabilities.map(({ name }) => name),
     );
-    return admitted;
+    const { schemas } = this.#options;
+    return { ...admitted, capabilities: await schemas.accept(admitted.capabilities, hello.capabilities) };
   }
 
   /** Whether policy still lets the subject serve these tools; throws `permission_denied` naming each refusal. */

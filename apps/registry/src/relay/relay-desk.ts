@@ -2,11 +2,12 @@
  * The relays of all SDK agents, and the queues consumed for them: each agent's own and the shared one of each of its tools, with
  * its credits as prefetch. A relay outlives a broken stream; it ends when its agent is lost or gone.
  */
-import type { Bus, Consumer, Queue } from '@cogmesh/bus';
+import type { Bus, Queue } from '@cogmesh/bus';
 import { sharedQueueOf, type CheckTaskGrant } from '@cogmesh/enforcement';
 import type { AgentRecord, Capability } from '@cogmesh/registry-core';
 import type { Logger } from '@cogmesh/telemetry';
 import { AgentRelay, type AgentRelayOptions, type Stream } from './agent-relay.js';
+import { QueueReader } from './queue-reader.js';
 import { workIntake } from './work-intake.js';
 
 export interface RelayDeskOptions extends Omit<AgentRelayOptions, 'agentId'> {
@@ -17,7 +18,7 @@ export interface RelayDeskOptions extends Omit<AgentRelayOptions, 'agentId'> {
 
 interface Desk {
   readonly relay: AgentRelay;
-  readonly consumers: Map<string, Consumer>;
+  readonly readers: Map<string, QueueReader>;
 }
 
 /** Agent queues go away by themselves; contract with scheduler and worker. */
@@ -56,6 +57,16 @@ export class RelayDesk {
     });
   }
 
+  /** The agent takes more or fewer at once than before. Tried again with its next heartbeat when it fails. */
+  async resize(agentId: string, capabilities: readonly Capability[]): Promise<void> {
+    const desk = this.#desks.get(agentId);
+    if (!desk || isReadFor(desk, capabilities)) return;
+    await this.#turn(agentId, async () => {
+      // Who drains, or is gone meanwhile, reads nothing.
+      if (desk.readers.size > 0) await this.#consume(desk, capabilities);
+    });
+  }
+
   /** The agent takes nothing new; what it has started goes on. */
   drain(agentId: string): Promise<void> {
     return this.#stopWork(agentId, 'draining', 'the agent is draining');
@@ -86,28 +97,30 @@ export class RelayDesk {
       const desk = this.#desks.get(agentId);
       if (!desk) return;
       await desk.relay.refuseWork(code, reason);
-      await Promise.all([...desk.consumers.values()].map((consumer) => consumer.stop()));
-      desk.consumers.clear();
+      await Promise.all([...desk.readers.values()].map((reader) => reader.stop()));
+      desk.readers.clear();
     });
   }
 
   async #create(agentId: string): Promise<Desk> {
     const relay = new AgentRelay({ ...this.#options, agentId });
     await relay.restore();
-    return { relay, consumers: new Map() };
+    return { relay, readers: new Map() };
   }
 
   async #consume(desk: Desk, capabilities: readonly Capability[]): Promise<void> {
     const wanted = queuesOf(desk.relay.agentId, capabilities);
-    for (const [name, consumer] of desk.consumers) {
+    for (const [name, reader] of desk.readers) {
       if (wanted.has(name)) continue;
-      desk.consumers.delete(name);
-      await consumer.stop();
+      desk.readers.delete(name);
+      await reader.stop();
     }
     const handler = workIntake({ ...this.#options, relay: desk.relay });
     for (const [name, { queue, prefetch }] of wanted) {
-      if (desk.consumers.has(name)) continue;
-      desk.consumers.set(name, await this.#options.bus.consume(queue, handler, { prefetch }));
+      const open = (places: number) => this.#options.bus.consume(queue, handler, { prefetch: places });
+      const reader = desk.readers.get(name) ?? new QueueReader(open);
+      desk.readers.set(name, reader);
+      await reader.setPlaces(prefetch);
     }
   }
 
@@ -120,6 +133,11 @@ export class RelayDesk {
     turn.then(done, done);
     return turn;
   }
+}
+
+function isReadFor({ relay, readers }: Desk, capabilities: readonly Capability[]): boolean {
+  const wanted = [...queuesOf(relay.agentId, capabilities)];
+  return readers.size === 0 || wanted.every(([name, { prefetch }]) => readers.get(name)?.places === prefetch);
 }
 
 function queuesOf(agentId: string, capabilities: readonly Capability[]) {

@@ -17,7 +17,20 @@ const kindToWire: Readonly<Record<AgentKind, registryV1.AgentKind>> = {
   sdk: registryV1.AgentKind.SDK,
 };
 
-export function toAgentMessage(record: AgentRecord): registryV1.Agent {
+const boundToWire = {
+  unspecified: registryV1.Bound.UNSPECIFIED,
+  io: registryV1.Bound.IO,
+  cpu: registryV1.Bound.CPU,
+} as const;
+
+const boundFromWire: Readonly<Record<registryV1.Bound, 'io' | 'cpu' | undefined>> = {
+  [registryV1.Bound.UNSPECIFIED]: undefined,
+  [registryV1.Bound.IO]: 'io',
+  [registryV1.Bound.CPU]: 'cpu',
+};
+
+/** `schemaOf`: the text of an input schema by its digest, where the reader wants it. */
+export function toAgentMessage(record: AgentRecord, schemaOf: (digest: string) => string): registryV1.Agent {
   const { portrait } = record;
   return create(registryV1.AgentSchema, {
     id: record.id,
@@ -25,7 +38,7 @@ export function toAgentMessage(record: AgentRecord): registryV1.Agent {
     organisation: record.organisation,
     kind: kindToWire[record.kind],
     state: stateToWire[record.state],
-    capabilities: record.capabilities.map((capability) => ({ ...capability })),
+    capabilities: record.capabilities.map((capability) => toCapabilityMessage(capability, schemaOf)),
     connectedAt: timestampFromMs(record.connectedAtMs),
     lastHeartbeatAt: timestampFromMs(record.lastHeartbeatAtMs),
     labels: { ...record.labels },
@@ -34,19 +47,33 @@ export function toAgentMessage(record: AgentRecord): registryV1.Agent {
   });
 }
 
+function toCapabilityMessage(
+  { growth, inputSchemaSha256 = '', ...rest }: Capability,
+  schemaOf: (digest: string) => string,
+): MessageInitShape<typeof registryV1.CapabilitySchema> {
+  const message = { ...rest, inputSchemaSha256, inputSchemaJson: schemaOf(inputSchemaSha256) };
+  if (growth === undefined) return message;
+  const { minCredits, maxCredits, bound } = growth;
+  return { ...message, minCredits, maxCredits, bound: boundToWire[bound ?? 'unspecified'] };
+}
+
 function toPortraitMessage(portrait: Portrait): MessageInitShape<typeof registryV1.PortraitSchema> {
-  const { timeMs, memoryBytes, warmModels, providers, ...numbers } = portrait;
+  const { timeMs, memoryBytes, warmModels, providers, completed = 0, ...numbers } = portrait;
   return {
     ...numbers,
     time: timestampFromMs(timeMs),
     memoryBytes: BigInt(Math.max(0, Math.trunc(memoryBytes))),
+    completed: BigInt(Math.max(0, Math.trunc(completed))),
     warmModels: [...warmModels],
     providers: [...providers],
   };
 }
 
-export function toCapability({ name, credits, ready, metadataJson }: registryV1.Capability): Capability {
-  return { name, credits, ready, metadataJson };
+export function toCapability(capability: registryV1.Capability): Capability {
+  const { name, credits, ready, metadataJson, minCredits, maxCredits } = capability;
+  const bound = boundFromWire[capability.bound];
+  const growth = maxCredits > 0 ? { growth: { minCredits, maxCredits, bound } } : {};
+  return { name, credits, ready, metadataJson, ...growth };
 }
 
 /** `receivedMs` stands in where the agent gave no time. */
@@ -56,6 +83,9 @@ export function toPortrait(portrait: registryV1.Portrait | undefined, receivedMs
     timeMs: portrait.time ? timestampDate(portrait.time).getTime() : receivedMs,
     cpu: portrait.cpu,
     gpu: portrait.gpu,
+    hostCpu: portrait.hostCpu,
+    meanRunning: portrait.meanRunning,
+    completed: Number(portrait.completed),
     memoryBytes: Number(portrait.memoryBytes),
     queued: portrait.queued,
     running: portrait.running,

@@ -3,23 +3,38 @@ import { registryV1 } from '@cogmesh/contracts';
 import { CogmeshError } from '@cogmesh/errors';
 import { isPresent, type AgentRecord, type AgentRoster } from '@cogmesh/registry-core';
 import { implement } from '@cogmesh/rpc';
+import type { SchemaShelf } from '../schemas/schema-shelf.js';
 import type { AgentStreams } from '../streams/agent-streams.js';
 import { toAgentMessage } from './agent-messages.js';
 
 const DEFAULT_INSTRUCT_TIMEOUT_MS = 5_000;
 const MAX_INSTRUCT_TIMEOUT_MS = 60_000;
 
+/** Contract: registry.proto. */
+const MAX_SCHEMAS_ASKED = 32;
+
 export interface RegistryRpcOptions {
   readonly roster: AgentRoster;
+  readonly schemas: Pick<SchemaShelf, 'text'>;
   readonly streams: AgentStreams;
 }
 
-export const registryRpc = ({ roster, streams }: RegistryRpcOptions) =>
+export const registryRpc = ({ roster, schemas, streams }: RegistryRpcOptions) =>
   implement(registryV1.RegistryService, {
-    listAgents: async ({ organisation, includeGone }) => ({
-      agents: roster.list({ includeGone, ...(organisation === '' ? {} : { organisation }) }).map(toAgentMessage),
+    listAgents: async ({ organisation, includeGone, withoutSchemas }) => {
+      const agents = roster.list({ includeGone, ...(organisation === '' ? {} : { organisation }) });
+      const schemaOf = (digest: string) => (withoutSchemas ? '' : schemas.text(digest));
+      return { agents: agents.map((agent) => toAgentMessage(agent, schemaOf)) };
+    },
+    getAgent: async ({ agentId }) => ({
+      agent: toAgentMessage(known(roster, agentId), (digest) => schemas.text(digest)),
     }),
-    getAgent: async ({ agentId }) => ({ agent: toAgentMessage(known(roster, agentId)) }),
+    getInputSchemas: async ({ sha256 }) => {
+      if (sha256.length > MAX_SCHEMAS_ASKED)
+        throw new CogmeshError('invalid_argument', `at most ${MAX_SCHEMAS_ASKED} schemas are answered at once`);
+      const found = sha256.map((digest) => ({ sha256: digest, json: schemas.text(digest) }));
+      return { schemas: found.filter(({ json }) => json !== '') };
+    },
     instruct: async ({ agentId, instruction, timeoutMs }) => {
       const agent = known(roster, agentId);
       const action = instruction?.action;

@@ -8,6 +8,7 @@ import type {
   AgentRecord,
   AgentRoster,
   AgentStore,
+  Capability,
   Clock,
   LeaseRenewals,
   PendingInstructions,
@@ -16,12 +17,14 @@ import type { Logger } from '@cogmesh/telemetry';
 import type { Admission, Admitted } from '../admission/admission.js';
 import type { RelayDesk } from '../relay/relay-desk.js';
 import { toCapability, toPortrait } from '../rpc/agent-messages.js';
+import type { SchemaShelf } from '../schemas/schema-shelf.js';
 import { AgentStream, type ConnectResponseInit } from './agent-stream.js';
 
 export interface AgentStreamsOptions {
   readonly admission: Admission;
   readonly roster: AgentRoster;
   readonly store: AgentStore;
+  readonly schemas: Pick<SchemaShelf, 'acceptLater' | 'save'>;
   readonly renewals: LeaseRenewals;
   readonly pending: PendingInstructions;
   readonly relays: RelayDesk;
@@ -93,7 +96,7 @@ export class AgentStreams {
   }
 
   async #open(admitted: Admitted, signal: AbortSignal): Promise<AgentStream> {
-    const { roster, store, newId, pending, maxAgents, heartbeatMs } = this.#options;
+    const { roster, store, schemas, newId, pending, maxAgents, heartbeatMs } = this.#options;
     if (this.#closed) throw new CogmeshError('unavailable', 'the registry is stopping; connect again');
     if (this.#streams.size >= maxAgents)
       throw new CogmeshError('overloaded', `${maxAgents} agents are connected already`);
@@ -107,6 +110,7 @@ export class AgentStreams {
     this.#streams.set(id, stream);
     signal.addEventListener('abort', () => stream.end(), { once: true });
     try {
+      await schemas.save();
       await store.save([agent]);
       stream.welcome(heartbeatMs);
       if (agent.kind === 'sdk') await this.#options.relays.open(agent, stream);
@@ -167,17 +171,30 @@ export class AgentStreams {
   #heartbeat(heartbeat: registryV1.Heartbeat, stream: AgentStream): void {
     const { roster, renewals, relays, clock } = this.#options;
     const before = roster.get(stream.agentId);
-    const capabilities = heartbeat.capabilities
-      .map(toCapability)
-      .filter(({ name }) => this.#mayServe(name, stream, before));
+    const capabilities = this.#announced(heartbeat.capabilities, stream, before);
     const portrait = toPortrait(heartbeat.portrait, clock.wallMs());
     roster.heartbeat(stream.agentId, { portrait, capabilities, draining: heartbeat.draining });
     renewals.collect(stream.agentId, heartbeat.attemptIds);
     const relay = relays.relay(stream.agentId);
     if (!relay) return;
     relay.announce(capabilities);
+    if (!heartbeat.draining) this.#inBackground(relays.resize(stream.agentId, capabilities), stream);
     relay.reconcile(heartbeat.attemptIds);
     if (heartbeat.draining && before?.state !== 'DRAINING') this.#inBackground(relays.drain(stream.agentId), stream);
+  }
+
+  #announced(
+    said: readonly registryV1.Capability[],
+    stream: AgentStream,
+    before: AgentRecord | undefined,
+  ): readonly Capability[] {
+    const capabilities = said.map(toCapability).filter(({ name }) => this.#mayServe(name, stream, before));
+    if (before?.kind === 'worker') return this.#options.schemas.acceptLater(capabilities, said);
+    const digests = new Map(before?.capabilities.map(({ name, inputSchemaSha256 }) => [name, inputSchemaSha256]));
+    return capabilities.map((capability) => {
+      const inputSchemaSha256 = digests.get(capability.name);
+      return inputSchemaSha256 === undefined ? capability : { ...capability, inputSchemaSha256 };
+    });
   }
 
   /** Workers may load more models; an SDK agent serves what it was admitted for. */

@@ -7,6 +7,7 @@ import type { AgentRoster, AgentStore, Clock, PendingInstructions } from '@cogme
 import type { Logger } from '@cogmesh/telemetry';
 import type { Admission } from '../admission/admission.js';
 import type { RelayDesk } from '../relay/relay-desk.js';
+import type { SchemaShelf } from '../schemas/schema-shelf.js';
 import type { AgentStream } from './agent-stream.js';
 import type { AgentStreams } from './agent-streams.js';
 import type { LeaseForwarder } from './lease-forwarder.js';
@@ -14,6 +15,7 @@ import type { LeaseForwarder } from './lease-forwarder.js';
 export interface HousekeepingOptions {
   readonly roster: AgentRoster;
   readonly store: AgentStore;
+  readonly schemas: Pick<SchemaShelf, 'save' | 'dropUnused'>;
   readonly streams: AgentStreams;
   readonly relays: RelayDesk;
   readonly forwarder: LeaseForwarder;
@@ -91,6 +93,8 @@ export class Housekeeping {
     const { streams, clock, recheckMs } = this.#options;
     this.#nextRecheckMs = clock.monotonicMs() + recheckMs;
     for (const stream of streams.all()) this.#quietly(this.#recheck(stream), 'checking an admission');
+    const { roster, schemas } = this.#options;
+    this.#quietly(schemas.dropUnused(roster.list({ includeGone: true })), 'dropping input schemas');
   }
 
   /** Policy took the right away: the agent goes. A policy service that cannot answer takes nothing away. */
@@ -114,9 +118,10 @@ export class Housekeeping {
   }
 
   async #flush(): Promise<void> {
-    const { roster, store, logger } = this.#options;
+    const { roster, store, schemas, logger } = this.#options;
     const dirty = roster.takeDirty();
     try {
+      await schemas.save();
       await store.save(dirty);
     } catch (error) {
       roster.markDirty(dirty.map(({ id }) => id));

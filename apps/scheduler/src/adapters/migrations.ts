@@ -7,6 +7,7 @@ import { flowMigration } from './migrations/0003-flow.js';
 import { scopesMigration } from './migrations/0002-scopes.js';
 import { schedulesMigration } from './migrations/0004-schedules.js';
 import { affinityMigration } from './migrations/0005-affinity.js';
+import { poolMigration } from './migrations/0006-pool.js';
 import { engineMigration } from './migrations/0006-engine.js';
 import { replicasMigration } from './migrations/0007-replicas.js';
 
@@ -145,5 +146,6 @@ export const schedulerMigrations: readonly Migration[] = [
   schedulesMigration,
   affinityMigration,
   engineMigration,
+  poolMigration,
   replicasMigration,
 ];

@@ -6,7 +6,7 @@ import { sql, type Database } from '@cogmesh/database';
 import { createLogger } from '@cogmesh/telemetry';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { schedulerMigrations } from '../adapters/migrations.js';
-import { ShardKeeper, type Owned, type OwnedMemory } from './shard-keeper.js';
+import { ShardKeeper, type Owned, type OwnedMemory, type ShardKeeperOptions } from './shard-keeper.js';
 import { SqlReplicas } from './sql-replicas.js';
 
 const shards = 8;
@@ -60,7 +60,7 @@ export function keeperContract(name: string, open: () => Promise<Database>): voi
     });
 
     let incarnations = 0;
-    const keeperOf = (id: string, extra: { shards?: number; beforeHandOver?: () => Promise<void> } = {}) => {
+    const keeperOf = (id: string, extra: Partial<ShardKeeperOptions> = {}) => {
       const engine = new NotingMemory();
       const keeper = new ShardKeeper({
         table: new SqlReplicas(db, () => sql<number>`cast(${nowMs} as bigint)`),
@@ -206,12 +206,14 @@ export function keeperContract(name: string, open: () => Promise<Database>): voi
 
     it('lets go of what is limited as a whole before shards go to others', async () => {
       const told: string[] = [];
-      const a = await started('a', { beforeHandOver: async () => void told.push((await owners()).join('')) });
+      const begin = async () => void told.push(`begin ${(await owners()).join('')}`);
+      const a = await started('a', { handOver: { begin, end: () => told.push('end') } });
+      told.length = 0;
       await started('b');
       await a.keeper.reconcile();
-      expect(told).toEqual(['aaaaaaaa']);
+      expect(told).toEqual(['begin aaaaaaaa', 'end']);
       await a.keeper.stop();
-      expect(told).toHaveLength(2);
+      expect(told).toEqual(['begin aaaaaaaa', 'end', 'begin aaaa----']);
     });
 
     it('places unfinished runs that were there before there were shards', async () => {

@@ -47,10 +47,12 @@ export interface ShardKeeperOptions {
   readonly logger: Logger;
   /** Others should look now: somebody came or left, or shards are nobody's. */
   readonly onShardsChanged: () => void;
-  /** Before shards go to others: what is limited as a whole is given back. */
-  readonly beforeHandOver?: () => Promise<void>;
+  /** Before shards go to others, and when they have: what is limited as a whole is given back meanwhile. */
+  readonly handOver?: { begin(): Promise<void>; end(): void };
+  /** Before the engine is doubted because the lease has run out. */
+  readonly onRunOut?: () => void;
   /** Who lives and what is whose, as of this look; nothing of it is certain. */
-  readonly onLook?: (view: ReplicaView) => void;
+  readonly onLook?: (view: ReplicaView) => void | Promise<void>;
   /** This process may not go on: another one runs as the same replica. */
   readonly onLost: (error: CogmeshError) => void;
   /** Monotonic, milliseconds. */
@@ -89,13 +91,14 @@ export class ShardKeeper {
     throw new CogmeshError('unavailable', 'this scheduler has no lease now');
   }
 
-  /** Ids of the replicas that were alive at the last look, this one among them. */
-  get living(): readonly string[] {
-    return this.#view === undefined ? [this.#options.name.id] : livingReplicas(this.#view);
+  /** As of the last look; undefined while there is no lease. */
+  get view(): ReplicaView | undefined {
+    return this.#hasLease ? this.#view : undefined;
   }
 
-  get view(): ReplicaView | undefined {
-    return this.#view;
+  /** Other replicas were alive at the last look. */
+  get hasCompany(): boolean {
+    return this.#view !== undefined && livingReplicas(this.#view).some((id) => id !== this.#options.name.id);
   }
 
   /**
@@ -123,7 +126,7 @@ export class ShardKeeper {
 
   /** Everything is stored and nobody's: another replica takes it without waiting for a lease. */
   async stop(): Promise<void> {
-    const { table, memory, name, logger, beforeHandOver, onShardsChanged } = this.#options;
+    const { table, memory, name, logger, handOver, onShardsChanged } = this.#options;
     const wasRunning = this.#state === 'running';
     this.#state = 'stopped';
     for (const signal of [this.#signal, this.#stopping]) signal.set();
@@ -131,7 +134,7 @@ export class ShardKeeper {
     clearTimeout(this.#leaseTimer);
     if (!wasRunning) return memory.close();
     try {
-      await beforeHandOver?.();
+      await handOver?.begin();
       await memory.close();
       await table.release(name, new Map([...this.#held, ...this.#leaving]));
       await table.leave(name);
@@ -160,19 +163,20 @@ export class ShardKeeper {
 
   /** One look, and what follows from it. */
   async reconcile(): Promise<void> {
-    const { table, name, memory, onLook, beforeHandOver } = this.#options;
+    const { table, name, memory, onLook, handOver } = this.#options;
     if (this.#state !== 'running' || !this.#hasLease) return;
     const view = await table.look();
     this.#view = view;
     const plan = planShards(name.id, { held: this.#held, leaving: this.#leaving }, view);
     this.#apply(plan, await table.take(name, plan.take));
-    onLook?.(view);
+    await onLook?.(view);
     if (!this.#hasRead || !this.#isOwned) {
-      if (plan.give.length > 0) await beforeHandOver?.();
+      if (plan.give.length > 0) await handOver?.begin();
       this.#hasRead = true;
       await memory.read();
     }
     await this.#release();
+    if (this.#leaving.size === 0) handOver?.end();
   }
 
   #apply({ give, lost, take }: ShardPlan, taken: ReadonlyMap<number, number>): void {
@@ -235,6 +239,7 @@ export class ShardKeeper {
   /** Others may take the shards now. */
   #runOut(): void {
     if (this.#state !== 'running') return;
+    this.#options.onRunOut?.();
     this.#options.memory.doubt(new CogmeshError('unavailable', 'the lease of this scheduler ran out; try again'));
   }
 

@@ -27,10 +27,15 @@ export class WorkQueues {
         this.consumers.delete(name);
         await consumer.stop();
       }
-      for (const [name, { queue, prefetch }] of wanted) {
-        if (!this.consumers.has(name))
-          this.consumers.set(name, await this.bus.consume(queue, this.handler, { prefetch }));
-      }
+      // Side by side, because a new queue takes seconds to settle at the broker.
+      const begun = await Promise.allSettled(
+        [...wanted]
+          .filter(([name]) => !this.consumers.has(name))
+          .map(async ([name, { queue, prefetch }]) => {
+            this.consumers.set(name, await this.bus.consume(queue, this.handler, { prefetch }));
+          }),
+      );
+      for (const each of begun) if (each.status === 'rejected') throw each.reason;
     });
   }
 

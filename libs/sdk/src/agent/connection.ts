@@ -2,10 +2,10 @@
  * One `Connect` stream: Hello, Welcome, heartbeats at the interval the registry asks for, instructions, work. It ends with
  * the stream; whether to open another is the agent's business.
  */
-import { timestampNow } from '@bufbuild/protobuf/wkt';
 import { registryV1 } from '@cogmesh/contracts';
 import { CogmeshError } from '@cogmesh/errors';
 import { Outgoing, type Client } from '@cogmesh/rpc';
+import type { announced, introduced } from './slots.js';
 import type { Message, WorkDesk } from './work-desk.js';
 
 export interface ConnectionOptions {
@@ -17,8 +17,12 @@ export interface ConnectionOptions {
     readonly labels: Readonly<Record<string, string>>;
     readonly agentId: string;
   };
+  /** The same as first told, with what does not change. */
+  readonly introduction: () => ReturnType<typeof introduced>;
   /** As announced now; asked again for each heartbeat. */
-  readonly capabilities: () => { name: string; credits: number; ready: boolean }[];
+  readonly capabilities: () => ReturnType<typeof announced>;
+  /** Answers why not; undefined when it is done. */
+  readonly setCredits: (change: registryV1.SetCredits) => string | undefined;
   readonly onWelcome: (agentId: string) => void;
   readonly onDrain: () => void;
 }
@@ -55,7 +59,7 @@ export class Connection {
   async run(): Promise<void> {
     const { client, hello } = this.#options;
     const welcomeTimer = setTimeout(() => this.#abort.abort(), WELCOME_TIMEOUT_MS);
-    const capabilities = this.#options.capabilities();
+    const capabilities = this.#options.introduction();
     this.send({ case: 'hello', value: { ...hello, kind: registryV1.AgentKind.SDK, capabilities } });
     try {
       for await (const { message } of client.connect(this.#outgoing, { signal: this.#abort.signal })) {
@@ -100,19 +104,32 @@ export class Connection {
 
   #heartbeat(): void {
     const { desk, capabilities } = this.#options;
-    const running = desk.runningCount;
-    const memoryBytes = BigInt(process.memoryUsage.rss());
-    const portrait = { time: timestampNow(), running, memoryBytes };
     const { attemptIds, draining } = desk;
+    const portrait = desk.portrait.paint();
     this.send({ case: 'heartbeat', value: { portrait, attemptIds, capabilities: capabilities(), draining } });
   }
 
   #instructed({ id, action }: registryV1.Instruction): void {
-    const accepted = action.case === 'cancelAttempts' || action.case === 'drain';
-    if (action.case === 'cancelAttempts') this.#options.desk.cancel(action.value.attemptIds, action.value.reason);
-    const message = accepted ? '' : 'an SDK agent loads no models';
-    this.send({ case: 'instructionAck', value: { instructionId: id, accepted, message } });
+    const refusal = this.#carryOut(action);
+    const accepted = refusal === undefined;
+    this.send({ case: 'instructionAck', value: { instructionId: id, accepted, message: refusal ?? '' } });
     if (action.case === 'drain') this.#options.onDrain();
+    if (accepted && action.case === 'setCredits') this.#heartbeat();
+  }
+
+  /** Answers why not. */
+  #carryOut(action: registryV1.Instruction['action']): string | undefined {
+    const { desk, setCredits } = this.#options;
+    switch (action.case) {
+      case 'cancelAttempts':
+        return void desk.cancel(action.value.attemptIds, action.value.reason);
+      case 'setCredits':
+        return setCredits(action.value);
+      case 'drain':
+        return undefined;
+      default:
+        return 'an SDK agent loads no models';
+    }
   }
 }
 

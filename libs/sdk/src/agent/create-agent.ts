@@ -11,6 +11,7 @@ import { HttpTransport, type TokenSource } from '../http-transport.js';
 import type { BlobReference } from '../run-document.js';
 import { Connection, mayReconnect } from './connection.js';
 import type { Handler, HandlerOptions, ServedTool } from './handler.js';
+import { announced, introduced, setSlots, slotsOf } from './slots.js';
 import { WorkDesk, type Message } from './work-desk.js';
 
 export interface AgentOptions {
@@ -93,14 +94,13 @@ class ConnectedAgent implements Agent {
     return this.#id;
   }
 
-  handle<Input = unknown>(tool: string, handler: Handler<Input>, { concurrency = 1 }: HandlerOptions = {}): Agent {
+  handle<Input = unknown>(tool: string, handler: Handler<Input>, options: HandlerOptions = {}): Agent {
     const capability = `tool:${tool}`;
     if (this.#loop) throw new CogmeshError('failed_precondition', 'call handle before start');
     if (this.#tools.has(capability)) throw new CogmeshError('already_exists', `${tool} has a handler already`);
-    if (!Number.isInteger(concurrency) || concurrency < 1) {
-      throw new CogmeshError('invalid_argument', `concurrency must be a whole number from 1, not ${concurrency}`);
-    }
-    this.#tools.set(capability, { capability, concurrency, handler: handler as Handler<never> });
+    const { inputSchema } = options;
+    const schema = inputSchema === undefined ? {} : { inputSchemaJson: JSON.stringify(inputSchema) };
+    this.#tools.set(capability, { capability, ...slotsOf(options), ...schema, handler: handler as Handler<never> });
     return this;
   }
 
@@ -175,7 +175,9 @@ class ConnectedAgent implements Agent {
       client: createClient(registryV1.AgentService, this.#channel),
       desk: this.#desk,
       hello: { token, name, labels, agentId: this.#id },
-      capabilities: () => this.#capabilities(),
+      introduction: () => introduced(this.#tools.values(), !this.#desk.draining),
+      capabilities: () => announced(this.#tools.values(), !this.#desk.draining),
+      setCredits: (change) => setSlots(this.#tools, change),
       onWelcome: (agentId) => {
         this.#failures = 0;
         this.#id = agentId;
@@ -189,15 +191,6 @@ class ConnectedAgent implements Agent {
     } finally {
       this.#connection = undefined;
     }
-  }
-
-  #capabilities() {
-    const open = !this.#desk.draining;
-    return [...this.#tools.values()].map(({ capability, concurrency }) => ({
-      name: capability,
-      credits: open ? concurrency : 0,
-      ready: open,
-    }));
   }
 
   async #token(refresh: boolean): Promise<string> {

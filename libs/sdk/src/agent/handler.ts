@@ -33,12 +33,27 @@ export interface TaskContext {
 export type Handler<Input = unknown> = (input: Input, context: TaskContext) => unknown;
 
 export interface HandlerOptions {
-  /** Calls at once. Default 1. */
-  readonly concurrency?: number;
+  /**
+   * Calls at once. Default 1. With `{ initial, max }` the mesh may raise it up to `max` while work waits for this tool and the
+   * host has room, and lowers it to `initial` again; for handlers that wait for something outside.
+   */
+  readonly concurrency?: number | { readonly initial: number; readonly max: number };
+  /** What limits the handler: `io` waits, `cpu` computes. Judged by the processor time it is seen to use when absent. */
+  readonly bound?: 'io' | 'cpu';
+  /**
+   * JSON Schema (2020-12) of the input, at most 32 KiB: a run whose input does not match is refused when it is submitted, or fails
+   * with `invalid_input` before the handler sees it. The mesh refuses at `start` what it cannot check (`invalid_argument`). With
+   * zod: `z.toJSONSchema(schema)`.
+   */
+  readonly inputSchema?: object | boolean;
 }
 
 export interface ServedTool {
   readonly capability: string;
-  readonly concurrency: number;
+  /** Calls at once now. */
+  slots: number;
+  readonly range: { readonly initial: number; readonly max: number };
+  readonly bound: 'io' | 'cpu' | undefined;
+  readonly inputSchemaJson?: string;
   readonly handler: Handler<never>;
 }

@@ -8,6 +8,7 @@ import type { registryV1, workV1 } from '@cogmesh/contracts';
 import { CogmeshError } from '@cogmesh/errors';
 import { Attempt, type AttemptPorts, type ResultInit } from './attempt.js';
 import type { ServedTool } from './handler.js';
+import { PortraitPainter } from './portrait.js';
 
 export type Message = NonNullable<MessageInitShape<typeof registryV1.ConnectRequestSchema>['message']>;
 
@@ -28,6 +29,7 @@ interface Running {
 }
 
 export class WorkDesk {
+  readonly portrait = new PortraitPainter();
   readonly #options: DeskOptions;
   readonly #running = new Map<string, Running>();
   readonly #unaccepted = new Map<string, ResultInit>();
@@ -48,10 +50,6 @@ export class WorkDesk {
   /** Attempts whose leases must be renewed. */
   get attemptIds(): string[] {
     return [...this.#running.keys(), ...this.#unaccepted.keys()];
-  }
-
-  get runningCount(): number {
-    return this.#running.size;
   }
 
   /** Work arrived, possibly again. */
@@ -112,9 +110,11 @@ export class WorkDesk {
     const attempt = new Attempt(work, { progress, blob: this.#options.blob });
     const running: Running = { work, attempt, startedAt: timestampNow() };
     this.#running.set(attemptId, running);
+    this.portrait.started();
     this.#tellStartSoon(running);
     void attempt.run(tool.handler).then((result) => {
       this.#untold.delete(running);
+      this.portrait.ended(result.timing?.computeMs ?? 0);
       this.#finish(attemptId, result);
     });
   }

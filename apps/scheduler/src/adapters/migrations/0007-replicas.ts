@@ -45,5 +45,7 @@ export const replicasMigration: Migration = {
       weight double precision not null,
       primary key (scope, replica)
     )`);
+    // Locked by whoever takes more.
+    await db.execute(sql`insert into scheduler_slices (scope, replica, amount, weight) values ('', '', 0, 0)`);
   },
 };

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cogmesh/registry/v1/registry.proto.
  */
 export const file_cogmesh_registry_v1_registry: GenFile = /*@__PURE__*/
-  fileDesc("CiJjb2dtZXNoL3JlZ2lzdHJ5L3YxL3JlZ2lzdHJ5LnByb3RvEhNjb2dtZXNoLnJlZ2lzdHJ5LnYxIj8KEUxpc3RBZ2VudHNSZXF1ZXN0EhQKDG9yZ2FuaXNhdGlvbhgBIAEoCRIUCgxpbmNsdWRlX2dvbmUYAiABKAgiQAoSTGlzdEFnZW50c1Jlc3BvbnNlEioKBmFnZW50cxgBIAMoCzIaLmNvZ21lc2gucmVnaXN0cnkudjEuQWdlbnQiIwoPR2V0QWdlbnRSZXF1ZXN0EhAKCGFnZW50X2lkGAEgASgJIj0KEEdldEFnZW50UmVzcG9uc2USKQoFYWdlbnQYASABKAsyGi5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkFnZW50Im4KD0luc3RydWN0UmVxdWVzdBIQCghhZ2VudF9pZBgBIAEoCRI1CgtpbnN0cnVjdGlvbhgCIAEoCzIgLmNvZ21lc2gucmVnaXN0cnkudjEuSW5zdHJ1Y3Rpb24SEgoKdGltZW91dF9tcxgDIAEoBSI5ChBJbnN0cnVjdFJlc3BvbnNlEhQKDGFja25vd2xlZGdlZBgBIAEoCBIPCgdtZXNzYWdlGAIgASgJIt4DCgVBZ2VudBIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEhQKDG9yZ2FuaXNhdGlvbhgDIAEoCRIsCgRraW5kGAQgASgOMh4uY29nbWVzaC5yZWdpc3RyeS52MS5BZ2VudEtpbmQSLgoFc3RhdGUYBSABKA4yHy5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkFnZW50U3RhdGUSNQoMY2FwYWJpbGl0aWVzGAYgAygLMh8uY29nbWVzaC5yZWdpc3RyeS52MS5DYXBhYmlsaXR5Ei8KCHBvcnRyYWl0GAcgASgLMh0uY29nbWVzaC5yZWdpc3RyeS52MS5Qb3J0cmFpdBIwCgxjb25uZWN0ZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjUKEWxhc3RfaGVhcnRiZWF0X2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI2CgZsYWJlbHMYCiADKAsyJi5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkFnZW50LkxhYmVsc0VudHJ5Eg8KB2FkZHJlc3MYCyABKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJRCgpDYXBhYmlsaXR5EgwKBG5hbWUYASABKAkSDwoHY3JlZGl0cxgCIAEoBRINCgVyZWFkeRgDIAEoCBIVCg1tZXRhZGF0YV9qc29uGAQgASgJIsEBCghQb3J0cmFpdBIoCgR0aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBILCgNjcHUYAiABKAESFAoMbWVtb3J5X2J5dGVzGAMgASgEEg4KBnF1ZXVlZBgEIAEoBRIPCgdydW5uaW5nGAUgASgFEhIKCmxhdGVuY3lfbXMYBiABKAESEwoLd2FybV9tb2RlbHMYByADKAkSEQoJcHJvdmlkZXJzGAggAygJEgsKA2dwdRgJIAEoASKEAwoOQ29ubmVjdFJlcXVlc3QSKwoFaGVsbG8YASABKAsyGi5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkhlbGxvSAASMwoJaGVhcnRiZWF0GAIgASgLMh4uY29nbWVzaC5yZWdpc3RyeS52MS5IZWFydGJlYXRIABI+Cg9pbnN0cnVjdGlvbl9hY2sYAyABKAsyIy5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkluc3RydWN0aW9uQWNrSAASMAoHc3RhcnRlZBgEIAEoCzIdLmNvZ21lc2guaW5mZXJlbmNlLnYxLlN0YXJ0ZWRIABIuCgZyZXN1bHQYBSABKAsyHC5jb2dtZXNoLmluZmVyZW5jZS52MS5SZXN1bHRIABIyCghwcm9ncmVzcxgGIAEoCzIeLmNvZ21lc2guaW5mZXJlbmNlLnYxLlByb2dyZXNzSAASLwoHZ29vZGJ5ZRgHIAEoCzIcLmNvZ21lc2gucmVnaXN0cnkudjEuR29vZGJ5ZUgAQgkKB21lc3NhZ2UikwIKBUhlbGxvEg0KBXRva2VuGAEgASgJEgwKBG5hbWUYAiABKAkSLAoEa2luZBgDIAEoDjIeLmNvZ21lc2gucmVnaXN0cnkudjEuQWdlbnRLaW5kEjUKDGNhcGFiaWxpdGllcxgEIAMoCzIfLmNvZ21lc2gucmVnaXN0cnkudjEuQ2FwYWJpbGl0eRI2CgZsYWJlbHMYBSADKAsyJi5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkhlbGxvLkxhYmVsc0VudHJ5Eg8KB2FkZHJlc3MYBiABKAkSEAoIYWdlbnRfaWQYByABKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKaAQoJSGVhcnRiZWF0Ei8KCHBvcnRyYWl0GAEgASgLMh0uY29nbWVzaC5yZWdpc3RyeS52MS5Qb3J0cmFpdBITCgthdHRlbXB0X2lkcxgCIAMoCRI1CgxjYXBhYmlsaXRpZXMYAyADKAsyHy5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkNhcGFiaWxpdHkSEAoIZHJhaW5pbmcYBCABKAgiSwoOSW5zdHJ1Y3Rpb25BY2sSFgoOaW5zdHJ1Y3Rpb25faWQYASABKAkSEAoIYWNjZXB0ZWQYAiABKAgSDwoHbWVzc2FnZRgDIAEoCSIZCgdHb29kYnllEg4KBnJlYXNvbhgBIAEoCSLyAQoPQ29ubmVjdFJlc3BvbnNlEi8KB3dlbGNvbWUYASABKAsyHC5jb2dtZXNoLnJlZ2lzdHJ5LnYxLldlbGNvbWVIABI3CgtpbnN0cnVjdGlvbhgCIAEoCzIgLmNvZ21lc2gucmVnaXN0cnkudjEuSW5zdHJ1Y3Rpb25IABIqCgR3b3JrGAMgASgLMhouY29nbWVzaC5pbmZlcmVuY2UudjEuV29ya0gAEj4KD3Jlc3VsdF9hY2NlcHRlZBgEIAEoCzIjLmNvZ21lc2gucmVnaXN0cnkudjEuUmVzdWx0QWNjZXB0ZWRIAEIJCgdtZXNzYWdlIiQKDlJlc3VsdEFjY2VwdGVkEhIKCmF0dGVtcHRfaWQYASABKAkiOgoHV2VsY29tZRIQCghhZ2VudF9pZBgBIAEoCRIdChVoZWFydGJlYXRfaW50ZXJ2YWxfbXMYAiABKAUigAIKC0luc3RydWN0aW9uEgoKAmlkGAEgASgJEisKBWRyYWluGAIgASgLMhouY29nbWVzaC5yZWdpc3RyeS52MS5EcmFpbkgAEjQKCmxvYWRfbW9kZWwYAyABKAsyHi5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkxvYWRNb2RlbEgAEjgKDHVubG9hZF9tb2RlbBgEIAEoCzIgLmNvZ21lc2gucmVnaXN0cnkudjEuVW5sb2FkTW9kZWxIABI+Cg9jYW5jZWxfYXR0ZW1wdHMYBSABKAsyIy5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkNhbmNlbEF0dGVtcHRzSABCCAoGYWN0aW9uIhcKBURyYWluEg4KBnJlYXNvbhgBIAEoCSIaCglMb2FkTW9kZWwSDQoFbW9kZWwYASABKAkiHAoLVW5sb2FkTW9kZWwSDQoFbW9kZWwYASABKAkiNQoOQ2FuY2VsQXR0ZW1wdHMSEwoLYXR0ZW1wdF9pZHMYASADKAkSDgoGcmVhc29uGAIgASgJKqABCgpBZ2VudFN0YXRlEhsKF0FHRU5UX1NUQVRFX1VOU1BFQ0lGSUVEEAASGAoUQUdFTlRfU1RBVEVfU1RBUlRJTkcQARIVChFBR0VOVF9TVEFURV9SRUFEWRACEhgKFEFHRU5UX1NUQVRFX0RSQUlOSU5HEAMSFAoQQUdFTlRfU1RBVEVfTE9TVBAEEhQKEEFHRU5UX1NUQVRFX0dPTkUQBSpSCglBZ2VudEtpbmQSGgoWQUdFTlRfS0lORF9VTlNQRUNJRklFRBAAEhUKEUFHRU5UX0tJTkRfV09SS0VSEAESEgoOQUdFTlRfS0lORF9TREsQAjKiAgoPUmVnaXN0cnlTZXJ2aWNlEl0KCkxpc3RBZ2VudHMSJi5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkxpc3RBZ2VudHNSZXF1ZXN0GicuY29nbWVzaC5yZWdpc3RyeS52MS5MaXN0QWdlbnRzUmVzcG9uc2USVwoIR2V0QWdlbnQSJC5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkdldEFnZW50UmVxdWVzdBolLmNvZ21lc2gucmVnaXN0cnkudjEuR2V0QWdlbnRSZXNwb25zZRJXCghJbnN0cnVjdBIkLmNvZ21lc2gucmVnaXN0cnkudjEuSW5zdHJ1Y3RSZXF1ZXN0GiUuY29nbWVzaC5yZWdpc3RyeS52MS5JbnN0cnVjdFJlc3BvbnNlMmgKDEFnZW50U2VydmljZRJYCgdDb25uZWN0EiMuY29nbWVzaC5yZWdpc3RyeS52MS5Db25uZWN0UmVxdWVzdBokLmNvZ21lc2gucmVnaXN0cnkudjEuQ29ubmVjdFJlc3BvbnNlKAEwAWIGcHJvdG8z", [file_cogmesh_inference_v1_work, file_google_protobuf_timestamp]);
+  fileDesc("CiJjb2dtZXNoL3JlZ2lzdHJ5L3YxL3JlZ2lzdHJ5LnByb3RvEhNjb2dtZXNoLnJlZ2lzdHJ5LnYxIlgKEUxpc3RBZ2VudHNSZXF1ZXN0EhQKDG9yZ2FuaXNhdGlvbhgBIAEoCRIUCgxpbmNsdWRlX2dvbmUYAiABKAgSFwoPd2l0aG91dF9zY2hlbWFzGAMgASgIIkAKEkxpc3RBZ2VudHNSZXNwb25zZRIqCgZhZ2VudHMYASADKAsyGi5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkFnZW50IigKFkdldElucHV0U2NoZW1hc1JlcXVlc3QSDgoGc2hhMjU2GAEgAygJIkwKF0dldElucHV0U2NoZW1hc1Jlc3BvbnNlEjEKB3NjaGVtYXMYASADKAsyIC5jb2dtZXNoLnJlZ2lzdHJ5LnYxLklucHV0U2NoZW1hIisKC0lucHV0U2NoZW1hEg4KBnNoYTI1NhgBIAEoCRIMCgRqc29uGAIgASgJIiMKD0dldEFnZW50UmVxdWVzdBIQCghhZ2VudF9pZBgBIAEoCSI9ChBHZXRBZ2VudFJlc3BvbnNlEikKBWFnZW50GAEgASgLMhouY29nbWVzaC5yZWdpc3RyeS52MS5BZ2VudCJuCg9JbnN0cnVjdFJlcXVlc3QSEAoIYWdlbnRfaWQYASABKAkSNQoLaW5zdHJ1Y3Rpb24YAiABKAsyIC5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkluc3RydWN0aW9uEhIKCnRpbWVvdXRfbXMYAyABKAUiOQoQSW5zdHJ1Y3RSZXNwb25zZRIUCgxhY2tub3dsZWRnZWQYASABKAgSDwoHbWVzc2FnZRgCIAEoCSLeAwoFQWdlbnQSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIUCgxvcmdhbmlzYXRpb24YAyABKAkSLAoEa2luZBgEIAEoDjIeLmNvZ21lc2gucmVnaXN0cnkudjEuQWdlbnRLaW5kEi4KBXN0YXRlGAUgASgOMh8uY29nbWVzaC5yZWdpc3RyeS52MS5BZ2VudFN0YXRlEjUKDGNhcGFiaWxpdGllcxgGIAMoCzIfLmNvZ21lc2gucmVnaXN0cnkudjEuQ2FwYWJpbGl0eRIvCghwb3J0cmFpdBgHIAEoCzIdLmNvZ21lc2gucmVnaXN0cnkudjEuUG9ydHJhaXQSMAoMY29ubmVjdGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI1ChFsYXN0X2hlYXJ0YmVhdF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNgoGbGFiZWxzGAogAygLMiYuY29nbWVzaC5yZWdpc3RyeS52MS5BZ2VudC5MYWJlbHNFbnRyeRIPCgdhZGRyZXNzGAsgASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEi3gEKCkNhcGFiaWxpdHkSDAoEbmFtZRgBIAEoCRIPCgdjcmVkaXRzGAIgASgFEg0KBXJlYWR5GAMgASgIEhUKDW1ldGFkYXRhX2pzb24YBCABKAkSEwoLbWluX2NyZWRpdHMYBSABKAUSEwoLbWF4X2NyZWRpdHMYBiABKAUSKQoFYm91bmQYByABKA4yGi5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkJvdW5kEhkKEWlucHV0X3NjaGVtYV9qc29uGAggASgJEhsKE2lucHV0X3NjaGVtYV9zaGEyNTYYCSABKAki/AEKCFBvcnRyYWl0EigKBHRpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgsKA2NwdRgCIAEoARIUCgxtZW1vcnlfYnl0ZXMYAyABKAQSDgoGcXVldWVkGAQgASgFEg8KB3J1bm5pbmcYBSABKAUSEgoKbGF0ZW5jeV9tcxgGIAEoARITCgt3YXJtX21vZGVscxgHIAMoCRIRCglwcm92aWRlcnMYCCADKAkSCwoDZ3B1GAkgASgBEhAKCGhvc3RfY3B1GAogASgBEhQKDG1lYW5fcnVubmluZxgLIAEoARIRCgljb21wbGV0ZWQYDCABKAQihAMKDkNvbm5lY3RSZXF1ZXN0EisKBWhlbGxvGAEgASgLMhouY29nbWVzaC5yZWdpc3RyeS52MS5IZWxsb0gAEjMKCWhlYXJ0YmVhdBgCIAEoCzIeLmNvZ21lc2gucmVnaXN0cnkudjEuSGVhcnRiZWF0SAASPgoPaW5zdHJ1Y3Rpb25fYWNrGAMgASgLMiMuY29nbWVzaC5yZWdpc3RyeS52MS5JbnN0cnVjdGlvbkFja0gAEjAKB3N0YXJ0ZWQYBCABKAsyHS5jb2dtZXNoLmluZmVyZW5jZS52MS5TdGFydGVkSAASLgoGcmVzdWx0GAUgASgLMhwuY29nbWVzaC5pbmZlcmVuY2UudjEuUmVzdWx0SAASMgoIcHJvZ3Jlc3MYBiABKAsyHi5jb2dtZXNoLmluZmVyZW5jZS52MS5Qcm9ncmVzc0gAEi8KB2dvb2RieWUYByABKAsyHC5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkdvb2RieWVIAEIJCgdtZXNzYWdlIpMCCgVIZWxsbxINCgV0b2tlbhgBIAEoCRIMCgRuYW1lGAIgASgJEiwKBGtpbmQYAyABKA4yHi5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkFnZW50S2luZBI1CgxjYXBhYmlsaXRpZXMYBCADKAsyHy5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkNhcGFiaWxpdHkSNgoGbGFiZWxzGAUgAygLMiYuY29nbWVzaC5yZWdpc3RyeS52MS5IZWxsby5MYWJlbHNFbnRyeRIPCgdhZGRyZXNzGAYgASgJEhAKCGFnZW50X2lkGAcgASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEimgEKCUhlYXJ0YmVhdBIvCghwb3J0cmFpdBgBIAEoCzIdLmNvZ21lc2gucmVnaXN0cnkudjEuUG9ydHJhaXQSEwoLYXR0ZW1wdF9pZHMYAiADKAkSNQoMY2FwYWJpbGl0aWVzGAMgAygLMh8uY29nbWVzaC5yZWdpc3RyeS52MS5DYXBhYmlsaXR5EhAKCGRyYWluaW5nGAQgASgIIksKDkluc3RydWN0aW9uQWNrEhYKDmluc3RydWN0aW9uX2lkGAEgASgJEhAKCGFjY2VwdGVkGAIgASgIEg8KB21lc3NhZ2UYAyABKAkiGQoHR29vZGJ5ZRIOCgZyZWFzb24YASABKAki8gEKD0Nvbm5lY3RSZXNwb25zZRIvCgd3ZWxjb21lGAEgASgLMhwuY29nbWVzaC5yZWdpc3RyeS52MS5XZWxjb21lSAASNwoLaW5zdHJ1Y3Rpb24YAiABKAsyIC5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkluc3RydWN0aW9uSAASKgoEd29yaxgDIAEoCzIaLmNvZ21lc2guaW5mZXJlbmNlLnYxLldvcmtIABI+Cg9yZXN1bHRfYWNjZXB0ZWQYBCABKAsyIy5jb2dtZXNoLnJlZ2lzdHJ5LnYxLlJlc3VsdEFjY2VwdGVkSABCCQoHbWVzc2FnZSIkCg5SZXN1bHRBY2NlcHRlZBISCgphdHRlbXB0X2lkGAEgASgJIjoKB1dlbGNvbWUSEAoIYWdlbnRfaWQYASABKAkSHQoVaGVhcnRiZWF0X2ludGVydmFsX21zGAIgASgFIrgCCgtJbnN0cnVjdGlvbhIKCgJpZBgBIAEoCRIrCgVkcmFpbhgCIAEoCzIaLmNvZ21lc2gucmVnaXN0cnkudjEuRHJhaW5IABI0Cgpsb2FkX21vZGVsGAMgASgLMh4uY29nbWVzaC5yZWdpc3RyeS52MS5Mb2FkTW9kZWxIABI4Cgx1bmxvYWRfbW9kZWwYBCABKAsyIC5jb2dtZXNoLnJlZ2lzdHJ5LnYxLlVubG9hZE1vZGVsSAASPgoPY2FuY2VsX2F0dGVtcHRzGAUgASgLMiMuY29nbWVzaC5yZWdpc3RyeS52MS5DYW5jZWxBdHRlbXB0c0gAEjYKC3NldF9jcmVkaXRzGAYgASgLMh8uY29nbWVzaC5yZWdpc3RyeS52MS5TZXRDcmVkaXRzSABCCAoGYWN0aW9uIhcKBURyYWluEg4KBnJlYXNvbhgBIAEoCSIaCglMb2FkTW9kZWwSDQoFbW9kZWwYASABKAkiHAoLVW5sb2FkTW9kZWwSDQoFbW9kZWwYASABKAkiNQoOQ2FuY2VsQXR0ZW1wdHMSEwoLYXR0ZW1wdF9pZHMYASADKAkSDgoGcmVhc29uGAIgASgJIkEKClNldENyZWRpdHMSEgoKY2FwYWJpbGl0eRgBIAEoCRIPCgdjcmVkaXRzGAIgASgFEg4KBnJlYXNvbhgDIAEoCSqgAQoKQWdlbnRTdGF0ZRIbChdBR0VOVF9TVEFURV9VTlNQRUNJRklFRBAAEhgKFEFHRU5UX1NUQVRFX1NUQVJUSU5HEAESFQoRQUdFTlRfU1RBVEVfUkVBRFkQAhIYChRBR0VOVF9TVEFURV9EUkFJTklORxADEhQKEEFHRU5UX1NUQVRFX0xPU1QQBBIUChBBR0VOVF9TVEFURV9HT05FEAUqUgoJQWdlbnRLaW5kEhoKFkFHRU5UX0tJTkRfVU5TUEVDSUZJRUQQABIVChFBR0VOVF9LSU5EX1dPUktFUhABEhIKDkFHRU5UX0tJTkRfU0RLEAIqOwoFQm91bmQSFQoRQk9VTkRfVU5TUEVDSUZJRUQQABIMCghCT1VORF9JTxABEg0KCUJPVU5EX0NQVRACMpADCg9SZWdpc3RyeVNlcnZpY2USXQoKTGlzdEFnZW50cxImLmNvZ21lc2gucmVnaXN0cnkudjEuTGlzdEFnZW50c1JlcXVlc3QaJy5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkxpc3RBZ2VudHNSZXNwb25zZRJXCghHZXRBZ2VudBIkLmNvZ21lc2gucmVnaXN0cnkudjEuR2V0QWdlbnRSZXF1ZXN0GiUuY29nbWVzaC5yZWdpc3RyeS52MS5HZXRBZ2VudFJlc3BvbnNlEmwKD0dldElucHV0U2NoZW1hcxIrLmNvZ21lc2gucmVnaXN0cnkudjEuR2V0SW5wdXRTY2hlbWFzUmVxdWVzdBosLmNvZ21lc2gucmVnaXN0cnkudjEuR2V0SW5wdXRTY2hlbWFzUmVzcG9uc2USVwoISW5zdHJ1Y3QSJC5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkluc3RydWN0UmVxdWVzdBolLmNvZ21lc2gucmVnaXN0cnkudjEuSW5zdHJ1Y3RSZXNwb25zZTJoCgxBZ2VudFNlcnZpY2USWAoHQ29ubmVjdBIjLmNvZ21lc2gucmVnaXN0cnkudjEuQ29ubmVjdFJlcXVlc3QaJC5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkNvbm5lY3RSZXNwb25zZSgBMAFiBnByb3RvMw", [file_cogmesh_inference_v1_work, file_google_protobuf_timestamp]);
 
 /**
  * @generated from message cogmesh.registry.v1.ListAgentsRequest
@@ -35,6 +35,13 @@ export type ListAgentsRequest = Message<"cogmesh.registry.v1.ListAgentsRequest">
    * @generated from field: bool include_gone = 2;
    */
   includeGone: boolean;
+
+  /**
+   * Leaves `input_schema_json` empty; the digests say which schemas there are.
+   *
+   * @generated from field: bool without_schemas = 3;
+   */
+  withoutSchemas: boolean;
 };
 
 /**
@@ -62,6 +69,66 @@ export const ListAgentsResponseSchema: GenMessage<ListAgentsResponse> = /*@__PUR
   messageDesc(file_cogmesh_registry_v1_registry, 1);
 
 /**
+ * @generated from message cogmesh.registry.v1.GetInputSchemasRequest
+ */
+export type GetInputSchemasRequest = Message<"cogmesh.registry.v1.GetInputSchemasRequest"> & {
+  /**
+   * At most 32.
+   *
+   * @generated from field: repeated string sha256 = 1;
+   */
+  sha256: string[];
+};
+
+/**
+ * Describes the message cogmesh.registry.v1.GetInputSchemasRequest.
+ * Use `create(GetInputSchemasRequestSchema)` to create a new message.
+ */
+export const GetInputSchemasRequestSchema: GenMessage<GetInputSchemasRequest> = /*@__PURE__*/
+  messageDesc(file_cogmesh_registry_v1_registry, 2);
+
+/**
+ * @generated from message cogmesh.registry.v1.GetInputSchemasResponse
+ */
+export type GetInputSchemasResponse = Message<"cogmesh.registry.v1.GetInputSchemasResponse"> & {
+  /**
+   * Without those that no agent announces any more.
+   *
+   * @generated from field: repeated cogmesh.registry.v1.InputSchema schemas = 1;
+   */
+  schemas: InputSchema[];
+};
+
+/**
+ * Describes the message cogmesh.registry.v1.GetInputSchemasResponse.
+ * Use `create(GetInputSchemasResponseSchema)` to create a new message.
+ */
+export const GetInputSchemasResponseSchema: GenMessage<GetInputSchemasResponse> = /*@__PURE__*/
+  messageDesc(file_cogmesh_registry_v1_registry, 3);
+
+/**
+ * @generated from message cogmesh.registry.v1.InputSchema
+ */
+export type InputSchema = Message<"cogmesh.registry.v1.InputSchema"> & {
+  /**
+   * @generated from field: string sha256 = 1;
+   */
+  sha256: string;
+
+  /**
+   * @generated from field: string json = 2;
+   */
+  json: string;
+};
+
+/**
+ * Describes the message cogmesh.registry.v1.InputSchema.
+ * Use `create(InputSchemaSchema)` to create a new message.
+ */
+export const InputSchemaSchema: GenMessage<InputSchema> = /*@__PURE__*/
+  messageDesc(file_cogmesh_registry_v1_registry, 4);
+
+/**
  * @generated from message cogmesh.registry.v1.GetAgentRequest
  */
 export type GetAgentRequest = Message<"cogmesh.registry.v1.GetAgentRequest"> & {
@@ -76,7 +143,7 @@ export type GetAgentRequest = Message<"cogmesh.registry.v1.GetAgentRequest"> & {
  * Use `create(GetAgentRequestSchema)` to create a new message.
  */
 export const GetAgentRequestSchema: GenMessage<GetAgentRequest> = /*@__PURE__*/
-  messageDesc(file_cogmesh_registry_v1_registry, 2);
+  messageDesc(file_cogmesh_registry_v1_registry, 5);
 
 /**
  * @generated from message cogmesh.registry.v1.GetAgentResponse
@@ -93,7 +160,7 @@ export type GetAgentResponse = Message<"cogmesh.registry.v1.GetAgentResponse"> &
  * Use `create(GetAgentResponseSchema)` to create a new message.
  */
 export const GetAgentResponseSchema: GenMessage<GetAgentResponse> = /*@__PURE__*/
-  messageDesc(file_cogmesh_registry_v1_registry, 3);
+  messageDesc(file_cogmesh_registry_v1_registry, 6);
 
 /**
  * @generated from message cogmesh.registry.v1.InstructRequest
@@ -122,7 +189,7 @@ export type InstructRequest = Message<"cogmesh.registry.v1.InstructRequest"> & {
  * Use `create(InstructRequestSchema)` to create a new message.
  */
 export const InstructRequestSchema: GenMessage<InstructRequest> = /*@__PURE__*/
-  messageDesc(file_cogmesh_registry_v1_registry, 4);
+  messageDesc(file_cogmesh_registry_v1_registry, 7);
 
 /**
  * @generated from message cogmesh.registry.v1.InstructResponse
@@ -146,7 +213,7 @@ export type InstructResponse = Message<"cogmesh.registry.v1.InstructResponse"> &
  * Use `create(InstructResponseSchema)` to create a new message.
  */
 export const InstructResponseSchema: GenMessage<InstructResponse> = /*@__PURE__*/
-  messageDesc(file_cogmesh_registry_v1_registry, 5);
+  messageDesc(file_cogmesh_registry_v1_registry, 8);
 
 /**
  * @generated from message cogmesh.registry.v1.Agent
@@ -221,7 +288,7 @@ export type Agent = Message<"cogmesh.registry.v1.Agent"> & {
  * Use `create(AgentSchema)` to create a new message.
  */
 export const AgentSchema: GenMessage<Agent> = /*@__PURE__*/
-  messageDesc(file_cogmesh_registry_v1_registry, 6);
+  messageDesc(file_cogmesh_registry_v1_registry, 9);
 
 /**
  * @generated from message cogmesh.registry.v1.Capability
@@ -254,6 +321,40 @@ export type Capability = Message<"cogmesh.registry.v1.Capability"> & {
    * @generated from field: string metadata_json = 4;
    */
   metadataJson: string;
+
+  /**
+   * Credits it starts with and is never set below; 0 where its credits are fixed.
+   *
+   * @generated from field: int32 min_credits = 5;
+   */
+  minCredits: number;
+
+  /**
+   * Credits up to which SetCredits may raise them; 0 where they are fixed.
+   *
+   * @generated from field: int32 max_credits = 6;
+   */
+  maxCredits: number;
+
+  /**
+   * @generated from field: cogmesh.registry.v1.Bound bound = 7;
+   */
+  bound: Bound;
+
+  /**
+   * JSON Schema (2020-12) of the input, at most 32 KiB, 256 KiB for all of an agent; empty: inputs are not checked. One that
+   * is refused ends the stream of an SDK agent. What an SDK agent says in a heartbeat is ignored: Hello counts.
+   *
+   * @generated from field: string input_schema_json = 8;
+   */
+  inputSchemaJson: string;
+
+  /**
+   * Lower-case hexadecimal, set by the registry; empty without a schema.
+   *
+   * @generated from field: string input_schema_sha256 = 9;
+   */
+  inputSchemaSha256: string;
 };
 
 /**
@@ -261,7 +362,7 @@ export type Capability = Message<"cogmesh.registry.v1.Capability"> & {
  * Use `create(CapabilitySchema)` to create a new message.
  */
 export const CapabilitySchema: GenMessage<Capability> = /*@__PURE__*/
-  messageDesc(file_cogmesh_registry_v1_registry, 7);
+  messageDesc(file_cogmesh_registry_v1_registry, 10);
 
 /**
  * An agent's state now.
@@ -323,6 +424,27 @@ export type Portrait = Message<"cogmesh.registry.v1.Portrait"> & {
    * @generated from field: double gpu = 9;
    */
   gpu: number;
+
+  /**
+   * Of all cores of its host since the portrait before, whoever used them, 0-1.
+   *
+   * @generated from field: double host_cpu = 10;
+   */
+  hostCpu: number;
+
+  /**
+   * Work items running on average since the portrait before.
+   *
+   * @generated from field: double mean_running = 11;
+   */
+  meanRunning: number;
+
+  /**
+   * Work items that have ended since the agent started.
+   *
+   * @generated from field: uint64 completed = 12;
+   */
+  completed: bigint;
 };
 
 /**
@@ -330,7 +452,7 @@ export type Portrait = Message<"cogmesh.registry.v1.Portrait"> & {
  * Use `create(PortraitSchema)` to create a new message.
  */
 export const PortraitSchema: GenMessage<Portrait> = /*@__PURE__*/
-  messageDesc(file_cogmesh_registry_v1_registry, 8);
+  messageDesc(file_cogmesh_registry_v1_registry, 11);
 
 /**
  * @generated from message cogmesh.registry.v1.ConnectRequest
@@ -395,7 +517,7 @@ export type ConnectRequest = Message<"cogmesh.registry.v1.ConnectRequest"> & {
  * Use `create(ConnectRequestSchema)` to create a new message.
  */
 export const ConnectRequestSchema: GenMessage<ConnectRequest> = /*@__PURE__*/
-  messageDesc(file_cogmesh_registry_v1_registry, 9);
+  messageDesc(file_cogmesh_registry_v1_registry, 12);
 
 /**
  * @generated from message cogmesh.registry.v1.Hello
@@ -446,7 +568,7 @@ export type Hello = Message<"cogmesh.registry.v1.Hello"> & {
  * Use `create(HelloSchema)` to create a new message.
  */
 export const HelloSchema: GenMessage<Hello> = /*@__PURE__*/
-  messageDesc(file_cogmesh_registry_v1_registry, 10);
+  messageDesc(file_cogmesh_registry_v1_registry, 13);
 
 /**
  * Every 2 seconds.
@@ -486,7 +608,7 @@ export type Heartbeat = Message<"cogmesh.registry.v1.Heartbeat"> & {
  * Use `create(HeartbeatSchema)` to create a new message.
  */
 export const HeartbeatSchema: GenMessage<Heartbeat> = /*@__PURE__*/
-  messageDesc(file_cogmesh_registry_v1_registry, 11);
+  messageDesc(file_cogmesh_registry_v1_registry, 14);
 
 /**
  * @generated from message cogmesh.registry.v1.InstructionAck
@@ -513,7 +635,7 @@ export type InstructionAck = Message<"cogmesh.registry.v1.InstructionAck"> & {
  * Use `create(InstructionAckSchema)` to create a new message.
  */
 export const InstructionAckSchema: GenMessage<InstructionAck> = /*@__PURE__*/
-  messageDesc(file_cogmesh_registry_v1_registry, 12);
+  messageDesc(file_cogmesh_registry_v1_registry, 15);
 
 /**
  * @generated from message cogmesh.registry.v1.Goodbye
@@ -530,7 +652,7 @@ export type Goodbye = Message<"cogmesh.registry.v1.Goodbye"> & {
  * Use `create(GoodbyeSchema)` to create a new message.
  */
 export const GoodbyeSchema: GenMessage<Goodbye> = /*@__PURE__*/
-  messageDesc(file_cogmesh_registry_v1_registry, 13);
+  messageDesc(file_cogmesh_registry_v1_registry, 16);
 
 /**
  * @generated from message cogmesh.registry.v1.ConnectResponse
@@ -575,7 +697,7 @@ export type ConnectResponse = Message<"cogmesh.registry.v1.ConnectResponse"> & {
  * Use `create(ConnectResponseSchema)` to create a new message.
  */
 export const ConnectResponseSchema: GenMessage<ConnectResponse> = /*@__PURE__*/
-  messageDesc(file_cogmesh_registry_v1_registry, 14);
+  messageDesc(file_cogmesh_registry_v1_registry, 17);
 
 /**
  * The registry has a result durably or no longer wants it; the agent may forget it. Until then it offers it again.
@@ -594,7 +716,7 @@ export type ResultAccepted = Message<"cogmesh.registry.v1.ResultAccepted"> & {
  * Use `create(ResultAcceptedSchema)` to create a new message.
  */
 export const ResultAcceptedSchema: GenMessage<ResultAccepted> = /*@__PURE__*/
-  messageDesc(file_cogmesh_registry_v1_registry, 15);
+  messageDesc(file_cogmesh_registry_v1_registry, 18);
 
 /**
  * @generated from message cogmesh.registry.v1.Welcome
@@ -618,7 +740,7 @@ export type Welcome = Message<"cogmesh.registry.v1.Welcome"> & {
  * Use `create(WelcomeSchema)` to create a new message.
  */
 export const WelcomeSchema: GenMessage<Welcome> = /*@__PURE__*/
-  messageDesc(file_cogmesh_registry_v1_registry, 16);
+  messageDesc(file_cogmesh_registry_v1_registry, 19);
 
 /**
  * @generated from message cogmesh.registry.v1.Instruction
@@ -658,6 +780,12 @@ export type Instruction = Message<"cogmesh.registry.v1.Instruction"> & {
      */
     value: CancelAttempts;
     case: "cancelAttempts";
+  } | {
+    /**
+     * @generated from field: cogmesh.registry.v1.SetCredits set_credits = 6;
+     */
+    value: SetCredits;
+    case: "setCredits";
   } | { case: undefined; value?: undefined };
 };
 
@@ -666,7 +794,7 @@ export type Instruction = Message<"cogmesh.registry.v1.Instruction"> & {
  * Use `create(InstructionSchema)` to create a new message.
  */
 export const InstructionSchema: GenMessage<Instruction> = /*@__PURE__*/
-  messageDesc(file_cogmesh_registry_v1_registry, 17);
+  messageDesc(file_cogmesh_registry_v1_registry, 20);
 
 /**
  * @generated from message cogmesh.registry.v1.Drain
@@ -683,7 +811,7 @@ export type Drain = Message<"cogmesh.registry.v1.Drain"> & {
  * Use `create(DrainSchema)` to create a new message.
  */
 export const DrainSchema: GenMessage<Drain> = /*@__PURE__*/
-  messageDesc(file_cogmesh_registry_v1_registry, 18);
+  messageDesc(file_cogmesh_registry_v1_registry, 21);
 
 /**
  * @generated from message cogmesh.registry.v1.LoadModel
@@ -702,7 +830,7 @@ export type LoadModel = Message<"cogmesh.registry.v1.LoadModel"> & {
  * Use `create(LoadModelSchema)` to create a new message.
  */
 export const LoadModelSchema: GenMessage<LoadModel> = /*@__PURE__*/
-  messageDesc(file_cogmesh_registry_v1_registry, 19);
+  messageDesc(file_cogmesh_registry_v1_registry, 22);
 
 /**
  * @generated from message cogmesh.registry.v1.UnloadModel
@@ -719,7 +847,7 @@ export type UnloadModel = Message<"cogmesh.registry.v1.UnloadModel"> & {
  * Use `create(UnloadModelSchema)` to create a new message.
  */
 export const UnloadModelSchema: GenMessage<UnloadModel> = /*@__PURE__*/
-  messageDesc(file_cogmesh_registry_v1_registry, 20);
+  messageDesc(file_cogmesh_registry_v1_registry, 23);
 
 /**
  * @generated from message cogmesh.registry.v1.CancelAttempts
@@ -741,7 +869,36 @@ export type CancelAttempts = Message<"cogmesh.registry.v1.CancelAttempts"> & {
  * Use `create(CancelAttemptsSchema)` to create a new message.
  */
 export const CancelAttemptsSchema: GenMessage<CancelAttempts> = /*@__PURE__*/
-  messageDesc(file_cogmesh_registry_v1_registry, 21);
+  messageDesc(file_cogmesh_registry_v1_registry, 24);
+
+/**
+ * Take more or fewer work items of one capability at once, within what was announced; what runs goes on.
+ *
+ * @generated from message cogmesh.registry.v1.SetCredits
+ */
+export type SetCredits = Message<"cogmesh.registry.v1.SetCredits"> & {
+  /**
+   * @generated from field: string capability = 1;
+   */
+  capability: string;
+
+  /**
+   * @generated from field: int32 credits = 2;
+   */
+  credits: number;
+
+  /**
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message cogmesh.registry.v1.SetCredits.
+ * Use `create(SetCreditsSchema)` to create a new message.
+ */
+export const SetCreditsSchema: GenMessage<SetCredits> = /*@__PURE__*/
+  messageDesc(file_cogmesh_registry_v1_registry, 25);
 
 /**
  * @generated from enum cogmesh.registry.v1.AgentState
@@ -823,6 +980,40 @@ export const AgentKindSchema: GenEnum<AgentKind> = /*@__PURE__*/
   enumDesc(file_cogmesh_registry_v1_registry, 1);
 
 /**
+ * What limits work of a capability, as its author says.
+ *
+ * @generated from enum cogmesh.registry.v1.Bound
+ */
+export enum Bound {
+  /**
+   * Nobody says: judged by the processor time measured per busy slot.
+   *
+   * @generated from enum value: BOUND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It waits for something outside; more at once on one host is more work done.
+   *
+   * @generated from enum value: BOUND_IO = 1;
+   */
+  IO = 1,
+
+  /**
+   * It computes; more of it takes more hosts.
+   *
+   * @generated from enum value: BOUND_CPU = 2;
+   */
+  CPU = 2,
+}
+
+/**
+ * Describes the enum cogmesh.registry.v1.Bound.
+ */
+export const BoundSchema: GenEnum<Bound> = /*@__PURE__*/
+  enumDesc(file_cogmesh_registry_v1_registry, 2);
+
+/**
  * @generated from service cogmesh.registry.v1.RegistryService
  */
 export const RegistryService: GenService<{
@@ -841,6 +1032,16 @@ export const RegistryService: GenService<{
     methodKind: "unary";
     input: typeof GetAgentRequestSchema;
     output: typeof GetAgentResponseSchema;
+  },
+  /**
+   * Schemas by digest, as agents announced them.
+   *
+   * @generated from rpc cogmesh.registry.v1.RegistryService.GetInputSchemas
+   */
+  getInputSchemas: {
+    methodKind: "unary";
+    input: typeof GetInputSchemasRequestSchema;
+    output: typeof GetInputSchemasResponseSchema;
   },
   /**
    * Passes an instruction down the agent's stream and waits for its acknowledgement.
