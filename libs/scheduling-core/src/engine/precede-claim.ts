@@ -154,13 +154,12 @@ async function stepOf(
   { scope, run, error: unloaded }: BuiltScope,
 ): Promise<Step> {
   const options = { kind: 'task', maxSteps: context.settings.limits.maxExpressionSteps } as const;
-  const isItem = itemIndex >= 0;
+  const own: Pick<TaskPlan, 'when' | 'forEach'> = itemIndex < 0 ? plan : {};
   try {
     if (unloaded) throw unloaded;
-    if (!isItem && plan.when !== undefined && !asBoolean(evaluateTemplate(plan.when, scope, options)))
-      return { kind: 'skip' };
-    if (!isItem && plan.forEach !== undefined) {
-      const value = evaluateTemplate(plan.forEach, scope, options);
+    if (own.when !== undefined && !asBoolean(evaluateTemplate(own.when, scope, options))) return { kind: 'skip' };
+    if (own.forEach !== undefined) {
+      const value = evaluateTemplate(own.forEach, scope, options);
       if (!mayWait && storedJsonIn(value) !== undefined) return { kind: 'slow' };
       return { kind: 'expand', list: await context.scopes.inside(value, run.organisation), plan };
     }

@@ -211,31 +211,36 @@ async function act(world: World, each: Step, name: (index: number) => string): P
     for (let i = 0; i < many; i += 1) world.offer(entryOf(name(i), at, { organisation: of }));
   } else if ('take' in each) {
     for (let i = 0; i < each.take; i += 1) world.take();
-  } else if ('claim' in each) {
-    const entry = nth(world.inHand.values(), each.claim);
-    if (entry) world.claim(entry);
-  } else if ('putBack' in each) {
-    const entry = nth(world.inHand.values(), each.putBack);
-    if (entry) world.putBack(entry);
-  } else if ('handBack' in each) {
-    const key = nth(world.claimed, each.handBack);
-    if (key === undefined || world.ready.has(key)) return;
-    world.claimed.splice(world.claimed.indexOf(key), 1);
-    world.offer(entryOf(key, each.rank, { organisation: nth(lanes, key.length) ?? 'acme' }), true);
-  } else if ('putOff' in each) {
-    const entry = nth(world.inHand.values(), each.putOff);
-    if (entry) world.putOff(entry);
-  } else if ('leave' in each) {
-    const entry = nth(world.ready.values(), each.leave);
-    if (entry) world.leave(entry);
-  } else if ('move' in each) {
-    const entry = nth(world.ready.values(), each.move);
-    if (entry) world.move({ ...entry, rank: each.rank });
   } else if ('flush' in each) world.flush();
   else if ('read' in each) world.read();
   else if ('answer' in each) world.answer(each.answer);
-  else await world.clock.advance(each.wait);
+  else if ('wait' in each) await world.clock.advance(each.wait);
+  else if ('handBack' in each) handBack(world, each);
+  else onOne(world, each);
   await setImmediate();
+}
+
+/** An agent hands back what was claimed. */
+function handBack(world: World, { handBack: which, rank: at }: { handBack: number; rank: number }): void {
+  const key = nth(world.claimed, which);
+  if (key === undefined || world.ready.has(key)) return;
+  world.claimed.splice(world.claimed.indexOf(key), 1);
+  world.offer(entryOf(key, at, { organisation: nth(lanes, key.length) ?? 'acme' }), true);
+}
+
+type OnOne = Exclude<Step, { offer: unknown } | { take: unknown } | { flush: unknown } | { read: unknown } | { answer: unknown } | { wait: unknown } | { handBack: unknown }>; // prettier-ignore
+
+/** What happens to one task that is ready, or worked on. */
+function onOne(world: World, each: OnOne): void {
+  const inHand = (which: number): ReadyEntry | undefined => nth(world.inHand.values(), which);
+  const onEntry = (entry: ReadyEntry | undefined, call: (entry: ReadyEntry) => void): void => {
+    if (entry) call(entry);
+  };
+  if ('claim' in each) onEntry(inHand(each.claim), (entry) => world.claim(entry));
+  else if ('putBack' in each) onEntry(inHand(each.putBack), (entry) => world.putBack(entry));
+  else if ('putOff' in each) onEntry(inHand(each.putOff), (entry) => world.putOff(entry));
+  else if ('leave' in each) onEntry(nth(world.ready.values(), each.leave), (entry) => world.leave(entry));
+  else onEntry(nth(world.ready.values(), each.move), (entry) => world.move({ ...entry, rank: each.rank }));
 }
 
 function check(world: World): void {

@@ -76,13 +76,9 @@ export class Scopes {
   async #texts(requests: readonly ScopeRequest[]): Promise<Texts> {
     const texts = new Map<TaskRow, Pick<TaskRow, 'item' | 'output'>>();
     const missing: TaskRow[] = [];
-    for (const { runId, taskId, itemIndex, references } of requests) {
-      const run = this.#residents.get(runId);
-      const own = itemIndex < 0 ? undefined : run?.task(taskId, itemIndex);
-      const parents = references.flatMap(({ task }) => run?.task(task) ?? []);
-      for (const row of own ? [...parents, own] : parents) texts.set(row, { item: row.item, output: row.output });
-      missing.push(...parents.filter(({ output }) => output === undefined));
-      if (own && own.item === undefined) missing.push(own);
+    for (const { row, isMissing } of requests.flatMap((request) => this.#rowsOf(request))) {
+      texts.set(row, { item: row.item, output: row.output });
+      if (isMissing) missing.push(row);
     }
     if (missing.length === 0) return texts;
     const read = await this.#residents.withPayloads(missing);
@@ -91,6 +87,15 @@ export class Scopes {
       texts.set(row, { item, output });
     }
     return texts;
+  }
+
+  /** The rows whose texts it needs, and whether only the store has them. */
+  #rowsOf({ runId, taskId, itemIndex, references }: ScopeRequest) {
+    const run = this.#residents.get(runId);
+    const own = itemIndex < 0 ? undefined : run?.task(taskId, itemIndex);
+    const parents = references.flatMap(({ task }) => run?.task(task) ?? []);
+    const rows = parents.map((row) => ({ row, isMissing: row.output === undefined }));
+    return own ? [...rows, { row: own, isMissing: own.item === undefined }] : rows;
   }
 }
 

@@ -42,8 +42,8 @@ describe('why a task waits, from memory', () => {
     const many = Array.from({ length: 40 }, (_, at) => script(`t${String(at).padStart(2, '0')}`));
     const { why } = await opened({ slots: 0, settings: { headSize: 8 } }, many);
     expect(why('t07')).toMatchObject({ position: 8 });
-    expect(why('t39')).toMatchObject({ code: 'busy', after: 16 });
-    expect(why('t39')?.message).toMatch(/; behind place 16 of its organisation's order$/);
+    expect(why('t39')).toMatchObject({ code: 'busy', after: 8 });
+    expect(why('t39')?.message).toMatch(/; behind place 8 of its organisation's order$/);
     expect(why('t39')?.position).toBeUndefined();
   });
 
