@@ -3,12 +3,12 @@
  * ones; only what lies beyond ports (policy's answer, agents) is not there.
  */
 import { nowMillis, sql, type Database, type Statement } from '@cogmesh/database';
-import { parseRun } from '@cogmesh/scheduling-core';
+import { defaultAgeingMs, newRun, parseRun } from '@cogmesh/scheduling-core';
 import { createLogger } from '@cogmesh/telemetry';
 import { ulid } from 'ulid';
 import { schedulerMigrations } from '../src/adapters/migrations.js';
 import { SqlSchedules, type NewSchedule } from '../src/adapters/sql-schedules.js';
-import { storeSubmission, type Submitted } from '../src/adapters/sql-submissions.js';
+import { storeSubmission, type StoredSubmission } from '../src/adapters/sql-submissions.js';
 import type { SubmitRequest } from '../src/engine/submit-run.js';
 import type { Decisions } from '../src/schedules/decisions.js';
 import type { FiringContext } from '../src/schedules/fire.js';
@@ -94,7 +94,7 @@ export class ScheduleWorld {
 
   /** What one replica has, on its own connection. */
   firing(db: Database = this.db): FiringContext {
-    const submit = (request: SubmitRequest): Promise<Submitted> => this.#store(db, request);
+    const submit = (request: SubmitRequest): Promise<StoredSubmission> => this.#store(db, request);
     const decisions = { require: (...asked: Parameters<Decisions['require']>) => this.decide(...asked) };
     return { schedules: new SqlSchedules(db, this.clock), decisions, submit, maxExpressionSteps: 10_000 };
   }
@@ -112,16 +112,17 @@ export class ScheduleWorld {
     });
   }
 
-  async #store(db: Database, request: SubmitRequest): Promise<Submitted> {
+  async #store(db: Database, request: SubmitRequest): Promise<StoredSubmission> {
     const plan = parseRun(request.documentJson, { organisation: request.organisation });
     await request.requireAccess([{ action: 'create', resource: '/runs' }]);
     const { organisation, submittedBy, traceparent, callerTraceparent, scheduleId = '' } = request;
     const submission = { organisation, submittedBy, traceparent, callerTraceparent, plan, idempotencyKey: '' };
-    return storeSubmission(
-      this.#failing(db),
-      { ...submission, runId: `run_${ulid()}`, requestSha256: '', scheduleId },
-      request.before,
+    const runId = `run_${ulid()}`;
+    const born = newRun(
+      { ...submission, runId, shard: 0, requestSha256: '', scheduleId },
+      { now: await db.now(), ageingMs: defaultAgeingMs },
     );
+    return storeSubmission(this.#failing(db), born, request.before);
   }
 
   /** The database as it is when the process dies at the end of a transaction. */

@@ -57,7 +57,7 @@ class NaiveOrder {
   }
 
   take(nowMs: number): Aged | undefined {
-    const offered = this.#offered();
+    const offered = this.offered();
     const organisations = [...new Set(offered.map((task) => task.organisation))].sort(
       (a, b) => this.share(b).serviceClass - this.share(a).serviceClass || this.#compare(a, b),
     );
@@ -85,7 +85,7 @@ class NaiveOrder {
     return this.#shares.get(organisation) ?? defaultShare;
   }
 
-  #offered(): Aged[] {
+  offered(): Aged[] {
     return this.tasks.filter((task) => !scopesOf(task).some((scope) => this.closed.has(scope)));
   }
 

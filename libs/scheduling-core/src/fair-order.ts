@@ -28,6 +28,8 @@ export interface ReadyTask extends ReadyPlace {
   readonly group: string;
   /** Concurrency group of its organisation. */
   readonly concurrencyGroup?: string | undefined;
+  /** Milliseconds since the epoch. */
+  readonly readyAtMs: number;
 }
 
 /** What an organisation was granted. */

@@ -1,6 +1,6 @@
 /** Which capability a need counts to: what agents offer now, or what could be started elsewhere. */
 import { matchCapability, type Candidate, type RoutableAgent } from '@cogmesh/routing-core';
-import { parseNeed } from '../model/need.js';
+import { parseNeed } from '@cogmesh/scheduling-core';
 
 export interface NeedsOptions {
   readonly candidates: (need: string) => readonly Candidate[];

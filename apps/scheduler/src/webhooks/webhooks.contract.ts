@@ -1,15 +1,15 @@
 /** What webhooks must do, whatever database they are in: from the engine's transaction to a receiver on loopback. */
 import { sql, type Database } from '@cogmesh/database';
-import { parseRun } from '@cogmesh/scheduling-core';
+import { cancelRun, defaultAgeingMs, Engine, newRun, parseRun } from '@cogmesh/scheduling-core';
 import { createLogger } from '@cogmesh/telemetry';
 import { ulid } from 'ulid';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { isSigned, startReceiver, type Receiver } from '../../test/receiver.js';
 import { ScheduleWorld } from '../../test/schedule-world.js';
+import { SqlEngineStore } from '../adapters/sql-engine-store.js';
 import { storeSubmission } from '../adapters/sql-submissions.js';
 import { SqlWebhooks } from '../adapters/sql-webhooks.js';
-import { cancelRun } from '../engine/cancel-run.js';
-import { Engine } from '../engine/engine.js';
+import { StoreClock } from '../adapters/store-clock.js';
 import type { WebhookRow } from '../model/webhook.js';
 import type { Databases } from '../schedules/schedules.contract.js';
 import { WebhookSender } from './webhook-sender.js';
@@ -32,7 +32,15 @@ export function webhooksContract(name: string, begin: () => Promise<Databases>):
       // Deliveries are due by the database's own clock, so the moved one starts a little ahead of it.
       world.moveTo((Date.now() - world.start) / 60_000 + 1);
       webhooks = new SqlWebhooks(db, world.clock);
-      engine = new Engine(db);
+      engine = new Engine({
+        store: new SqlEngineStore(db),
+        clock: new StoreClock(db, createLogger({ level: 'silent' })),
+        random: () => 0,
+        ageingMs: defaultAgeingMs,
+        maxResidentRows: 1_000,
+        maxPayloadBytes: 1_000_000,
+      });
+      await engine.own(new Map([[0, 0]]));
       receiver = await startReceiver();
     });
     afterEach(async () => {
@@ -59,23 +67,25 @@ export function webhooksContract(name: string, begin: () => Promise<Databases>):
     async function submit(labels: Record<string, string> = {}, organisation = 'globex'): Promise<string> {
       const document = { labels, input: 'hidden', tasks: [{ id: 'a', uses: 'script', script: 'return 1' }] };
       const runId = `run_${ulid()}`;
-      await storeSubmission(db, {
+      const submission = {
         runId,
         organisation,
+        shard: 0,
         submittedBy: 'ada',
         plan: parseRun(JSON.stringify(document), { organisation }),
         traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
         callerTraceparent: '',
         idempotencyKey: '',
         requestSha256: '',
-      });
+      };
+      await storeSubmission(db, newRun(submission, { now: await db.now(), ageingMs: defaultAgeingMs }));
       return runId;
     }
 
     /** Ends the run through the engine. */
     const cancel = (runId: string, then?: () => void): Promise<void> =>
-      engine.transact([runId], async (unit) => {
-        for (const run of unit.runs.values()) await cancelRun(unit, run, 'enough');
+      engine.transact([runId], (unit) => {
+        for (const run of unit.runs) cancelRun(unit, run, 'enough');
         then?.();
       });
 
