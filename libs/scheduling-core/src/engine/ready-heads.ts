@@ -90,7 +90,10 @@ export class ReadyHeads {
 
   /** A ready task has another priority, and so another place. */
   reprioritise(entry: ReadyEntry): void {
-    this.#apply(this.#laneOf(entry).moved(entry));
+    const lane = this.#laneOf(entry);
+    this.#apply(lane.moved(entry));
+    // The last one in memory may have gone behind those that only the store holds.
+    this.#look(lane);
   }
 
   /** Somebody begins to work on it: the order, or the controls, have it no more. */

@@ -11,11 +11,16 @@ import type { Violations } from './violations.js';
 
 export interface WatchOptions {
   readonly violations: Violations;
-  /** Most attempts at once in each scope a task is in, by a name of the scope. */
-  readonly limitsOf: (task: TaskRow) => readonly { readonly scope: string; readonly most: number }[];
-  /** A run was touched by a flush of the newest owner of its shard. */
+  /** Each scope a task is in: most attempts at once in all of these shards. */
+  readonly limitsOf: (
+    task: TaskRow,
+    shards: readonly number[],
+  ) => readonly { readonly scope: string; readonly most: number }[];
+  /** Whoever writes here is the newest owner of the shard. */
   readonly isOwner: (shard: number) => boolean;
 }
+
+const inShard = (scope: string, shard: number): string => `${shard} ${scope}`;
 
 const heldStates = ['CLAIMED', 'PUBLISHED', 'RUNNING'];
 const isHeldNow = ({ state, attemptId }: TaskRow): boolean => heldStates.includes(state) && attemptId !== null;
@@ -25,6 +30,7 @@ export class CommitWatch {
   readonly #inFlight: Map<string, number>;
   readonly #accepted: Map<string, string>;
   #before = new Map<TaskRow, TaskRow | undefined>();
+  #owned: readonly number[] = [];
   #runsBefore = new Map<string, RunRow | undefined>();
 
   /** Watches that share their memory see what several processes store. */
@@ -35,6 +41,7 @@ export class CommitWatch {
   }
 
   before(flush: Flush, state: StoredState): void {
+    this.#owned = [...flush.owned.keys()];
     this.#before = new Map([...flush.newTasks, ...flush.tasks].map((task) => [task, state.task(task)]));
     this.#runsBefore = new Map(flush.runs.map((run) => [run.id, state.runs.get(run.id)?.row]));
   }
@@ -82,19 +89,23 @@ export class CommitWatch {
   }
 
   #count(task: TaskRow, known: TaskRow | undefined): void {
-    if (known && isHeldNow(known)) for (const { scope } of this.#options.limitsOf(known)) this.#add(scope, -1);
-    if (isHeldNow(task)) for (const { scope } of this.#options.limitsOf(task)) this.#add(scope, 1);
+    if (known && isHeldNow(known)) this.#add(known, -1);
+    if (isHeldNow(task)) this.#add(task, 1);
   }
 
-  #add(scope: string, by: number): void {
-    this.#inFlight.set(scope, (this.#inFlight.get(scope) ?? 0) + by);
+  #add(task: TaskRow, by: number): void {
+    for (const { scope } of this.#options.limitsOf(task, this.#owned)) {
+      const key = inShard(scope, task.shard);
+      this.#inFlight.set(key, (this.#inFlight.get(key) ?? 0) + by);
+    }
   }
 
   /** Only what begins is held to a limit: one that was lowered may be exceeded for a while. */
   #limits(task: TaskRow): void {
     if (task.state !== 'CLAIMED' || this.#before.get(task)?.attemptId === task.attemptId) return;
-    for (const { scope, most } of this.#options.limitsOf(task)) {
-      const inFlight = this.#inFlight.get(scope) ?? 0;
+    for (const { scope, most } of this.#options.limitsOf(task, this.#owned)) {
+      let inFlight = 0;
+      for (const shard of this.#owned) inFlight += this.#inFlight.get(inShard(scope, shard)) ?? 0;
       this.#require(inFlight <= most, 'limits', () => `${scope} has ${inFlight} of at most ${most} in flight`);
     }
   }

@@ -5,7 +5,6 @@
 import { CogmeshError } from '@cogmesh/errors';
 import { cancelRun } from '../engine/cancel-run.js';
 import { answerApproval } from '../engine/approvals.js';
-import type { Slices } from '../engine/dispatch-ports.js';
 import type { LoadedRun, NewRun } from '../engine/new-run.js';
 import { pauseRun, resumeRun, setPriority } from '../engine/steer-run.js';
 import type { Ownership } from '../engine/ports.js';
@@ -14,6 +13,7 @@ import type { Asked } from './observations.js';
 import type { SimulatedProcess } from './process.js';
 import { buildParts, type Parts, type PartsOptions } from './replica-parts.js';
 import { resultsQueueOf, startedQueueOf, type SimulatedMessage } from './messages.js';
+import { ShardSlices } from './shard-slices.js';
 import type { ShardTable } from './shard-table.js';
 
 export interface ReplicaOptions extends Omit<PartsOptions, 'owned' | 'slices'> {
@@ -124,7 +124,7 @@ export class Replica {
   /** Hands everything over: nobody has to wait for a lease. */
   async stop(): Promise<void> {
     this.#isStopping = true;
-    this.#listenTo(new Map());
+    this.#leaveAll();
     await this.#parts.stop();
     const { table, reach } = this.#options;
     await reach(() => table.release(this.name)).catch(() => undefined);
@@ -134,6 +134,10 @@ export class Replica {
   /** Everything it knows is gone, whatever it was doing. */
   kill(): void {
     this.process.kill();
+    this.#leaveAll();
+  }
+
+  #leaveAll(): void {
     for (const leave of this.#leaves.values()) leave();
     this.#leaves.clear();
   }
@@ -161,22 +165,20 @@ export class Replica {
   /** After a doubt under new epochs, so that nothing which was sent before arrives later. */
   async #owned(): Promise<Ownership> {
     const owned = await this.#hold(this.#isInDoubt);
-    this.#listenTo(owned);
-    return owned;
-  }
-
-  #restored(): void {
-    this.#isInDoubt = false;
-    this.#options.note(`${this.name} owns ${[...this.#parts.engine.owned.keys()].join()}`);
-  }
-
-  #listenTo(owned: Ownership): void {
     for (const [shard, leave] of this.#leaves) {
       if (owned.has(shard)) continue;
       leave();
       this.#leaves.delete(shard);
     }
+    return owned;
+  }
+
+  /** Reports of a shard that memory does not know yet would be taken for those of strangers. */
+  #restored(): void {
+    const { owned } = this.#parts.engine;
+    this.#isInDoubt = false;
     for (const shard of owned.keys()) if (!this.#leaves.has(shard)) this.#leaves.set(shard, this.#listen(shard));
+    this.#options.note(`${this.name} owns ${[...owned.keys()].join()}`);
   }
 
   #listen(shard: number): () => void {
@@ -200,36 +202,6 @@ export interface ApprovalAnswer {
   readonly taskId: string;
   readonly by: string;
   readonly approved: boolean;
-}
-
-/** Each shard's part of what is global, for the shards that are owned: together never more than the whole. */
-class ShardSlices implements Slices {
-  readonly #shards: number;
-  readonly #owned: () => Iterable<number>;
-
-  constructor(shards: number, owned: () => Iterable<number>) {
-    this.#shards = shards;
-    this.#owned = owned;
-  }
-
-  inFlight(scope: string, whole: number): number {
-    return scope.startsWith('capability') ? this.#part(whole) : whole;
-  }
-
-  rate(_scope: string, whole: number): number {
-    return whole;
-  }
-
-  credits(_agentId: string, _capability: string, whole: number): number {
-    return this.#part(whole);
-  }
-
-  #part(whole: number): number {
-    let part = 0;
-    for (const shard of this.#owned())
-      part += Math.floor(whole / this.#shards) + (shard < whole % this.#shards ? 1 : 0);
-    return part;
-  }
 }
 
 function isSameOwnership(a: Ownership, b: Ownership): boolean {

@@ -16,6 +16,7 @@ import type { Mutant } from './mutants.js';
 import { Observations } from './observations.js';
 import type { SimulatedProcess } from './process.js';
 import { Replica } from './replica.js';
+import { ShardSlices } from './shard-slices.js';
 import type { ReplicaSettings } from './replica-parts.js';
 import { SeededRandom } from './seeded-random.js';
 import { ShardTable } from './shard-table.js';
@@ -165,7 +166,7 @@ export class World {
     const watch = new CommitWatch(
       {
         violations,
-        limitsOf: (task) => this.#limitsOf(task),
+        limitsOf: (task, shards) => this.#limitsOf(task, shards),
         isOwner: (shard) => [process.name, undefined].includes(this.table.ownerOf(shard)),
       },
       watched,
@@ -182,16 +183,21 @@ export class World {
     });
   }
 
-  #limitsOf(task: TaskRow): { readonly scope: string; readonly most: number }[] {
+  #limitsOf(task: TaskRow, shards: readonly number[]): { readonly scope: string; readonly most: number }[] {
     const { organisation, uses, concurrencyGroup, agentId, queue, capability } = task;
+    const slices = new ShardSlices(this.options.shards, () => shards);
     const scoped = { organisation, group: uses, ...(concurrencyGroup === null ? {} : { concurrencyGroup }) };
     const limits = scopesOf(scoped).flatMap((scope) => {
       const most = this.#limits.get(scope) ?? 0;
-      return most > 0 ? [{ scope, most }] : [];
+      return most > 0 ? [{ scope, most: slices.inFlight(scope, most) }] : [];
     });
-    const credits =
-      queue === null && agentId !== null ? this.crew.agent(agentId)?.options.credits.get(capability ?? '') : undefined;
-    return credits === undefined ? limits : [...limits, { scope: `${agentId} ${capability}`, most: credits }];
+    const agent = queue === null ? this.crew.agent(agentId ?? '') : undefined;
+    const credits = agent?.options.credits.get(capability ?? '');
+    if (!agent || credits === undefined) return limits;
+    return [
+      ...limits,
+      { scope: `${agent.id} ${capability}`, most: slices.credits(agent.id, capability ?? '', credits) },
+    ];
   }
 
   #makeClients(): Clients {
