@@ -8,6 +8,7 @@ import {
   readyEntry,
   type EngineStore,
   type Flush,
+  type Ownership,
   type Flushed,
   type LanePage,
   type LoadedRun,
@@ -83,6 +84,15 @@ export class SqlEngineStore implements EngineStore {
     }
   }
 
+  async verify(owned: Ownership): Promise<void> {
+    if (owned.size === 0) return;
+    try {
+      await this.#db.batch([fence(this.#db.dialect, owned)]);
+    } catch (thrown) {
+      throw toCogmeshError(thrown).code === 'failed_precondition' ? await this.#whyRefused({ owned }, thrown) : thrown;
+    }
+  }
+
   /** In the same order in every flush; `deliveries` says which of them makes notifications. */
   #statementsOf({ now, newRuns, newTasks, tasks, runs, history, moves }: Flush) {
     const { dialect } = this.#db;
@@ -140,7 +150,7 @@ export class SqlEngineStore implements EngineStore {
   }
 
   /** The condition that did not hold may be the fence. */
-  async #whyRefused({ owned }: Flush, thrown: unknown): Promise<unknown> {
+  async #whyRefused({ owned }: Pick<Flush, 'owned'>, thrown: unknown): Promise<unknown> {
     const rows = await this.#db.query(sql<{ shard: number; epoch: number }>`select s.shard, s.epoch
       from scheduler_shards s where s.shard ${oneOf([...owned.keys()], 'bigint')}`);
     const epochs = new Map(rows.map(({ shard, epoch }) => [shard, epoch]));

@@ -156,6 +156,22 @@ export class Engine {
   }
 
   /**
+   * Resolves when everything decided so far is stored and nobody else had taken a shard of ours by then: what memory does not
+   * know was not. A scheduler that slept may otherwise judge by what was true before.
+   */
+  async verified(): Promise<void> {
+    const generation = this.#generation;
+    await this.stored();
+    try {
+      await this.#options.store.verify(this.#owned);
+    } catch (error) {
+      if (generation === this.#generation && isFenced(error)) this.doubt(error);
+      throw error;
+    }
+    if (generation !== this.#generation) throw readAnew();
+  }
+
+  /**
    * Loads the runs (those that are gone, or another replica's, are left out), runs `work` in one go, settles what follows,
    * and answers once it is stored. `work` throws before it changes anything, or not at all.
    */
@@ -307,5 +323,6 @@ export class Engine {
   }
 }
 
+const isFenced = (error: unknown): boolean => toCogmeshError(error).details['fenced'] === true;
 const stopping = (): CogmeshError => new CogmeshError('unavailable', 'the scheduler is stopping; try again');
 const readAnew = (): CogmeshError => new CogmeshError('unavailable', 'the scheduler reads its state anew; try again');

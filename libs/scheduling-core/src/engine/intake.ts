@@ -93,8 +93,8 @@ export class Intake {
   async results<Source>(reports: readonly ResultReport<Source>[]): Promise<AcceptedResults<Source>> {
     const known = await this.#known(reports);
     const { told, released } = await this.#decide(known);
-    // One that is not held may be a second copy of one whose effect is not stored yet.
-    if (known.length < reports.length) await this.#options.engine.stored();
+    // One that is not held may be the second copy of one whose effect is not stored yet, or known to a newer owner.
+    if (known.length < reports.length) await this.#options.engine.verified();
     return { accepted: told.length, ignored: reports.length - told.length, told, released };
   }
 

@@ -89,6 +89,8 @@ export interface EngineStore {
   /** JSON texts of a forEach's item outputs in order, null for one without. */
   itemOutputs(runId: string, taskId: string): Promise<(string | null)[]>;
   flush(flush: Flush): Promise<Flushed>;
+  /** Rejects with `fenced` unless every epoch is the newest of its shard. */
+  verify(owned: Ownership): Promise<void>;
   /** The next ready tasks of a lane, in order of rank, run, task, item. Runs that are paused are left out. */
   ready(shards: readonly number[], page: LanePage): Promise<ReadyEntry[]>;
   /**

@@ -4,7 +4,7 @@
  */
 import { CogmeshError } from '@cogmesh/errors';
 import type { LoadedRun, NewRun } from '../engine/new-run.js';
-import type { EngineStore, Flush, Flushed, LanePage, Snapshot } from '../engine/ports.js';
+import type { EngineStore, Flush, Flushed, LanePage, Ownership, Snapshot } from '../engine/ports.js';
 import type { ReadyEntry, TaskRef, TaskRow } from '../engine/rows.js';
 import { StoredState } from './stored-state.js';
 
@@ -72,6 +72,11 @@ export class MemoryStore implements EngineStore {
       }),
     );
     return { deliveries: 0 };
+  }
+
+  verify(owned: Ownership): Promise<void> {
+    const asked = new Map(owned);
+    return this.#read('verify', () => this.state.verify(asked));
   }
 
   /** A run from a caller. Answers it as `load` would, payloads included. */

@@ -9,6 +9,7 @@ import type { LoadedRun, NewRun } from '../engine/new-run.js';
 import { pauseRun, resumeRun, setPriority } from '../engine/steer-run.js';
 import type { Ownership } from '../engine/ports.js';
 import { renewLeases } from '../engine/leases.js';
+import { takeBack } from '../engine/take-back.js';
 import type { Asked } from './observations.js';
 import type { SimulatedProcess } from './process.js';
 import { buildParts, type Parts, type PartsOptions } from './replica-parts.js';
@@ -67,6 +68,16 @@ export class Replica {
   /** Answers which of the attempts nobody wants any more. */
   renew(attemptIds: readonly string[]): readonly string[] {
     return renewLeases(this.#parts.engine, attemptIds, this.#options.settings.leaseMs);
+  }
+
+  /** Others are there now: work may go to them, and unstarted work of those that are gone is taken back. */
+  lookAtAgents(isGone: (agentId: string) => boolean): void {
+    const { credits, engine, dispatcher } = this.#parts;
+    const gone = new Set([...credits.agents()].filter(isGone));
+    const held = credits.heldBy(gone).map((attemptId) => ({ attemptId }));
+    // What fails now is seen again the next time.
+    if (held.length > 0) takeBack(engine, held, 'agent_gone').catch(() => undefined);
+    dispatcher.wake();
   }
 
   async submit(born: NewRun): Promise<void> {

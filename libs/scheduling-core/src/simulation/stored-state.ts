@@ -39,13 +39,15 @@ export class StoredState {
     return epoch;
   }
 
-  isOwner(owned: Ownership): boolean {
-    return [...owned].every(([shard, epoch]) => epoch >= this.epoch(shard));
+  /** Throws `fenced`. */
+  verify(owned: Ownership): void {
+    if ([...owned].some(([shard, epoch]) => epoch < this.epoch(shard))) throw fenced();
   }
 
-  /** All or nothing; throws `fenced`. */
+  /** All or nothing; throws `fenced` when a shard that is touched has a newer owner. */
   apply({ now, owned, newRuns, newTasks, tasks, runs, history, moves }: Flush): void {
-    if (!this.isOwner(owned)) throw fenced();
+    const touched = [...newRuns.map(({ run }) => run), ...newTasks, ...tasks, ...runs].map(({ shard }) => shard);
+    this.verify(new Map(touched.map((shard) => [shard, owned.get(shard) ?? -1])));
     for (const { run } of newRuns) this.runs.set(run.id, { row: { ...run }, tasks: new Map(), history: [] });
     for (const task of newTasks) this.#run(task.runId).tasks.set(slot(task), { ...task });
     for (const task of tasks) this.#update(task);

@@ -142,23 +142,26 @@ export class World {
     const { faults, random, table, bus, registry, note, clock } = this;
     const store = this.#storeFor(process);
     let known = registry.portraits();
-    const look = (): void => {
-      if (!faults.is('registry stale')) known = registry.portraits();
-      process.clock.after(random.between(200, 900), look);
-    };
-    look();
     const reach = async <T>(ask: () => T): Promise<T> => {
       await clock.sleep(faults.delayMs());
       faults.requireStore();
       return process.hear(Promise.resolve(ask()), faults.delayMs);
     };
-    return new Replica({
+    const replica = new Replica({
       process, table, bus, store, reach, note, random: random.fork(), shared: this.#shared, portraits: () => known,
       limitStore: { all: () => reach(() => [...this.options.scopes]), save: () => Promise.resolve() },
       submitTo: (born) => store.submit(born),
       stop: (agentId, attemptId) => registry.stop(agentId, attemptId),
       settings: settingsFor(this.options, random),
     }); // prettier-ignore
+    const look = (): void => {
+      process.clock.after(random.between(200, 900), look);
+      if (faults.is('registry stale')) return;
+      known = registry.portraits();
+      replica.lookAtAgents((id) => registry.isGone(id));
+    };
+    process.clock.soon(look);
+    return replica;
   }
 
   #storeFor(process: SimulatedProcess): MemoryStore {
