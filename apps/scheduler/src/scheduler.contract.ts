@@ -57,7 +57,7 @@ export function schedulerContract(name: string, where: () => FixtureOptions): vo
           attempt: 1,
           script: 'return input',
         });
-        expect(agent.received[0]?.work.attemptId).toMatch(/^[0-9a-f]{32}$/);
+        expect(agent.received[0]?.work.attemptId).toMatch(/^[0-9a-z]{1,2}-[0-9a-f]{32}$/);
         expect(agent.received[0]?.grantJws.split('.')).toHaveLength(3);
       });
 
@@ -571,7 +571,8 @@ export function schedulerContract(name: string, where: () => FixtureOptions): vo
         } as never);
         await fixture.finished(small.id);
         const served = order.slice(before).filter((organisation) => organisation !== 'probe');
-        expect(served.filter((organisation) => organisation === 'big').length).toBeLessThanOrEqual(4);
+        const untilSmallWasDone = served.slice(0, served.lastIndexOf('globex'));
+        expect(untilSmallWasDone.filter((organisation) => organisation === 'big').length).toBeLessThanOrEqual(3);
         expect(agent.mostRunning).toBeLessThanOrEqual(8);
       });
     });

@@ -104,10 +104,10 @@ describe('slices of what is limited as a whole', () => {
     get(world, 'a').hasDemand = get(world, 'b').hasDemand = true;
     await tickAll(world, 4);
     expect(await world.sliced()).toBe(12);
-    world.whole = 4;
+    world.setWhole(4);
     await tickAll(world, 2);
     expect(await world.sliced()).toBe(4);
-    world.whole = 20;
+    world.setWhole(20);
     await tickAll(world, 2);
     expect(await world.sliced()).toBe(20);
   });
@@ -130,37 +130,35 @@ describe('slices of what is limited as a whole', () => {
   });
 });
 
-type Step = (world: World) => Promise<void>;
+interface Step {
+  readonly act: (world: World) => Promise<void>;
+  readonly [fc.toStringMethod]: () => string;
+}
 
-const onOne = (act: (world: World, id: string) => Promise<void> | void): fc.Arbitrary<Step> =>
-  fc.constantFrom(...names).map((id): Step => async (world) => {
-    if (world.replicas.has(id)) await act(world, id);
-  });
+const stepOf = (label: string, act: Step['act']): Step => ({ act, [fc.toStringMethod]: () => label });
+const onOne = (label: string, act: (world: World, id: string) => Promise<void> | void): fc.Arbitrary<Step> =>
+  fc.constantFrom(...names).map((id) =>
+    stepOf(`${id} ${label}`, async (world) => {
+      if (world.replicas.has(id)) await act(world, id);
+    }),
+  );
+const passing = fc
+  .constantFrom(400, 1_000, 3_000, 5_100)
+  .map((ms) => stepOf(`${ms} ms pass`, async (world) => void (world.nowMs += ms)));
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 6, arbitrary: onOne((world, id) => get(world, id).tick()) },
-  { weight: 5, arbitrary: onOne((world, id) => get(world, id).claim(100)) },
-  { weight: 4, arbitrary: onOne((world, id) => get(world, id).memory.flush()) },
-  { weight: 3, arbitrary: onOne((world, id) => get(world, id).finish(2)) },
-  { weight: 2, arbitrary: onOne((world, id) => void (get(world, id).hasDemand = !get(world, id).hasDemand)) },
+  { weight: 6, arbitrary: onOne('ticks', (world, id) => get(world, id).tick()) },
+  { weight: 5, arbitrary: onOne('claims', (world, id) => get(world, id).claim(100)) },
+  { weight: 4, arbitrary: onOne('flushes', (world, id) => get(world, id).memory.flush()) },
+  { weight: 3, arbitrary: onOne('finishes', (world, id) => get(world, id).finish(2)) },
+  { weight: 2, arbitrary: onOne('wants', (world, id) => void (get(world, id).hasDemand = !get(world, id).hasDemand)) },
   {
     weight: 2,
-    arbitrary: fc.constantFrom(...names).map(
-      (id): Step =>
-        (world) =>
-          world.start(id),
-    ),
+    arbitrary: fc.constantFrom(...names).map((id) => stepOf(`${id} starts`, (world) => world.start(id))),
   },
-  { weight: 1, arbitrary: onOne((world, id) => world.kill(id)) },
-  { weight: 1, arbitrary: onOne((world, id) => world.stop(id)) },
-  {
-    weight: 3,
-    arbitrary: fc.constantFrom(400, 1_000, 3_000, 5_100).map(
-      (ms): Step =>
-        async (world) =>
-          void (world.nowMs += ms),
-    ),
-  },
+  { weight: 1, arbitrary: onOne('dies', (world, id) => world.kill(id)) },
+  { weight: 1, arbitrary: onOne('stops', (world, id) => world.stop(id)) },
+  { weight: 3, arbitrary: passing },
 );
 
 /** Two at a time, as two processes are. */
@@ -171,7 +169,7 @@ it('never exceed the whole, whoever comes, goes, dies or freezes', async () => {
     const world = await fresh(whole);
     await world.start('a');
     for (const pair of steps) {
-      await Promise.all(pair.map((act) => act(world)));
+      await Promise.all(pair.map(({ act }) => act(world)));
       expect(await world.sliced(), 'slices').toBeLessThanOrEqual(whole);
       expect(await world.inFlight(), 'in flight').toBeLessThanOrEqual(whole);
     }
@@ -189,20 +187,19 @@ it('never exceed the whole, whoever comes, goes, dies or freezes', async () => {
 }, 120_000);
 
 it('never exceed a limit that changes by more than what was there before', async () => {
-  const change = fc.integer({ min: 1, max: 12 }).map(
-    (whole): Step =>
-      async (world) =>
-        void (world.whole = whole),
-  );
+  const change = fc
+    .integer({ min: 1, max: 12 })
+    .map((whole) => stepOf(`the whole is ${whole}`, async (world) => world.setWhole(whole)));
   const changing = fc.array(fc.oneof({ weight: 5, arbitrary: step }, { weight: 1, arbitrary: change }), {
-    maxLength: 60,
+    minLength: 30,
+    maxLength: 120,
   });
   const property = fc.asyncProperty(changing, async (steps) => {
     const world = await fresh(6);
     await world.start('a');
     let sliced = 0;
     let inFlight = 0;
-    for (const act of steps) {
+    for (const { act } of steps) {
       await act(world);
       const now = { sliced: await world.sliced(), inFlight: await world.inFlight() };
       expect(now.sliced, 'slices').toBeLessThanOrEqual(Math.max(sliced, world.whole));

@@ -26,6 +26,7 @@ export class World {
   whole: number;
   attempts = 0;
   readonly replicas = new Map<string, Replica>();
+  readonly #starting = new Set<string>();
 
   constructor(
     readonly db: Database,
@@ -37,11 +38,19 @@ export class World {
   now = () => sql<number>`cast(${this.nowMs} as bigint)`;
 
   async start(id: string): Promise<void> {
-    if (this.replicas.has(id)) return;
+    if (this.replicas.has(id) || this.#starting.has(id)) return;
+    this.#starting.add(id);
     const replica = new Replica(this, id);
-    this.replicas.set(id, replica);
     void replica.part;
     await replica.keeper.join();
+    this.replicas.set(id, replica);
+    this.#starting.delete(id);
+  }
+
+  setWhole(whole: number): void {
+    this.whole = whole;
+    // As limits that are applied anew.
+    for (const { part } of this.replicas.values()) void part;
   }
 
   /** Without a word. */
@@ -53,7 +62,7 @@ export class World {
   async stop(id: string): Promise<void> {
     const replica = this.replicas.get(id);
     if (!replica) return;
-    await replica.keeper.stop();
+    await replica.stop();
     await this.kill(id);
   }
 
@@ -78,6 +87,7 @@ export class Replica {
   readonly book: SliceBook;
   readonly memory: Memory;
   hasDemand = false;
+  #last: Promise<void> = Promise.resolve();
 
   constructor(
     readonly world: World,
@@ -141,11 +151,22 @@ export class Replica {
     }
   }
 
-  async tick(): Promise<void> {
+  /** One at a time, as the keeper's own loop. */
+  tick(): Promise<void> {
+    this.#last = this.#last.then(() => this.#tick());
+    return this.#last;
+  }
+
+  async #tick(): Promise<void> {
     if (this.keeper.view === undefined) this.book.drop();
     await this.keeper.renew();
     await this.keeper.reconcile();
     await this.book.tick();
+  }
+
+  stop(): Promise<void> {
+    this.#last = this.#last.then(() => this.keeper.stop());
+    return this.#last;
   }
 
   die(): void {

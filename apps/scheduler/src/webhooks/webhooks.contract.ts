@@ -219,6 +219,7 @@ export function webhooksContract(name: string, begin: () => Promise<Databases>):
         }),
       ).rejects.toThrow('killed');
       expect(await deliveries(id)).toEqual([]);
+      await engine.own(new Map([[0, 0]]));
       await cancel(runId);
       await cancel(runId);
       expect(await deliveries(id)).toHaveLength(1);

@@ -72,7 +72,7 @@ function assembleMemory(options: SchedulingOptions) {
   const wake = { up: (): void => undefined };
   const limits = new Limits({ store: limitStore, order, clock, onOpen: () => wake.up() });
   const credits = new Credits(limits, attemptClock);
-  return { engine, order, limits, credits, targets: options.targets(credits), wake, queued: new QueuedTasks(clock.now) };
+  return { engine, order, limits, credits, targets: options.targets(credits), wake, queued: new QueuedTasks(() => clock.now()) };
 }
 
 /** Nothing happens until `keeper.read()`. */
