@@ -76,36 +76,30 @@ export function bulk<const Columns extends Readonly<Record<string, BulkType>>>(
   for (const [name] of named) {
     if (!columnName.test(name)) throw new CogmeshError('invalid_argument', `"${name}" cannot name a bulk column`);
   }
-  return dialect === 'postgres' ? postgresBulk(rows, named) : sqliteBulk(rows, named);
+  const document = JSON.stringify(rows.map((row) => named.map(([name, type]) => bulkCell(row[name], type))));
+  return dialect === 'postgres' ? postgresBulk(document, named) : sqliteBulk(document, named);
 }
 
 type Named = readonly (readonly [name: string, type: BulkType])[];
-type Rows = readonly Readonly<Record<string, unknown>>[];
 
 const postgresTypes: Readonly<Record<BulkType, string>> = {
   text: 'text',
   integer: 'integer',
   bigint: 'bigint',
   double: 'double precision',
-  json: 'text',
-  jsonText: 'text',
+  json: 'jsonb',
+  jsonText: 'jsonb',
 };
 
-/** One array a column: several times faster for the server to read than rows of JSON. */
-function postgresBulk(rows: Rows, columns: Named): RawBuilder<unknown> {
-  const selected = columns.map(([name, type]) =>
-    sql.raw(type === 'json' || type === 'jsonText' ? `cast("${name}" as jsonb) as "${name}"` : `"${name}"`),
+/** Lists in a list, cell by cell: half the work of `jsonb_to_recordset`, and for few rows of `unnest` with many columns. */
+function postgresBulk(document: string, columns: Named): RawBuilder<unknown> {
+  const selected = columns.map(([name, type], index) =>
+    sql.raw(`cast(cells ->> ${index} as ${postgresTypes[type]}) as "${name}"`),
   );
-  const arrays = columns.map(([name, type]) => {
-    const cells = rows.map((row) => bulkCell(row[name], type));
-    return sql`cast(${arrayText(cells)} as ${sql.raw(postgresTypes[type])}[])`;
-  });
-  const names = sql.raw(columns.map(([name]) => `"${name}"`).join(', '));
-  return sql`(select ${sql.join(selected)} from unnest(${sql.join(arrays)}) as bulk_rows(${names}))`;
+  return sql`(select ${sql.join(selected)} from jsonb_array_elements(cast(${document} as jsonb)) as bulk_rows(cells))`;
 }
 
-function sqliteBulk(rows: Rows, columns: Named): RawBuilder<unknown> {
-  const document = JSON.stringify(rows.map((row) => columns.map(([name, type]) => bulkCell(row[name], type))));
+function sqliteBulk(document: string, columns: Named): RawBuilder<unknown> {
   const selected = columns.map(([name], index) => sql.raw(`json_extract(value, '$[${index}]') as "${name}"`));
   return sql`(select ${sql.join(selected)} from json_each(${document}))`;
 }

@@ -14,6 +14,11 @@ const defaults = {
   answerGraceMs: 5_000,
 };
 const idleConnectionMs = 30_000;
+/**
+ * Every hot statement finds its rows by key. The planner would read whole tables as long as its statistics call them small, and
+ * keep that plan while they grow within seconds.
+ */
+const planByKey = 'jit enable_seqscan enable_hashjoin enable_mergejoin'.split(' ').map((name) => `-c ${name}=off`);
 const schemaName = /^[a-z_][a-z0-9_]{0,62}$/;
 
 export interface PostgresOptions {
@@ -40,7 +45,7 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
   if (!schemaName.test(options.schema))
     throw new CogmeshError('invalid_config', `"${options.schema}" cannot name a schema`);
   const pool = new Pool({
-    connectionString: withSearchPath(url, options.schema),
+    connectionString: withSettings(url, options.schema),
     max: limits.poolSize,
     idleTimeoutMillis: idleConnectionMs,
     connectionTimeoutMillis: limits.connectTimeoutMs,
@@ -65,12 +70,12 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
   }
 }
 
-/** Set by the connection's start-up message: no statement can run before it holds. */
-function withSearchPath(url: string, schema: string): string {
+/** Set by the connection's start-up message: no statement can run before they hold. The url's own win over the planner's. */
+function withSettings(url: string, schema: string): string {
   if (!URL.canParse(url)) throw new CogmeshError('invalid_config', 'the database url cannot be parsed');
   const parsed = new URL(url);
-  const given = parsed.searchParams.get('options');
-  parsed.searchParams.set('options', `${given === null ? '' : `${given} `}-c search_path=${schema}`);
+  const given = parsed.searchParams.get('options') ?? '';
+  parsed.searchParams.set('options', [...planByKey, given, `-c search_path=${schema}`].filter(Boolean).join(' '));
   return parsed.href;
 }
 
