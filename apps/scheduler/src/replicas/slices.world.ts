@@ -5,6 +5,7 @@
 import { sql, type Database, type SqlRunner } from '@cogmesh/database';
 import { createLogger } from '@cogmesh/telemetry';
 import { fence } from '../adapters/engine-statements.js';
+import type { ShardRow } from './plan-shards.js';
 import { ShardKeeper, type Owned, type OwnedMemory } from './shard-keeper.js';
 import { SliceBook } from './slice-book.js';
 import { flightKey } from './slice-keys.js';
@@ -71,6 +72,16 @@ export class World {
       sql<{ held: number }>`select count(*) as held from tasks where state = 'RUNNING'`,
     );
     return row?.held ?? 0;
+  }
+
+  /** What will be in flight once it is stored: of those whose shards nobody has taken. */
+  async undecided(): Promise<number> {
+    const shards = await this.db.query(sql<ShardRow>`select s.shard, s.epoch, s.owner from scheduler_shards s`);
+    const epochs = new Map(shards.map(({ shard, epoch }) => [shard, epoch]));
+    const current = [...this.replicas.values()].filter(({ memory }) =>
+      [...memory.owned].every(([shard, epoch]) => epochs.get(shard) === epoch),
+    );
+    return current.reduce((sum, { memory }) => sum + memory.unstored.size, 0);
   }
 
   async sliced(): Promise<number> {
