@@ -1,6 +1,6 @@
 /**
- * The demo's two organisations in a data directory of one test file: acme hosts the models, globex is a partner with an issuer
- * of its own and a grant. Tokens of any role, clients that carry them, and the folder's removal.
+ * Organisations in a data directory of one test file, by default the demo's two: acme hosts the models, others are partners
+ * with an issuer of their own and a grant. Tokens of any role, clients that carry them, and the folder's removal.
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,14 @@ import { addPartner, type DataDirectory, initialiseDataDirectory } from '@cogmes
 import { CogmeshClient } from '@cogmesh/sdk';
 import { root } from './processes.js';
 
-export type Organisation = 'acme' | 'globex';
+/** Whoever hosts a mesh here, and then its partners. */
+export const organisations = ['acme', 'globex', 'initech'] as const;
+export type Organisation = (typeof organisations)[number];
+
+export interface PolicySet {
+  readonly roles: Readonly<Record<string, unknown>>;
+  readonly [field: string]: unknown;
+}
 
 export interface World {
   readonly directory: DataDirectory;
@@ -23,6 +30,10 @@ export interface World {
 export interface WorldOptions {
   /** When acme's grant to globex ends, milliseconds since 1970. Default: in a day. */
   readonly grantExpiresAtMs?: number;
+  /** Default: globex. */
+  readonly partners?: readonly Organisation[];
+  /** What each allows whom. Default: as in the demo. */
+  readonly policiesOf?: (organisation: Organisation) => PolicySet | Promise<PolicySet>;
 }
 
 const DAY_MS = 86_400_000;
@@ -30,29 +41,36 @@ const TOKEN_TTL_SECONDS = 3_600;
 
 export const demoFile = (name: string) => join(root, 'deploy/demo', name);
 
-const policiesOf = async (organisation: Organisation): Promise<unknown> =>
-  JSON.parse(await readFile(demoFile(`policies/${organisation}.json`), 'utf8'));
+const demoPoliciesOf = async (organisation: Organisation): Promise<PolicySet> =>
+  JSON.parse(await readFile(demoFile(`policies/${organisation}.json`), 'utf8')) as PolicySet;
 
-export async function createWorld({ grantExpiresAtMs = Date.now() + DAY_MS }: WorldOptions = {}): Promise<World> {
+export async function createWorld({
+  grantExpiresAtMs = Date.now() + DAY_MS,
+  partners = ['globex'],
+  policiesOf = demoPoliciesOf,
+}: WorldOptions = {}): Promise<World> {
   const path = await mkdtemp(join(tmpdir(), 'cogmesh-e2e-'));
   const directory = await initialiseDataDirectory(path, {
     hostOrganisation: 'acme',
     policies: await policiesOf('acme'),
   });
-  await addPartner(directory, {
-    organisation: 'globex',
-    roles: ['reader', 'viewer'],
-    policies: await policiesOf('globex'),
-    grant: {
-      id: 'grant-acme-globex',
-      grantor: 'acme',
-      grantee: 'globex',
-      actions: ['infer', 'read', 'list'],
-      resources: ['/models/acme/*'],
-      expiresAtMs: grantExpiresAtMs,
-      issuedAtMs: Math.min(Date.now(), grantExpiresAtMs - DAY_MS),
-    },
-  });
+  for (const organisation of partners) {
+    const policies = await policiesOf(organisation);
+    await addPartner(directory, {
+      organisation,
+      roles: Object.keys(policies.roles),
+      policies,
+      grant: {
+        id: `grant-acme-${organisation}`,
+        grantor: 'acme',
+        grantee: organisation,
+        actions: ['infer', 'read', 'list'],
+        resources: ['/models/acme/*'],
+        expiresAtMs: grantExpiresAtMs,
+        issuedAtMs: Math.min(Date.now(), grantExpiresAtMs - DAY_MS),
+      },
+    });
+  }
   const token: World['token'] = (organisation, role, { ttlSeconds = TOKEN_TTL_SECONDS } = {}) =>
     mintDevelopmentToken(directory.keysDir, {
       sub: `${role}-of-${organisation}`,
