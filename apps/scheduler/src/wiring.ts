@@ -28,6 +28,7 @@ import { Credits } from './engine/credits.js';
 import { Deferrals } from './engine/deferrals.js';
 import { Dispatcher } from './engine/dispatcher.js';
 import { Engine } from './engine/engine.js';
+import { InputSchemas } from './engine/input-schemas.js';
 import { Intake } from './engine/intake.js';
 import { Limits } from './engine/limits.js';
 import { Publisher } from './engine/publisher.js';
@@ -160,7 +161,14 @@ function openMemory({ config, settings, stores, registry, onOpen }: MemoryParts)
     nowMs,
   });
   const targets = new Targets({ ...settings, directory, credits, speeds, random: Math.random });
-  return { memory: { directory, targets, order, limits }, credits, speeds, queued: new QueuedTasks(nowMs) };
+  const { inputCheckSteps: maxSteps, inputSchemasCached: maxCached } = config;
+  const inputSchemas = new InputSchemas({ directory, maxSteps, maxCached });
+  return {
+    memory: { directory, inputSchemas, targets, order, limits },
+    credits,
+    speeds,
+    queued: new QueuedTasks(nowMs),
+  };
 }
 
 interface MemoryParts extends Pick<EngineParts, 'config' | 'stores'> {
@@ -193,6 +201,7 @@ function buildEngine({ host, config, identity, neighbours, stores }: EngineParts
     order,
     settings,
     deferrals,
+    assertTaken: memory.inputSchemas.assertTaken,
     onAgain: onUnblocked,
   });
   const later = (key: string, again: () => void): void => deferrals.defer(key, () => (again(), onUnblocked()));
@@ -315,9 +324,10 @@ async function serve(parts: ServeParts): Promise<{ server: RpcServer; timed: Tim
   const { host, config, enforcement, neighbours, stores, engine: built, notifier, handlers } = parts;
   const { database, logger } = host;
   const { engine, memory, queued, settings } = built;
-  const { directory, limits } = memory;
+  const { directory, inputSchemas, limits } = memory;
   const { refuseUnknownModels, hostOrganisation } = config;
-  const submit = { database, engine, directory, limits, queued, settings, refuseUnknownModels, newRunId };
+  const checks = { directory, inputSchemas, refuseUnknownModels };
+  const submit = { database, engine, limits, queued, settings, newRunId, ...checks };
   const describe = describeRun({ views: stores.views, ...memory });
   const { leaseMs } = settings;
   const timed = buildTimed({ host, config, engine, decisions: neighbours.decisions, submission: submit });

@@ -9,6 +9,8 @@ export interface ModelView {
   readonly agents: number;
   /** OIP model metadata. */
   readonly metadata?: unknown;
+  /** JSON Schema that the input of a task is held against; null where it is not checked. */
+  readonly inputSchema?: unknown;
 }
 
 export interface PortraitView {
@@ -25,13 +27,21 @@ export interface PortraitView {
   readonly providers: readonly string[];
 }
 
+export interface CapabilityView {
+  readonly name: string;
+  readonly credits: number;
+  readonly ready: boolean;
+  /** JSON Schema that the input of a task is held against; null where it is not checked. */
+  readonly inputSchema?: unknown;
+}
+
 export interface AgentView {
   readonly id: string;
   readonly name: string;
   readonly organisation: string;
   readonly kind: 'WORKER' | 'SDK';
   readonly state: 'STARTING' | 'READY' | 'DRAINING' | 'LOST' | 'GONE';
-  readonly capabilities: readonly { readonly name: string; readonly credits: number; readonly ready: boolean }[];
+  readonly capabilities: readonly CapabilityView[];
   readonly labels: Readonly<Record<string, string>>;
   readonly portrait: PortraitView | null;
   readonly connectedAt: string | null;

@@ -1,3 +1,4 @@
+import type { AgentView } from '@cogmesh/sdk';
 import type { Command } from 'commander';
 import { table } from '../output/table.js';
 import type { WithContext } from '../program.js';
@@ -6,7 +7,8 @@ export function addAgents(program: Command, contextOf: WithContext): void {
   program
     .command('agents')
     .description('agents of the organisation: what they can do and how they are')
-    .action(async (_options: unknown, command: Command) => {
+    .option('--schemas', 'what each capability takes as input, as JSON Schema')
+    .action(async (options: { schemas?: true }, command: Command) => {
       const context = contextOf(command);
       const agents = await context.client().agents();
       const rows = agents.map((agent) => [
@@ -19,6 +21,18 @@ export function addAgents(program: Command, contextOf: WithContext): void {
       context.say(
         rows.length === 0 ? 'no agent is connected' : table(['agent', 'name', 'kind', 'state', 'capabilities'], rows),
       );
+      if (options.schemas) context.say(schemasOf(agents).join('\n'));
       context.emit({ agents });
     });
 }
+
+/** Each schema once: agents of the same program share theirs. */
+function schemasOf(agents: readonly AgentView[]): string[] {
+  const said = agents.flatMap(({ capabilities }) =>
+    capabilities.map(({ name, inputSchema }) => `\n${name}: ${inputSchemaText(inputSchema)}`),
+  );
+  return [...new Set(said)];
+}
+
+const inputSchemaText = (schema: unknown): string =>
+  schema === undefined || schema === null ? 'its input is not checked' : JSON.stringify(schema, null, 2);

@@ -162,12 +162,17 @@ export const Blob = z.object({
   expiresAt: z.iso.datetime(),
 });
 
+const inputSchema = anyJson.meta({
+  description: 'JSON Schema (2020-12) that the input of a task is held against, or null where it is not checked.',
+});
+
 export const Model = z.object({
   name: z.string(),
   version: z.string(),
   ready: z.boolean(),
   agents: z.int(),
   metadata: anyJson.meta({ description: 'Open Inference Protocol model metadata, or null.' }),
+  inputSchema,
 });
 export const ModelList = z.object({ models: z.array(Model) });
 
@@ -177,7 +182,7 @@ export const Agent = z.object({
   organisation: z.string(),
   kind: z.enum(['WORKER', 'SDK']),
   state: z.enum(['STARTING', 'READY', 'DRAINING', 'LOST', 'GONE']),
-  capabilities: z.array(z.object({ name: z.string(), credits: z.int(), ready: z.boolean() })),
+  capabilities: z.array(z.object({ name: z.string(), credits: z.int(), ready: z.boolean(), inputSchema })),
   portrait: z
     .object({
       time: timeOrNull,

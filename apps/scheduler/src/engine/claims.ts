@@ -12,7 +12,7 @@ import type { Credits } from './credits.js';
 import type { Deferrals } from './deferrals.js';
 import type { Engine } from './engine.js';
 import type { PlanOf } from './plan-cache.js';
-import { failureOfThrown, prepareInput, type Prepared } from './prepare-input.js';
+import { failureOfThrown, prepareInput, type AssertTaken, type Prepared } from './prepare-input.js';
 import type { Publication, Publisher } from './publisher.js';
 import { mergedReferences, type BuiltScope, type Scopes } from './scopes.js';
 import { expiryGraceMs, type EngineSettings } from './settings.js';
@@ -27,6 +27,7 @@ export interface ClaimsOptions {
   readonly order: FairOrder<ReadyEntry>;
   readonly settings: EngineSettings;
   readonly deferrals: Deferrals;
+  readonly assertTaken?: AssertTaken;
   /** A deferred task is back in order. */
   readonly onAgain: () => void;
 }
@@ -112,7 +113,7 @@ export class Claims {
 
   /** Plans, scopes and inputs; the same for the same rows, so that a claim can be published again after a restart. */
   async prepare(entries: readonly Pick<ReadyEntry, 'key' | 'runId' | 'taskId' | 'itemIndex'>[]): Promise<Ready> {
-    const { engine, scopes, settings } = this.#options;
+    const { engine, scopes, settings, assertTaken } = this.#options;
     const planOf = await engine.plans.load(engine.database, entries);
     const requests = entries.map((entry) => ({ ...entry, references: inputReferences(planOf(entry)) }));
     const built = await scopes.build(requests);
@@ -121,7 +122,10 @@ export class Claims {
     for (const entry of entries) {
       const found = built.get(entry.key);
       if (found?.scope)
-        inputs.set(entry.key, prepareInput(planOf(entry), found.scope, settings.limits.maxExpressionSteps));
+        inputs.set(
+          entry.key,
+          prepareInput(planOf(entry), found.scope, settings.limits.maxExpressionSteps, assertTaken),
+        );
       else if (found?.error && !found.error.retryable)
         inputs.set(entry.key, { ok: false, failure: failureOfThrown(found.error) });
       await breathe();

@@ -8,6 +8,7 @@ import { earlierSubmission, storeSubmission, type Submission, type Submitted } f
 import type { AgentDirectory } from './agent-directory.js';
 import { noEffects } from './effects.js';
 import type { Engine } from './engine.js';
+import type { InputSchemas } from './input-schemas.js';
 import type { Limits } from './limits.js';
 import type { QueuedTasks } from './queued-tasks.js';
 import type { EngineSettings } from './settings.js';
@@ -36,6 +37,7 @@ export interface SubmitContext {
   readonly queued: QueuedTasks;
   readonly settings: EngineSettings;
   readonly refuseUnknownModels: boolean;
+  readonly inputSchemas: Pick<InputSchemas, 'assertPossible'>;
   readonly newRunId: () => string;
 }
 
@@ -88,13 +90,14 @@ export async function acceptSubmission(
 
 /** Everything that can be said of a document without storing it. */
 export async function checkDocument(
-  { settings, refuseUnknownModels: refuses, directory }: SubmitContext,
+  { settings, refuseUnknownModels: refuses, directory, inputSchemas }: SubmitContext,
   { documentJson, organisation, requireAccess }: Pick<SubmitRequest, 'documentJson' | 'organisation' | 'requireAccess'>,
 ): Promise<RunPlan> {
   const { limits, defaults } = settings;
   const plan = parseRun(documentJson, { organisation, limits, defaults });
   await requireAccess(accessNeededBy(plan, organisation));
   if (refuses) refuseUnknownModels(plan, directory);
+  await inputSchemas.assertPossible(plan);
   return plan;
 }
 
