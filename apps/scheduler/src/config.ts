@@ -7,6 +7,7 @@ import {
   defaultTaskDefaults,
 } from '@cogmesh/scheduling-core';
 import type { EngineSettings } from './engine/settings.js';
+import { poolSettings } from './pool/config.js';
 
 const hourMs = 3_600_000;
 
@@ -126,6 +127,7 @@ export const schedulerConfig = defineConfig('scheduler', {
     flag(true),
     'Refuse a run that names a model no connected agent offers in any version. Turn it off where workers are started on demand.',
   ),
+  ...poolSettings,
 });
 
 export type SchedulerConfig = ConfigOf<typeof schedulerConfig>;

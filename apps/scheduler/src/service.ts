@@ -22,7 +22,7 @@ export const schedulerService: ServiceDefinition<(typeof schedulerConfig)['setti
 
 async function readinessOf(
   { bus, database }: ServiceHost,
-  { enforcement, dispatcher, directory }: Scheduler,
+  { enforcement, dispatcher, directory, pool }: Scheduler,
 ): Promise<Readiness> {
   const checks = {
     database: await answers(() => database.ping()),
@@ -33,6 +33,7 @@ async function readinessOf(
       detail: dispatcher.isSettled ? 'agrees with the database' : 'is being rebuilt',
     },
     registry: { ready: directory.isFresh, detail: directory.isFresh ? 'agents are known' : 'has not answered' },
+    ...(pool ? { pool: { ready: true, detail: pool.summary } } : {}),
   };
   return { ready: Object.values(checks).every((check) => check.ready), checks };
 }

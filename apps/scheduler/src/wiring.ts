@@ -4,7 +4,7 @@ import { gatewayV1, policyV1, registryV1 } from '@cogmesh/contracts';
 import type { Database } from '@cogmesh/database';
 import { openEnforcement, type Enforcement } from '@cogmesh/enforcement';
 import type { ServiceIdentity } from '@cogmesh/identity';
-import { createClient, openChannel, serveRpc, type RpcServer } from '@cogmesh/rpc';
+import { createClient, openChannel, serveRpc, type Client, type RpcServer } from '@cogmesh/rpc';
 import { FairOrder } from '@cogmesh/scheduling-core';
 import type { ServiceHost } from '@cogmesh/service';
 import { ulid } from 'ulid';
@@ -47,6 +47,8 @@ import { ProgressWords } from './engine/progress.js';
 import { onStarted } from './events/on-started.js';
 import { reportConsumption, resultsQueue, startedQueue } from './events/reports.js';
 import type { ReadyEntry } from './model/rows.js';
+import { openPool } from './pool/open-pool.js';
+import type { PoolController } from './pool/pool-controller.js';
 import { describeRun } from './rpc/describe-run.js';
 import { schedulerRpc } from './rpc/scheduler.rpc.js';
 import { buildTimed, type Timed } from './timed-wiring.js';
@@ -57,6 +59,7 @@ export interface Scheduler {
   readonly counters: Counters;
   readonly dispatcher: Dispatcher;
   readonly directory: AgentDirectory;
+  readonly pool: PoolController | undefined;
   stop(): Promise<void>;
 }
 
@@ -68,6 +71,8 @@ export async function buildScheduler(host: ServiceHost, config: SchedulerConfig)
   const counters = new Counters();
   const engine = buildEngine({ host, config, identity: enforcement.identity, neighbours, stores });
   await engine.memory.limits.load();
+  const { memory, credits } = engine;
+  const pool = await openPool({ host, config, registry: neighbours.agents, ...memory, credits });
   const watching = listen({ host, neighbours, engine, counters });
   const handlers = reportHandlers({ host, engine, counters });
   const consumers = await startConsumers({ host, config, stores, engine, counters }, handlers);
@@ -85,10 +90,12 @@ export async function buildScheduler(host: ServiceHost, config: SchedulerConfig)
   engine.dispatcher.start();
   engine.timers.start();
   timed.start();
+  pool?.start();
 
   const stop = async (): Promise<void> => {
     // Calls first, then claims; reports are taken until nothing new goes out.
     await server.stop();
+    await pool?.stop();
     await timed.stopFiring();
     for (const loop of [engine.agentWatch, engine.timers, engine.dispatcher]) await loop.stop();
     await Promise.all([...consumers, engine.shared].map((consumer) => consumer.stop()));
@@ -101,11 +108,12 @@ export async function buildScheduler(host: ServiceHost, config: SchedulerConfig)
   };
   const { dispatcher } = engine;
   const { directory } = engine.memory;
-  return { address: server.address, enforcement, counters, dispatcher, directory, stop };
+  return { address: server.address, enforcement, counters, dispatcher, directory, pool, stop };
 }
 
 interface Neighbours {
   readonly registry: RegistryClient;
+  readonly agents: Client<typeof registryV1.RegistryService>;
   readonly payloads: GatewayPayloads;
   readonly decisions: PolicyDecisions;
   close(): void;
@@ -116,8 +124,10 @@ function openNeighbours({ peers }: ServiceHost, identity: ServiceIdentity): Neig
   const registry = openChannel({ target: peers.registry, authorize: bearer('registry') });
   const gateway = openChannel({ target: peers.gateway, authorize: bearer('gateway') });
   const policy = openChannel({ target: peers.policy, authorize: bearer('policy') });
+  const agents = createClient(registryV1.RegistryService, registry);
   return {
-    registry: new RegistryClient(createClient(registryV1.RegistryService, registry)),
+    registry: new RegistryClient(agents),
+    agents,
     payloads: new GatewayPayloads(createClient(gatewayV1.BlobService, gateway)),
     decisions: new PolicyDecisions(createClient(policyV1.PolicyService, policy)),
     close: () => [registry, gateway, policy].forEach((channel) => channel.close()),
@@ -234,7 +244,7 @@ function buildEngine({ host, config, identity, neighbours, stores }: EngineParts
   });
   const timers = new Timers({ engine, queue, leaseMs, poisonAfter: settings.poisonAfter, logger });
   const agentWatch = new AgentWatch({ directory, credits, queue, engine, logger, onChange: onUnblocked });
-  return { engine, settings, memory, queued, speeds, dispatcher, timers, agentWatch, shared, publisher };
+  return { engine, settings, memory, credits, queued, speeds, dispatcher, timers, agentWatch, shared, publisher };
 }
 type BuiltEngine = ReturnType<typeof buildEngine>;
 

@@ -29,7 +29,10 @@ export interface PortraitView {
 
 export interface CapabilityView {
   readonly name: string;
+  /** Work items it takes at once. */
   readonly credits: number;
+  /** Up to which the mesh may raise its credits; 0 where they are fixed. */
+  readonly maxCredits: number;
   readonly ready: boolean;
   /** JSON Schema that the input of a task is held against; null where it is not checked. */
   readonly inputSchema?: unknown;

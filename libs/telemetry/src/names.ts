@@ -30,6 +30,8 @@ export const spanNames = {
   release: 'release',
   /** Registry: relay work to an SDK agent. */
   relay: 'relay',
+  /** Scheduler: slots of a capability were added or taken away. */
+  resizePool: 'resize pool',
 } as const;
 
 export type SpanName = (typeof spanNames)[keyof typeof spanNames] | `${string} ${string}` | `${string}/${string}`;
@@ -47,6 +49,9 @@ export const attributeNames = {
   agentId: 'cogmesh.agent.id',
   capability: 'cogmesh.capability',
   queueWaitMs: 'cogmesh.queue_wait_ms',
+  poolPlace: 'cogmesh.pool.place',
+  poolSlots: 'cogmesh.pool.slots',
+  poolReason: 'cogmesh.pool.reason',
   released: 'cogmesh.released',
   batchSize: 'cogmesh.batch.size',
   modelName: 'cogmesh.model.name',

@@ -1,5 +1,5 @@
-import type { AgentView } from '@cogmesh/sdk';
 import type { Command } from 'commander';
+import type { AgentView } from '@cogmesh/sdk';
 import { table } from '../output/table.js';
 import type { WithContext } from '../program.js';
 
@@ -16,7 +16,7 @@ export function addAgents(program: Command, contextOf: WithContext): void {
         agent.name,
         agent.kind,
         agent.state,
-        agent.capabilities.map(({ name }) => name).join(', '),
+        agent.capabilities.map(capabilityText).join(', '),
       ]);
       context.say(
         rows.length === 0 ? 'no agent is connected' : table(['agent', 'name', 'kind', 'state', 'capabilities'], rows),
@@ -25,6 +25,10 @@ export function addAgents(program: Command, contextOf: WithContext): void {
       context.emit({ agents });
     });
 }
+
+/** Slots are told where the mesh may change them. */
+const capabilityText = ({ name, credits, maxCredits }: AgentView['capabilities'][number]): string =>
+  maxCredits > 0 ? `${name} (${credits} of ${maxCredits} slots)` : name;
 
 /** Each schema once: agents of the same program share theirs. */
 function schemasOf(agents: readonly AgentView[]): string[] {

@@ -125,8 +125,8 @@ export function agentView(agent: registryV1.Agent): View<'Agent'> {
   };
 }
 
-function capabilityView({ name, credits, ready, inputSchemaJson }: registryV1.Capability) {
-  return { name, credits, ready, inputSchema: valueOf(inputSchemaJson) };
+function capabilityView({ name, credits, maxCredits, ready, inputSchemaJson }: registryV1.Capability) {
+  return { name, credits, maxCredits, ready, inputSchema: valueOf(inputSchemaJson) };
 }
 
 function portraitView(portrait: registryV1.Portrait): NonNullable<View<'Agent'>['portrait']> {

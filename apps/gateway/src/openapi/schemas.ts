@@ -182,7 +182,15 @@ export const Agent = z.object({
   organisation: z.string(),
   kind: z.enum(['WORKER', 'SDK']),
   state: z.enum(['STARTING', 'READY', 'DRAINING', 'LOST', 'GONE']),
-  capabilities: z.array(z.object({ name: z.string(), credits: z.int(), ready: z.boolean(), inputSchema })),
+  capabilities: z.array(
+    z.object({
+      name: z.string(),
+      credits: z.int().meta({ description: 'Work items it takes at once.' }),
+      maxCredits: z.int().meta({ description: 'Up to which the mesh may raise its credits; 0 where they are fixed.' }),
+      ready: z.boolean(),
+      inputSchema,
+    }),
+  ),
   portrait: z
     .object({
       time: timeOrNull,

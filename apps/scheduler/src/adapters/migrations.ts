@@ -7,6 +7,7 @@ import { flowMigration } from './migrations/0003-flow.js';
 import { scopesMigration } from './migrations/0002-scopes.js';
 import { schedulesMigration } from './migrations/0004-schedules.js';
 import { affinityMigration } from './migrations/0005-affinity.js';
+import { poolMigration } from './migrations/0006-pool.js';
 
 const held = sql.raw(`('CLAIMED', 'PUBLISHED', 'RUNNING')`);
 const open = sql.raw(`('BLOCKED', 'READY', 'CLAIMED', 'PUBLISHED', 'RUNNING', 'RETRY_WAIT', 'WAITING')`);
@@ -142,4 +143,5 @@ export const schedulerMigrations: readonly Migration[] = [
   flowMigration,
   schedulesMigration,
   affinityMigration,
+  poolMigration,
 ];

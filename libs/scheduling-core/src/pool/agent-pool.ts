@@ -18,7 +18,7 @@ export interface AgentPool {
   slots(capability: string): PoolSlots | undefined;
   /**
    * Resolves when the change is under way. `slots` is within what `slots()` said. Taking slots away drops no work: what runs
-   * there ends first. `reason` is for people. Rejects when nothing was changed.
+   * there ends first. `reason` is for people. False when nothing changes, since others need what would go. Rejects when it failed.
    */
-  resize(capability: string, slots: number, reason: string): Promise<void>;
+  resize(capability: string, slots: number, reason: string): Promise<boolean>;
 }

@@ -274,6 +274,16 @@ describe('shrinking', () => {
   });
 });
 
+describe('agents that exist only elsewhere', () => {
+  it('all go in the end', () => {
+    const world = new World({ agents: [], busySlots: 0, queued: 9, waitMs: 3_000, elsewhere: others() });
+    world.run(20, () => ({ busySlots: world.slots }));
+    expect(world.slots).toBe(8);
+    world.run(90, { busySlots: 0, queued: 0, waitMs: 0 });
+    expect(world.slots).toBe(0);
+  });
+});
+
 describe('the fixed pool elsewhere', () => {
   it('is filled up at once', () => {
     const world = new World({ agents: [], elsewhere: others({ min: 8 }) });

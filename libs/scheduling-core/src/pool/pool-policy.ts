@@ -160,7 +160,9 @@ export class PoolPolicy {
   #shrink(now: Seen): PoolDecision {
     const needed = this.#needs.highest(now.nowMs);
     if (needed === undefined || needed >= now.slots) return hold(now, 'as many as it needs');
-    const surplus = Math.min(now.slots - needed, Math.max(1, Math.ceil(now.slots / 2)), this.#settings.maxStep);
+    // Half of them at most, but an agent goes as a whole.
+    const most = Math.max(Math.min(Math.ceil(now.slots / 2), this.#settings.maxStep), now.elsewhere?.step ?? 1);
+    const surplus = Math.min(now.slots - needed, most);
     const change = this.#less(now, surplus);
     const cause = `the most it needed in ${ms(this.#settings.stabilisationMs)} was ${needed}`;
     if (!change) return hold(now, `${cause}; the rest is its fixed pool`);
