@@ -265,7 +265,9 @@ function reportHandlers({
 }: Pick<ConsumerParts, 'host' | 'engine' | 'counters'>): ReportHandlers {
   const { logger } = host;
   const { settings, speeds } = engine;
-  const intake = new Intake(engine.engine, settings.leaseMs, (attemptId) => engine.publisher.traceOf(attemptId));
+  const { leaseMs, poisonAfter } = settings;
+  const traceOf = (attemptId: string): string | undefined => engine.publisher.traceOf(attemptId);
+  const intake = new Intake(engine.engine, leaseMs, { traceOf, poisonAfter });
   const reports = {
     senders: settings.resultSenders,
     logger,

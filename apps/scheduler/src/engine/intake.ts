@@ -28,16 +28,23 @@ interface Told {
 
 export type TraceOf = (attemptId: string) => string | undefined;
 
+export interface IntakeOptions {
+  /** The dispatch span of an attempt, where its row does not hold it yet. */
+  readonly traceOf?: TraceOf;
+  readonly poisonAfter: number;
+}
+
 export class Intake {
   readonly #engine: Engine;
   readonly #leaseMs: number;
   readonly #traceOf: TraceOf;
+  readonly #poisonAfter: number;
 
-  /** `traceOf`: the dispatch span of an attempt, where its row does not hold it yet. */
-  constructor(engine: Engine, leaseMs: number, traceOf: TraceOf = () => undefined) {
+  constructor(engine: Engine, leaseMs: number, { traceOf = () => undefined, poisonAfter }: IntakeOptions) {
     this.#engine = engine;
     this.#leaseMs = leaseMs;
     this.#traceOf = traceOf;
+    this.#poisonAfter = poisonAfter;
   }
 
   async started(reports: readonly workV1.Started[]): Promise<Accepted> {
@@ -111,8 +118,18 @@ export class Intake {
     const moved =
       failure === undefined
         ? outcomes.succeed(task, { json: outcome.case === 'outputJson' ? outcome.value : 'null' })
-        : outcomes.retryOrFail(task, failure, planOf);
+        : this.#fail(outcomes, { task, failure, planOf });
     return moved ? toldOf(result, task, run, failure) : undefined;
+  }
+
+  /** What the registry says of an agent that is gone counts as a lease that has run out. */
+  #fail(
+    outcomes: Outcomes,
+    { task, failure, planOf }: { readonly task: TaskRow; readonly failure: Failure; readonly planOf: PlanOf },
+  ): boolean {
+    const poisonAfter = this.#poisonAfter;
+    if (failure.code === 'lease_lost') return outcomes.lose(task, failure, { planOf, poisonAfter });
+    return outcomes.retryOrFail(task, failure, planOf);
   }
 }
 
