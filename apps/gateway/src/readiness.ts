@@ -49,7 +49,9 @@ export class GatewayReadiness {
   }
 
   async #models(): Promise<Checks> {
-    const answer = await this.#parts.registry.listAgents({}, { deadlineMs: checkTimeoutMs }).catch(() => undefined);
+    const answer = await this.#parts.registry
+      .listAgents({ withoutSchemas: true }, { deadlineMs: checkTimeoutMs })
+      .catch(() => undefined);
     const models = servedModels(answer?.agents ?? []);
     return Object.fromEntries(models.map(({ name, version, ready }) => [`${name}@${version}`, { ready }]));
   }

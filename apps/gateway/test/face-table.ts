@@ -175,7 +175,16 @@ export const faceCases: readonly FaceCase[] = [
   {
     name: 'models',
     call: (face) => face.listModels(),
-    want: [{ name: 'acme/reader', version: '1.0.0', ready: true, agents: 2, metadata: { platform: 'onnx' } }],
+    want: [
+      {
+        name: 'acme/reader',
+        version: '1.0.0',
+        ready: true,
+        agents: 2,
+        metadata: { platform: 'onnx' },
+        inputSchema: { type: 'object' },
+      },
+    ],
   },
   {
     name: 'models without the role',
@@ -183,7 +192,18 @@ export const faceCases: readonly FaceCase[] = [
     call: async (face) => ({ models: await face.listModels() }),
     want: { models: [] },
   },
-  { name: 'agents', call: (face) => face.listAgents(), want: [{ id: 'agent_g', kind: 'SDK', state: 'READY' }] },
+  {
+    name: 'agents',
+    call: (face) => face.listAgents(),
+    want: [
+      {
+        id: 'agent_g',
+        kind: 'SDK',
+        state: 'READY',
+        capabilities: [{ name: 'tool:globex/lookup', inputSchema: { type: 'object' } }],
+      },
+    ],
+  },
   { name: 'agents without the role', as: 'guest', call: (face) => face.listAgents(), code: 'permission_denied' },
   {
     name: 'explain',
@@ -205,7 +225,13 @@ export const faceCases: readonly FaceCase[] = [
 
 const { READY, LOST } = registryV1.AgentState;
 const { WORKER, SDK } = registryV1.AgentKind;
-const served = (name: string, ready: boolean) => ({ name, ready, credits: 1, metadataJson: '{"platform":"onnx"}' });
+const served = (name: string, ready: boolean) => ({
+  name,
+  ready,
+  credits: 1,
+  metadataJson: '{"platform":"onnx"}',
+  inputSchemaJson: '{"type":"object"}',
+});
 
 export const agents = [
   {

@@ -270,6 +270,7 @@ export class FakeRegistry {
         agents: this.agents.filter((agent) => organisation === '' || agent.organisation === organisation),
       }),
       getAgent: async () => ({}),
+      getInputSchemas: async () => ({}),
       instruct: async () => ({}),
     });
     return serve(address, service, await guarded(keysDir, 'registry'));

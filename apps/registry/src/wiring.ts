@@ -70,6 +70,8 @@ export async function buildRegistry(host: ServiceHost, config: RegistryConfig): 
     stop: async () => {
       await hints.stop();
       await drain({ relays, drainMs: config.drainMs, leaving });
+      // Nobody is declared lost because this registry sends everybody away; the last goodbyes are written after that.
+      await housekeeping.stop();
       streams.endAll();
       await server.stop(config.drainMs);
       await housekeeping.stop();

@@ -124,7 +124,8 @@ describe('work on an agent', () => {
       // Two of four had to end before the next could begin.
       await eventually(() => expect(world.results).toHaveLength(3));
       await eventually(() => expect(gates.size).toBe(5));
-      for (const name of names.filter((each) => !running.includes(each))) await open(name);
+      // In whatever order the queue has them.
+      await Promise.all(names.filter((each) => !running.includes(each)).map(open));
       for (const id of ids) expect((await world.result(id)).outcome.case).toBe('outputJson');
       expect(world.results).toHaveLength(names.length);
     },
@@ -344,24 +345,82 @@ describe('when an agent leaves', () => {
     });
   });
 
-  it('without a word, what it had not started goes back and what it had is left to the lease', async () => {
-    const raw = world.connect();
-    raw.hello({
-      kind: registryV1.AgentKind.SDK,
-      token: await world.token(),
-      capabilities: [{ name: tool, credits: 2, ready: true }],
-    });
-    const agentId = await raw.welcome();
-    const [first, second, third] = await world.dispatch([work('a'), work('b'), work('c')], { agent: agentId });
-    await eventually(() => expect(raw.received.filter((message) => message.case === 'work')).toHaveLength(2));
-    raw.send({ case: 'started', value: { attemptId: first ?? '', runId: 'run_1' } });
-    await world.startOf(first);
-    raw.cut();
-    for (const id of [second, third]) {
-      expect((await world.result(id)).outcome).toMatchObject({ case: 'returned', value: { code: 'agent_lost' } });
+  describe('without a word', () => {
+    /** Has started the first of three attempts, has been given the second, and waits with the third. */
+    async function busy() {
+      const raw = world.connect();
+      const capabilities = [{ name: tool, credits: 2, ready: true }];
+      raw.hello({ kind: registryV1.AgentKind.SDK, token: await world.token(), capabilities });
+      const agentId = await raw.welcome();
+      const ids = await world.dispatch([work('a'), work('b'), work('c')], { agent: agentId });
+      await eventually(() => expect(raw.received.filter((message) => message.case === 'work')).toHaveLength(2));
+      raw.send({ case: 'started', value: { attemptId: ids[0] ?? '', runId: 'run_1' } });
+      await world.startOf(ids[0]);
+      return { raw, agentId, ids };
     }
-    expect(world.results).toHaveLength(2);
-    expect(world.hub.waiting(`agent.${agentId}.work`)).toBe(0);
+
+    async function comeBack(agentId: string) {
+      const raw = world.connect();
+      const capabilities = [{ name: tool, credits: 2, ready: true }];
+      raw.hello({ kind: registryV1.AgentKind.SDK, token: await world.token(), capabilities, agentId });
+      expect(await raw.welcome()).toBe(agentId);
+      return raw;
+    }
+
+    const lost = { case: 'error', value: { code: 'lease_lost', retryable: true, message: 'the agent is lost' } };
+    const done = (attemptId = '') =>
+      ({ attemptId, runId: 'run_1', outcome: { case: 'outputJson', value: '1' } }) as const;
+
+    it('what it had not started goes back, and what it had is told to be lost', async () => {
+      const { raw, agentId, ids } = await busy();
+      raw.cut();
+      const [first, second, third] = ids;
+      for (const id of [second, third]) {
+        expect((await world.result(id)).outcome).toMatchObject({ case: 'returned', value: { code: 'agent_lost' } });
+      }
+      expect(await world.result(first)).toMatchObject({ agentId, runId: 'run_1', outcome: lost });
+      expect(world.results).toHaveLength(3);
+      expect(world.hub.waiting(`agent.${agentId}.work`)).toBe(0);
+    });
+
+    it('and back within the grace, what it had started goes on', async () => {
+      const { raw, agentId, ids } = await busy();
+      raw.cut();
+      const again = await comeBack(agentId);
+      again.send({ case: 'result', value: done(ids[0]) });
+      expect((await world.result(ids[0])).outcome).toEqual({ case: 'outputJson', value: '1' });
+    });
+
+    it('and back too late, its result is taken from it and passed on to nobody', async () => {
+      const { raw, agentId, ids } = await busy();
+      raw.cut();
+      expect((await world.result(ids[0])).outcome).toMatchObject(lost);
+      const again = await comeBack(agentId);
+      again.send({ case: 'started', value: { attemptId: ids[0] ?? '', runId: 'run_1' } });
+      again.send({ case: 'result', value: done(ids[0]) });
+      const told = (wanted: string) => again.received.filter((message) => message.case === wanted);
+      await eventually(() => expect(told('resultAccepted')).toHaveLength(1));
+      expect(told('instruction')).toHaveLength(1);
+      expect(world.results.filter(({ attemptId }) => attemptId === ids[0])).toHaveLength(1);
+    });
+
+    it('while the registry restarts, what it had started is told to be lost when its grace is over', async () => {
+      world.environment['COGMESH_AGENT_RESTART_GRACE_MS'] = '200';
+      const { raw, ids } = await busy();
+      await world.stop();
+      raw.cut();
+      world.results.length = 0;
+      await world.start();
+      expect((await world.result(ids[0])).outcome).toMatchObject(lost);
+      expect(world.results).toHaveLength(1);
+    });
+
+    it('is not for an agent to say of itself', async () => {
+      const { raw, ids } = await busy();
+      const outcome = { case: 'error', value: { code: 'lease_lost', message: 'so it says', retryable: true } } as const;
+      raw.send({ case: 'result', value: { attemptId: ids[0] ?? '', runId: 'run_1', outcome } });
+      expect((await world.result(ids[0])).outcome).toMatchObject({ case: 'error', value: { code: 'unavailable' } });
+    });
   });
 });
 

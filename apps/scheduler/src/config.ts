@@ -93,6 +93,16 @@ export const schedulerConfig = defineConfig('scheduler', {
     integer({ min: 1, max: 24 * hourMs, default: defaultAgeingMs }),
     'Waiting this long lifts a task by one priority band, milliseconds.',
   ),
+  inputCheckSteps: setting(
+    'COGMESH_SCHEDULER_INPUT_CHECK_STEPS',
+    integer({ min: 0, max: 100_000_000, default: 200_000 }),
+    'Steps (values times rules they are held against) that one check of an input against the schema of its capability may take. A costlier input goes to its agent unchecked; 0 checks nothing.',
+  ),
+  inputSchemasCached: setting(
+    'COGMESH_SCHEDULER_INPUT_SCHEMAS_CACHED',
+    integer({ min: 1, max: 100_000, default: 500 }),
+    'Input schemas of capabilities that are kept ready for checking.',
+  ),
   maxInlineBytes: setting(
     'COGMESH_SCHEDULER_MAX_INLINE_BYTES',
     integer({ min: 256, max: 1_048_576, default: 65_536 }),

@@ -32,6 +32,7 @@ import { AgentSpeeds } from './engine/agent-speeds.js';
 import { AgentWatch } from './engine/agent-watch.js';
 import { Backoff } from './engine/backoff.js';
 import { Counters } from './engine/counters.js';
+import { InputSchemas } from './engine/input-schemas.js';
 import { BrokerPublisher } from './engine/publisher.js';
 import { RunHints, schedulerEvents } from './engine/run-hints.js';
 import { RunNotifier } from './engine/run-notifier.js';
@@ -153,14 +154,16 @@ interface EngineParts {
 }
 
 /** Who can take work, as far as this process has heard and seen. */
-function openAgents({ config, neighbours }: Pick<EngineParts, 'config' | 'neighbours'>) {
+function openAgents({ config, neighbours }: Pick<EngineParts, 'config' | 'neighbours'>, clock: StoreClock) {
   const directory = new AgentDirectory({
     source: neighbours.registry,
     staleAfterMs: config.registryStaleMs,
     missingAfterMs: config.agentMissingMs,
     nowMs,
   });
-  return { directory, speeds: new AgentSpeeds(nowMs) };
+  const { inputCheckSteps: maxSteps, inputSchemasCached: maxCached } = config;
+  const inputSchemas = new InputSchemas({ directory, clock, maxSteps, maxCached });
+  return { directory, inputSchemas, speeds: new AgentSpeeds(nowMs) };
 }
 
 const attemptBytes = 16;
@@ -171,10 +174,10 @@ function buildEngine(parts: EngineParts) {
   const { host, config, identity, neighbours, stores } = parts;
   const { bus, database, logger } = host;
   const settings = engineSettings(config);
-  const agents = openAgents(parts);
-  const { directory, speeds } = agents;
-  const shared = sharedQueues(bus, (letter) => stores.deadLetters.store(letter));
   const clock = new StoreClock(database, logger);
+  const agents = openAgents(parts, clock);
+  const { directory, speeds, inputSchemas } = agents;
+  const shared = sharedQueues(bus, (letter) => stores.deadLetters.store(letter));
   let publisher: BrokerPublisher | undefined;
   const onTrouble: SchedulingOptions['onTrouble'] = (thrown, what) => {
     const error = toCogmeshError(thrown);
@@ -203,6 +206,7 @@ function buildEngine(parts: EngineParts) {
     owned: () => new Map([[0, 0]]),
     backoff: new Backoff(),
     attemptClock: speeds,
+    assertTaken: inputSchemas.assertTaken,
     traceOf: (attemptId) => publisher?.traceOf(attemptId),
     onTrouble,
   });
@@ -300,7 +304,7 @@ interface ServeParts {
 async function serve(parts: ServeParts): Promise<{ server: RpcServer; timed: Timed }> {
   const { host, config, enforcement, neighbours, stores, engine: built, notifier, handlers } = parts;
   const { database, logger } = host;
-  const { engine, directory, targets, order, heads, limits, queued, settings } = built;
+  const { engine, directory, inputSchemas, targets, order, heads, limits, queued, settings } = built;
   const memory = { directory, targets, order, heads, limits };
   const { refuseUnknownModels, hostOrganisation } = config;
   const placed = (organisation: string, runId: string): number =>
@@ -313,6 +317,7 @@ async function serve(parts: ServeParts): Promise<{ server: RpcServer; timed: Tim
     queued,
     settings,
     refuseUnknownModels,
+    inputSchemas,
     newRunId,
     shardOf: placed,
   };

@@ -31,11 +31,29 @@ export function readyAgent(
   } as AgentInit;
 }
 
+const schemaOf = ({ inputSchemaJson = '' }: { readonly inputSchemaJson?: string }): string => inputSchemaJson;
+const digestOf = (json: string): string => (json === '' ? '' : createHash('sha256').update(json).digest('hex'));
+
+/** As the registry lists agents for the scheduler. */
+function withDigests({ capabilities = [], ...agent }: AgentInit): AgentInit {
+  const without = capabilities.map((each) => ({
+    ...each,
+    inputSchemaJson: '',
+    inputSchemaSha256: digestOf(schemaOf(each)),
+  }));
+  return { ...agent, capabilities: without } as AgentInit;
+}
+
 export async function startRegistry(address: string): Promise<FakeRegistry> {
   const agents = new Map<string, AgentInit>();
   const stopped: string[] = [];
   const binding = implement(registryV1.RegistryService, {
-    listAgents: () => Promise.resolve({ agents: [...agents.values()] }),
+    listAgents: () => Promise.resolve({ agents: [...agents.values()].map(withDigests) }),
+    getInputSchemas: ({ sha256 }) => {
+      const texts = [...agents.values()].flatMap(({ capabilities = [] }) => capabilities.map(schemaOf));
+      const schemas = texts.map((json) => ({ json, sha256: digestOf(json) }));
+      return Promise.resolve({ schemas: schemas.filter((schema) => sha256.includes(schema.sha256)) });
+    },
     getAgent: ({ agentId }) => {
       const agent = agents.get(agentId);
       return agent ? Promise.resolve({ agent }) : Promise.reject(new CogmeshError('not_found', 'no such agent'));

@@ -21,6 +21,8 @@ export interface Checked {
   readonly verdict: Verdict;
   /** What was expected where; of an invalid input at least one. */
   readonly issues: readonly Issue[];
+  /** What it took; at most `maxSteps`. */
+  readonly steps: number;
 }
 
 export class InputSchema {
@@ -33,11 +35,12 @@ export class InputSchema {
 
   check(input: unknown, { path, maxSteps }: CheckOptions): Checked {
     const findings = new Findings(path);
+    const judge = new Judge(maxSteps);
     try {
-      const verdict = new Judge(maxSteps).judge(this.#rules, input, findings);
-      return { verdict, issues: verdict === 'invalid' ? findings.issues : [] };
+      const verdict = judge.judge(this.#rules, input, findings);
+      return { verdict, issues: verdict === 'invalid' ? findings.issues : [], steps: judge.steps };
     } catch (error) {
-      if (error instanceof TooCostly) return { verdict: 'unknown', issues: [] };
+      if (error instanceof TooCostly) return { verdict: 'unknown', issues: [], steps: maxSteps };
       throw error;
     }
   }

@@ -43,7 +43,8 @@ function judgeContains(judge: Judge, { rules, value, findings }: ListAt, contain
   for (const each of value) counts[judge.judge(contains, each, findings.aside())] += 1;
   const verdict = within(counts, minContains, maxContains);
   if (verdict === 'invalid') {
-    const bound = maxContains === Infinity ? `at least ${minContains}` : `${minContains} to ${maxContains}`;
+    const most = maxContains === minContains ? `exactly ${minContains}` : `${minContains} to ${maxContains}`;
+    const bound = maxContains === Infinity ? `at least ${minContains}` : most;
     findings.add('invalid_input', `must contain ${bound} entries of a certain kind, has ${counts.valid}`);
   }
   return verdict;

@@ -18,16 +18,21 @@ export class TooCostly extends Error {
 }
 
 export class Judge {
-  #stepsLeft: number;
+  readonly #maxSteps: number;
+  #steps = 0;
   #nesting = 0;
 
   constructor(maxSteps: number) {
-    this.#stepsLeft = maxSteps;
+    this.#maxSteps = maxSteps;
+  }
+
+  get steps(): number {
+    return this.#steps;
   }
 
   spend(steps: number): void {
-    this.#stepsLeft -= steps;
-    if (this.#stepsLeft < 0) throw new TooCostly();
+    this.#steps += steps;
+    if (this.#steps > this.#maxSteps) throw new TooCostly();
   }
 
   /** Throws TooCostly. */

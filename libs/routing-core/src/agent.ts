@@ -21,6 +21,8 @@ export interface OfferedCapability {
   readonly credits: number;
   /** Loaded and warm. */
   readonly ready: boolean;
+  /** JSON Schema of its input, as announced; absent where inputs are not checked. */
+  readonly inputSchema?: string;
 }
 
 /** An agent that can serve a task now, with the exact capability it would serve it as. */

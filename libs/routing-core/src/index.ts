@@ -1,3 +1,3 @@
 export { type Candidate, type OfferedCapability, type RoutableAgent } from './agent.js';
 export { chooseAgent, freeCredits, type ChooseOptions, type InFlight } from './choose-agent.js';
-export { matchCapability, offeredVersions, splitCapability, wantedBy } from './match-capability.js';
+export { matchCapability, newestOffers, offeredVersions, splitCapability, wantedBy } from './match-capability.js';

@@ -61,6 +61,33 @@ function isNewer(a: OfferedCapability, b: OfferedCapability): boolean {
   return left !== undefined && right !== undefined && compare(left, right) > 0;
 }
 
+/** What agents that are there, or about to be, offer of the highest version that `uses` names; one entry of each agent. */
+export function newestOffers(
+  uses: string,
+  organisation: string,
+  agents: Iterable<RoutableAgent>,
+): readonly OfferedCapability[] {
+  const wanted = wantedBy(uses, organisation);
+  let newest: OfferedCapability[] = [];
+  for (const { state, capabilities } of agents) {
+    if (state !== 'READY' && state !== 'STARTING') continue;
+    for (const capability of capabilities) {
+      if (!matches(capability.name, wanted)) continue;
+      const order = compareVersions(capability, newest[0]);
+      if (order > 0) newest = [];
+      if (order >= 0) newest.push(capability);
+    }
+  }
+  return newest;
+}
+
+/** Anything is higher than nothing. */
+function compareVersions(a: OfferedCapability, b: OfferedCapability | undefined): number {
+  const [left, right] = [splitCapability(a.name).version, b && splitCapability(b.name).version];
+  if (b === undefined) return 1;
+  return left === undefined || right === undefined ? 0 : compare(left, right);
+}
+
 /** Exact capabilities that share the wanted name, for "what exists" in messages. */
 export function offeredVersions(uses: string, organisation: string, agents: Iterable<RoutableAgent>): string[] {
   const wanted = wantedBy(uses, organisation);

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { OfferedCapability, RoutableAgent } from './agent.js';
 import { chooseAgent } from './choose-agent.js';
-import { matchCapability, offeredVersions } from './match-capability.js';
+import { matchCapability, newestOffers, offeredVersions } from './match-capability.js';
 
 const offer = (name: string, overrides: Partial<OfferedCapability> = {}): OfferedCapability => ({
   name,
@@ -161,5 +161,25 @@ describe('chooseAgent', () => {
     const warm = agent('warm', [offer('script', { credits: 1 })], { queued: 5 });
     const chosen = chooseAgent(matchCapability('script', 'acme', [cold, warm]), { inFlight: () => 0, random: () => 0 });
     expect(chosen?.agent.id).toBe('warm');
+  });
+});
+
+describe('newestOffers', () => {
+  const agents = [
+    agent('a', [offer('model:acme/read@4.2.0', { ready: false }), offer('model:acme/read@4.0.0')], {
+      state: 'STARTING',
+    }),
+    agent('b', [offer('model:acme/read@4.2.0', { credits: 1 }), offer('tool:acme/lookup')]),
+    agent('lost', [offer('model:acme/read@4.9.0')], { state: 'LOST' }),
+    agent('draining', [offer('model:acme/read@4.8.0'), offer('tool:acme/lookup')], { state: 'DRAINING' }),
+  ];
+  it.each([
+    ['model:acme/read', ['model:acme/read@4.2.0 4', 'model:acme/read@4.2.0 1']],
+    ['model:acme/read@~4.0', ['model:acme/read@4.0.0 4']],
+    ['model:acme/read@^5', []],
+    ['tool:acme/lookup', ['tool:acme/lookup 4']],
+    ['script', []],
+  ])('of %s', (uses, want) => {
+    expect(newestOffers(uses, '', agents).map(({ name, credits }) => `${name} ${credits}`)).toEqual(want);
   });
 });

@@ -123,7 +123,8 @@ export type {
   Snapshot,
   Unsettled,
 } from './engine/ports.js';
-export { affinityText, parseNeed } from './engine/need.js';
+export { breather } from './engine/breath.js';
+export { affinityText, needOf, parseNeed } from './engine/need.js';
 export {
   defaultHeadSize,
   expiryGraceMs,

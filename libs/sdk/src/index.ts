@@ -9,6 +9,7 @@ export type { AnyReference, Reference } from './dag/reference.js';
 export type { CallScope, TokenSource } from './http-transport.js';
 export type {
   AgentView,
+  CapabilityView,
   Explanation,
   ModelView,
   PolicySetView,

@@ -9,6 +9,8 @@ export interface ModelView {
   readonly agents: number;
   /** OIP model metadata. */
   readonly metadata?: unknown;
+  /** JSON Schema that the input of a task is held against; null where it is not checked. */
+  readonly inputSchema?: unknown;
 }
 
 export interface PortraitView {
@@ -25,13 +27,15 @@ export interface PortraitView {
   readonly providers: readonly string[];
 }
 
-interface CapabilityView {
+export interface CapabilityView {
   readonly name: string;
   /** Work items it takes at once. */
   readonly credits: number;
   /** Up to which the mesh may raise its credits; 0 where they are fixed. */
   readonly maxCredits: number;
   readonly ready: boolean;
+  /** JSON Schema that the input of a task is held against; null where it is not checked. */
+  readonly inputSchema?: unknown;
 }
 
 export interface AgentView {

@@ -7,7 +7,8 @@ export function addAgents(program: Command, contextOf: WithContext): void {
   program
     .command('agents')
     .description('agents of the organisation: what they can do and how they are')
-    .action(async (_options: unknown, command: Command) => {
+    .option('--schemas', 'what each capability takes as input, as JSON Schema')
+    .action(async (options: { schemas?: true }, command: Command) => {
       const context = contextOf(command);
       const agents = await context.client().agents();
       const rows = agents.map((agent) => [
@@ -20,6 +21,7 @@ export function addAgents(program: Command, contextOf: WithContext): void {
       context.say(
         rows.length === 0 ? 'no agent is connected' : table(['agent', 'name', 'kind', 'state', 'capabilities'], rows),
       );
+      if (options.schemas) context.say(schemasOf(agents).join('\n'));
       context.emit({ agents });
     });
 }
@@ -27,3 +29,14 @@ export function addAgents(program: Command, contextOf: WithContext): void {
 /** Slots are told where the mesh may change them. */
 const capabilityText = ({ name, credits, maxCredits }: AgentView['capabilities'][number]): string =>
   maxCredits > 0 ? `${name} (${credits} of ${maxCredits} slots)` : name;
+
+/** Each schema once: agents of the same program share theirs. */
+function schemasOf(agents: readonly AgentView[]): string[] {
+  const said = agents.flatMap(({ capabilities }) =>
+    capabilities.map(({ name, inputSchema }) => `\n${name}: ${inputSchemaText(inputSchema)}`),
+  );
+  return [...new Set(said)];
+}
+
+const inputSchemaText = (schema: unknown): string =>
+  schema === undefined || schema === null ? 'its input is not checked' : JSON.stringify(schema, null, 2);

@@ -12,6 +12,7 @@ const options: readonly (readonly [flag: string, field: keyof LimitsView, help: 
   ['--max-queued <n>', 'maxQueued', 'unfinished tasks of an organisation'],
   ['--weight <n>', 'weight', 'share between organisations (administrators of the host)'],
   ['--service-class <n>', 'serviceClass', 'higher first across organisations (administrators of the host)'],
+  ['--parts <n>', 'parts', 'shards an organisation is spread over (administrators of the host)'],
 ];
 /** Where commander keeps `--rate`: its name differs from the field's. */
 const keyOf = (field: keyof LimitsView) => (field === 'ratePerSecond' ? 'rate' : field);

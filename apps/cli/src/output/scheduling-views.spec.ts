@@ -25,7 +25,7 @@ it('says why tasks wait, and of what does not that it does not', () => {
 });
 
 it('shows use beside the limit, and a dash where there is none', () => {
-  const limits = { maxInFlight: 4, ratePerSecond: 2.5, burst: 5, maxQueued: 0, weight: 0, serviceClass: 0 };
+  const limits = { maxInFlight: 4, ratePerSecond: 2.5, burst: 5, maxQueued: 0, weight: 0, serviceClass: 0, parts: 0 };
   const usage = { inFlight: 3, queued: 12 };
   const shown = limitsTable([{ kind: 'group', name: 'gpu', organisation: 'acme', limits, paused: true, usage }]);
   expect(lines(shown)[0]).toMatch(/^group +gpu +3 of 4 +12 of – +2\.5\/s, 5 at once +1 +0 +paused$/);

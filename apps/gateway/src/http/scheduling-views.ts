@@ -48,8 +48,8 @@ export function scopeView(scope: schedulerV1.Scope): View<'Scope'> {
 }
 
 function limitsView(limits: schedulerV1.Limits): View<'Limits'> {
-  const { maxInFlight, ratePerSecond, burst, maxQueued, weight, serviceClass } = limits;
-  return { maxInFlight, ratePerSecond, burst, maxQueued: Number(maxQueued), weight, serviceClass };
+  const { maxInFlight, ratePerSecond, burst, maxQueued, weight, serviceClass, parts } = limits;
+  return { maxInFlight, ratePerSecond, burst, maxQueued: Number(maxQueued), weight, serviceClass, parts };
 }
 
 export function scheduleView(schedule: schedulerV1.Schedule): View<'Schedule'> {

@@ -105,8 +105,8 @@ export function blobView(blob: BlobRecord): View<'Blob'> {
 const iso = (ms: number): string => new Date(ms).toISOString();
 
 export function modelView(model: ModelView): View<'Model'> {
-  const { name, version, ready, agents, metadataJson } = model;
-  return { name, version, ready, agents, metadata: valueOf(metadataJson) };
+  const { name, version, ready, agents, metadataJson, inputSchemaJson } = model;
+  return { name, version, ready, agents, metadata: valueOf(metadataJson), inputSchema: valueOf(inputSchemaJson) };
 }
 
 export function agentView(agent: registryV1.Agent): View<'Agent'> {
@@ -117,17 +117,16 @@ export function agentView(agent: registryV1.Agent): View<'Agent'> {
     organisation: agent.organisation,
     kind: registryV1.AgentKind[agent.kind] as View<'Agent'>['kind'],
     state: registryV1.AgentState[agent.state] as View<'Agent'>['state'],
-    capabilities: agent.capabilities.map(({ name, credits, maxCredits, ready }) => ({
-      name,
-      credits,
-      maxCredits,
-      ready,
-    })),
+    capabilities: agent.capabilities.map(capabilityView),
     portrait: portrait === undefined ? null : portraitView(portrait),
     connectedAt: time(agent.connectedAt),
     lastHeartbeatAt: time(agent.lastHeartbeatAt),
     labels: agent.labels,
   };
+}
+
+function capabilityView({ name, credits, maxCredits, ready, inputSchemaJson }: registryV1.Capability) {
+  return { name, credits, maxCredits, ready, inputSchema: valueOf(inputSchemaJson) };
 }
 
 function portraitView(portrait: registryV1.Portrait): NonNullable<View<'Agent'>['portrait']> {

@@ -162,12 +162,17 @@ export const Blob = z.object({
   expiresAt: z.iso.datetime(),
 });
 
+const inputSchema = anyJson.meta({
+  description: 'JSON Schema (2020-12) that the input of a task is held against, or null where it is not checked.',
+});
+
 export const Model = z.object({
   name: z.string(),
   version: z.string(),
   ready: z.boolean(),
   agents: z.int(),
   metadata: anyJson.meta({ description: 'Open Inference Protocol model metadata, or null.' }),
+  inputSchema,
 });
 export const ModelList = z.object({ models: z.array(Model) });
 
@@ -183,6 +188,7 @@ export const Agent = z.object({
       credits: z.int().meta({ description: 'Work items it takes at once.' }),
       maxCredits: z.int().meta({ description: 'Up to which the mesh may raise its credits; 0 where they are fixed.' }),
       ready: z.boolean(),
+      inputSchema,
     }),
   ),
   portrait: z

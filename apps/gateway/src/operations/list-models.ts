@@ -44,10 +44,11 @@ export function servedModels(agents: readonly registryV1.Agent[]): ModelView[] {
 }
 
 /** Undefined for what is not a model. */
-function servedBy({ name: capability, ready, metadataJson }: registryV1.Capability): ModelView | undefined {
+function servedBy(served: registryV1.Capability): ModelView | undefined {
+  const { name: capability, ready, metadataJson, inputSchemaJson } = served;
   const { name, version } = servedName.exec(capability)?.groups ?? {};
   if (name === undefined || version === undefined) return undefined;
-  return { name, version, ready, agents: 1, metadataJson };
+  return { name, version, ready, agents: 1, metadataJson, inputSchemaJson };
 }
 
 function joined(known: ModelView | undefined, served: ModelView): ModelView {
@@ -57,5 +58,6 @@ function joined(known: ModelView | undefined, served: ModelView): ModelView {
     ready: known.ready || served.ready,
     agents: known.agents + served.agents,
     metadataJson: known.metadataJson || served.metadataJson,
+    inputSchemaJson: known.inputSchemaJson || served.inputSchemaJson,
   };
 }

@@ -2,14 +2,15 @@
  * The work of one SDK agent, from the broker to its stream and back. A delivery is acknowledged once each of its attempts has
  * either started (row and message are durable, from there the lease guards it) or been handed back. When the stream breaks, nothing
  * is decided yet: what was offered is offered again to the agent that comes back, which knows attempts by their id. Only when
- * the agent is lost, gone or draining does unstarted work go back to the scheduler.
+ * the agent is lost, gone or draining does unstarted work go back to the scheduler; of one that is lost or gone the started
+ * work is reported as lost as well, so that nobody waits for its lease.
  */
 import type { workV1 } from '@cogmesh/contracts';
 import { timestampDate } from '@bufbuild/protobuf/wkt';
 import { toCogmeshError } from '@cogmesh/errors';
 import { CreditLedger, type Capability, type Clock } from '@cogmesh/registry-core';
 import { attributeNames, recordSpan, spanNames, type Logger } from '@cogmesh/telemetry';
-import { failure, isJson, outcomeOf, returned, type Outcome } from './outcome.js';
+import { failure, isJson, lost, outcomeOf, returned, type Outcome } from './outcome.js';
 import type { OutputStore } from './output-store.js';
 import { Placement } from './placement.js';
 import type { RelayedAttempts } from './relayed-attempt.js';
@@ -182,6 +183,16 @@ export class AgentRelay {
     const unstarted = [...this.#placements.values()].filter((placement) => placement.unstarted);
     for (const placement of unstarted) this.#handBack(placement, this.#refusing);
     await Promise.allSettled(unstarted.map((placement) => placement.settled));
+  }
+
+  /** The agent is lost or gone: what it had started is lost with it, whatever it may say later. Resolves when that is told. */
+  async loseStarted(reason: string): Promise<void> {
+    const started = [...this.#placements.values()].filter(({ phase }) => phase === 'started');
+    for (const placement of started) {
+      placement.phase = 'ending';
+      this.#run(placement, () => this.#finish(placement, lost(reason), undefined));
+    }
+    await Promise.allSettled(started.map((placement) => placement.next(async () => {})));
   }
 
   acceptWork(): void {

@@ -16,6 +16,9 @@ export const failure = (code: string, message: string, retryable = false): Outco
 
 export const returned = (code: string, reason: string): Outcome => ({ case: 'returned', value: { code, reason } });
 
+/** The scheduler takes it as a lease that has run out. Said by the registry alone, never by an agent. */
+export const lost = (reason: string): Outcome => failure('lease_lost', reason, true);
+
 /** `started`: whether the agent had said it began; then it can no longer hand the work back for nothing. */
 export function outcomeOf({ outcome }: workV1.Result, started: boolean): Outcome {
   switch (outcome.case) {
@@ -42,12 +45,18 @@ function errorOf({
   return {
     case: 'error',
     value: {
-      code: isErrorCode(code) ? code : 'task_failed',
+      code: codeOf(code),
       message: clip(message),
       retryable,
       detailsJson: usable ? detailsJson : '{}',
     },
   };
+}
+
+/** What is ours to say of an agent it cannot say of itself. */
+function codeOf(code: string): string {
+  if (code === 'lease_lost') return 'unavailable';
+  return isErrorCode(code) ? code : 'task_failed';
 }
 
 const clip = (text: string) => text.slice(0, MAX_MESSAGE_CHARACTERS);

@@ -72,9 +72,15 @@ export class RelayDesk {
     return this.#stopWork(agentId, 'draining', 'the agent is draining');
   }
 
-  /** The agent is lost or gone. */
-  close(agentId: string, code: string, reason: string): Promise<void> {
-    return this.#stopWork(agentId, code, reason).then(() => void this.#desks.delete(agentId));
+  /** The agent is lost or gone: nothing of its work is left with it. */
+  close(agentId: string, reason: string): Promise<void> {
+    return this.#turn(agentId, async () => {
+      // After a restart of the registry there is no desk for an agent that has not come back, but there may be work it had started.
+      const desk = this.#desks.get(agentId) ?? (await this.#create(agentId));
+      await this.#stop(desk, 'agent_lost', reason);
+      await desk.relay.loseStarted(reason);
+      this.#desks.delete(agentId);
+    });
   }
 
   /** Nobody will ask for these agents any more. */
@@ -95,11 +101,14 @@ export class RelayDesk {
   #stopWork(agentId: string, code: string, reason: string): Promise<void> {
     return this.#turn(agentId, async () => {
       const desk = this.#desks.get(agentId);
-      if (!desk) return;
-      await desk.relay.refuseWork(code, reason);
-      await Promise.all([...desk.readers.values()].map((reader) => reader.stop()));
-      desk.readers.clear();
+      if (desk) await this.#stop(desk, code, reason);
     });
+  }
+
+  async #stop(desk: Desk, code: string, reason: string): Promise<void> {
+    await desk.relay.refuseWork(code, reason);
+    await Promise.all([...desk.readers.values()].map((reader) => reader.stop()));
+    desk.readers.clear();
   }
 
   async #create(agentId: string): Promise<Desk> {

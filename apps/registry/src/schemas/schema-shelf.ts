@@ -43,6 +43,8 @@ export class SchemaShelf {
   readonly #options: SchemaShelfOptions;
   readonly #kept = new Map<string, Kept>();
   #unsaved = new Map<string, string>();
+  /** Of workers, by capability. */
+  readonly #refused = new Map<string, string>();
   #saving: Promise<void> = Promise.resolve();
 
   constructor(options: SchemaShelfOptions) {
@@ -77,7 +79,7 @@ export class SchemaShelf {
     return capabilities.map((capability) => withSchema(capability, digests.get(capability.name)));
   }
 
-  /** The same for what a worker says later: a schema that is refused is left out. */
+  /** The same for what a worker says, again and again: a schema that is refused is left out, and told once. */
   acceptLater(capabilities: readonly Capability[], said: readonly Said[]): Capability[] {
     const texts = new Map(said.map(({ name, inputSchemaJson }) => [name, inputSchemaJson]));
     return capabilities.map((capability) => withSchema(capability, this.#putOrLeave(capability.name, texts)));
@@ -116,9 +118,12 @@ export class SchemaShelf {
   }
 
   #putOrLeave(name: string, texts: ReadonlyMap<string, string>): string {
+    const json = texts.get(name) ?? '';
+    if (this.#refused.get(name) === json) return '';
     try {
-      return this.#put(texts.get(name) ?? '', name);
+      return this.#put(json, name);
     } catch (thrown) {
+      this.#refused.set(name, json);
       const { message } = toCogmeshError(thrown);
       this.#options.logger.warn({ capability: name }, `inputs of ${name} are not checked: ${message}`);
       return '';

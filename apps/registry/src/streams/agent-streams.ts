@@ -218,7 +218,7 @@ export class AgentStreams {
     if (this.#streams.get(stream.agentId) !== stream) return;
     this.#streams.delete(stream.agentId);
     pending.agentLeft(stream.agentId);
-    if (stream.saidGoodbye) this.#inBackground(relays.close(stream.agentId, 'agent_lost', 'the agent left'), stream);
+    if (stream.saidGoodbye) this.#inBackground(relays.close(stream.agentId, 'the agent left'), stream);
     else roster.disconnect(stream.agentId);
   }
 

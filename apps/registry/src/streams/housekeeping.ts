@@ -75,7 +75,7 @@ export class Housekeeping {
     const { streams, relays, logger } = this.#options;
     logger.warn({ agent: id }, 'an agent is lost');
     streams.get(id)?.end(new CogmeshError('timeout', 'no heartbeat; connect again'));
-    this.#quietly(relays.close(id, 'agent_lost', 'the agent is lost'), 'handing back work');
+    this.#quietly(relays.close(id, 'the agent is lost'), 'handing back work');
   }
 
   #forget(ids: readonly string[]): void {

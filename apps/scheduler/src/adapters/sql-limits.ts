@@ -14,7 +14,7 @@ export class SqlLimits implements LimitStore {
   async all(): Promise<StoredScope[]> {
     const rows = await this.#db.query(sql<Row>`select s.kind, s.organisation, s.name, s.max_in_flight as "maxInFlight",
       s.rate_per_second as "ratePerSecond", s.burst, s.max_queued as "maxQueued", s.weight,
-      s.service_class as "serviceClass", s.paused from scopes s`);
+      s.service_class as "serviceClass", s.parts, s.paused from scopes s`);
     return rows.map(({ kind, organisation, name, paused, ...limits }) => ({
       kind,
       organisation,
@@ -26,12 +26,12 @@ export class SqlLimits implements LimitStore {
 
   async save({ kind, organisation, name, limits, paused }: StoredScope, changedBy: string): Promise<void> {
     await this.#db.execute(sql`insert into scopes (kind, organisation, name, max_in_flight, rate_per_second, burst,
-        max_queued, weight, service_class, paused, changed_at, changed_by)
+        max_queued, weight, service_class, parts, paused, changed_at, changed_by)
       values (${kind}, ${organisation}, ${name}, ${limits.maxInFlight}, ${limits.ratePerSecond}, ${limits.burst},
-        ${limits.maxQueued}, ${limits.weight}, ${limits.serviceClass}, ${paused ? 1 : 0}, ${nowMillis}, ${changedBy})
+        ${limits.maxQueued}, ${limits.weight}, ${limits.serviceClass}, ${limits.parts ?? 0}, ${paused ? 1 : 0}, ${nowMillis}, ${changedBy})
       on conflict (kind, organisation, name) do update set max_in_flight = excluded.max_in_flight,
         rate_per_second = excluded.rate_per_second, burst = excluded.burst, max_queued = excluded.max_queued,
-        weight = excluded.weight, service_class = excluded.service_class, paused = excluded.paused,
-        changed_at = excluded.changed_at, changed_by = excluded.changed_by`);
+        weight = excluded.weight, service_class = excluded.service_class, parts = excluded.parts,
+        paused = excluded.paused, changed_at = excluded.changed_at, changed_by = excluded.changed_by`);
   }
 }

@@ -19,6 +19,7 @@ import {
 import { splitCapability } from '@cogmesh/routing-core';
 import { earlierSubmission, storeSubmission, type StoredSubmission } from '../adapters/sql-submissions.js';
 import type { AgentDirectory } from './agent-directory.js';
+import type { InputSchemas } from './input-schemas.js';
 import type { EngineSettings } from './settings.js';
 
 export interface SubmitRequest {
@@ -45,6 +46,7 @@ export interface SubmitContext {
   readonly queued: QueuedTasks;
   readonly settings: EngineSettings;
   readonly refuseUnknownModels: boolean;
+  readonly inputSchemas: Pick<InputSchemas, 'assertPossible'>;
   readonly newRunId: () => string;
   /** Where runs of the organisation live. */
   readonly shardOf: (organisation: string, runId: string) => number;
@@ -109,13 +111,14 @@ export async function acceptSubmission(
 
 /** Everything that can be said of a document without storing it. */
 export async function checkDocument(
-  { settings, refuseUnknownModels: refuses, directory }: SubmitContext,
+  { settings, refuseUnknownModels: refuses, directory, inputSchemas }: SubmitContext,
   { documentJson, organisation, requireAccess }: Pick<SubmitRequest, 'documentJson' | 'organisation' | 'requireAccess'>,
 ): Promise<RunPlan> {
   const { limits, defaults } = settings;
   const plan = parseRun(documentJson, { organisation, limits, defaults });
   await requireAccess(accessNeededBy(plan, organisation));
   if (refuses) refuseUnknownModels(plan, directory);
+  await inputSchemas.assertPossible(plan);
   return plan;
 }
 

@@ -40,6 +40,8 @@ export interface PoolEvent extends PoolDecision {
   readonly capability: string;
 }
 
+/** Looks in vain, one after the other. */
+const worthTelling = 3;
 /** Changes remembered for people. */
 const maxHistory = 100;
 
@@ -87,21 +89,29 @@ export class PoolController {
   }
 
   async #run(): Promise<void> {
+    let failures = 0;
     while (!this.#stopped) {
       let restMs = this.#options.lookMs;
       try {
         await this.look();
         this.#backoff.succeeded();
+        failures = 0;
       } catch (thrown) {
         restMs = this.#backoff.next();
-        const error = toCogmeshError(thrown);
-        this.#options.logger.warn(
-          { code: error.code, err: error },
-          `the pool of agents stays as it is: ${error.message}`,
-        );
+        this.#complain(thrown, (failures += 1));
       }
       if (!this.#stopped) await this.#signal.wait(restMs);
     }
+  }
+
+  /** Once per outage, and not of a neighbour that only starts again or leaves first. */
+  #complain(thrown: unknown, failures: number): void {
+    const error = toCogmeshError(thrown);
+    const level = failures === worthTelling ? 'warn' : 'debug';
+    this.#options.logger[level](
+      { code: error.code, err: error },
+      `the pool of agents stays as it is: ${error.message}`,
+    );
   }
 
   /** One look at everything, and what follows from it. */

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -39,6 +39,13 @@ describe('the pool file', () => {
       { name: 'render', min: 0, process: { environment: {}, stopGraceMs: 60_000 } },
       { name: 'workers', kubernetes: { credentials: '/var/run/secrets/kubernetes.io/serviceaccount' } },
     ]);
+  });
+
+  it('that deploy/ shows is one', async () => {
+    const shown = await readFile(join(import.meta.dirname, '../../../../deploy/kubernetes/pool.yaml'), 'utf8');
+    const [, content = ''] = shown.split('pools.json: |');
+    expect(await read(content)).toMatchObject([{ name: 'workers', kubernetes: { deployment: 'cogmesh-worker' } }]);
+    expect(shown).toContain('resourceNames: [cogmesh-worker]');
   });
 
   it.each<[string, unknown, RegExp]>([

@@ -5,6 +5,7 @@ import { CogmeshError } from '@cogmesh/errors';
 import {
   capabilityName,
   isUsesProblem,
+  maxShards,
   parseUses,
   type LimitedKind,
   type ScopeLimits,
@@ -20,8 +21,8 @@ const kinds: Readonly<Record<LimitedKind, schedulerV1.Scope_Kind>> = {
   group: Scope_Kind.GROUP,
 };
 
-export const noLimits: ScopeLimits = {
-  maxInFlight: 0, ratePerSecond: 0, burst: 0, maxQueued: 0, weight: 0, serviceClass: 0,
+export const noLimits: Required<ScopeLimits> = {
+  maxInFlight: 0, ratePerSecond: 0, burst: 0, maxQueued: 0, weight: 0, serviceClass: 0, parts: 0,
 }; // prettier-ignore
 
 /** Largest value of each. */
@@ -32,10 +33,11 @@ const bounds: Readonly<Record<keyof ScopeLimits, number>> = {
   maxQueued: 1_000_000_000,
   weight: 1_000,
   serviceClass: 9,
+  parts: maxShards,
 };
 
 /** Only an organisation has these. */
-const ofOrganisations = ['maxQueued', 'weight', 'serviceClass'] as const;
+const ofOrganisations = ['maxQueued', 'weight', 'serviceClass', 'parts'] as const;
 
 const namePattern = /^[a-z0-9][a-z0-9._-]{0,127}$/;
 const capabilityKinds = new Set(['model', 'tool', 'script']);
@@ -80,10 +82,11 @@ function capabilityOf(name: string): string {
   return name;
 }
 
-function limitsOf(message: schedulerV1.Limits | undefined, kind: LimitedKind): ScopeLimits {
+function limitsOf(message: schedulerV1.Limits | undefined, kind: LimitedKind): Required<ScopeLimits> {
   if (!message) return noLimits;
-  const { maxInFlight, ratePerSecond, burst, weight, serviceClass } = message;
-  const limits = { maxInFlight, ratePerSecond, burst, maxQueued: Number(message.maxQueued), weight, serviceClass };
+  const { maxInFlight, ratePerSecond, burst, weight, serviceClass, parts } = message;
+  const maxQueued = Number(message.maxQueued);
+  const limits = { maxInFlight, ratePerSecond, burst, maxQueued, weight, serviceClass, parts };
   for (const [field, most] of Object.entries(bounds) as [keyof ScopeLimits, number][]) {
     const value = limits[field];
     if (!(value >= 0 && value <= most)) throw invalid(`"${field}" is a number from 0 to ${most}`);

@@ -70,21 +70,28 @@ async function put(context: ScopesRpcContext, wanted: schedulerV1.Scope | undefi
 
 /** The limits as this caller may set them; throws `permission_denied`. */
 function granted(context: ScopesRpcContext, scope: StoredScope, caller: PermittedCaller): ScopeLimits {
-  if (isHostAdministrator(context, caller)) return scope.limits;
+  const known: Required<ScopeLimits> = { ...noLimits, ...context.memory.limits.find(scope)?.limits };
+  if (isHostAdministrator(context, caller)) return { ...scope.limits, parts: partsOf(scope.limits, known) };
   const { subject } = caller;
   if (scope.organisation !== subject.organisation || !subject.roles.includes('admin')) {
     const who = scope.kind === 'capability' ? context.hostOrganisation : scope.organisation;
     throw new CogmeshError('permission_denied', `only administrators of ${who} may set this`, { roles: subject.roles });
   }
   // 0 says nothing about what the host granted, and so leaves it.
-  const { weight, serviceClass } = context.memory.limits.find(scope)?.limits ?? noLimits;
-  const asked = scope.limits;
-  const isOwnGrant = ![0, weight].includes(asked.weight) || ![0, serviceClass].includes(asked.serviceClass);
-  if (isOwnGrant) {
-    const message = `weight and service class are granted by administrators of ${context.hostOrganisation}`;
+  const asked = { ...noLimits, ...scope.limits };
+  if (grants.some((field) => asked[field] !== 0 && asked[field] !== known[field])) {
+    const message = `weight, service class and parts are granted by administrators of ${context.hostOrganisation}`;
     throw new CogmeshError('permission_denied', message);
   }
-  return { ...asked, weight, serviceClass };
+  const { weight, serviceClass, parts } = known;
+  return { ...asked, weight, serviceClass, parts };
+}
+
+const grants = ['weight', 'serviceClass', 'parts'] as const;
+
+/** What was split once has runs in several shards for long. */
+function partsOf({ parts = 0 }: ScopeLimits, known: Required<ScopeLimits>): number {
+  return known.parts > 0 ? Math.max(1, parts) : parts;
 }
 
 function isHostAdministrator({ hostOrganisation }: ScopesRpcContext, { subject }: PermittedCaller): boolean {

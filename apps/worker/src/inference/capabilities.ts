@@ -1,6 +1,7 @@
 /** What the worker announces: one capability per model, and `script` when it has engines for it. */
 import type { registryV1 } from '@cogmesh/contracts';
 import type { MessageInitShape } from '@bufbuild/protobuf';
+import { inputSchemaOf } from './input-schema.js';
 import type { ModelBook, ServedModel } from './model-book.js';
 
 export type CapabilityInit = Omit<MessageInitShape<typeof registryV1.CapabilitySchema>, '$typeName'> & {
@@ -30,6 +31,7 @@ export function capabilitiesOf({
       credits: models.creditsOf(served),
       ready: models.isWarm(served.model.key),
       metadataJson: JSON.stringify(metadataOf(served)),
+      inputSchemaJson: inputSchemaOf(served.model.manifest),
     }));
   if (scriptEngines === 0) return capabilities;
   return [

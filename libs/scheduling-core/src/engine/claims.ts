@@ -22,7 +22,7 @@ import {
 } from './dispatch-ports.js';
 import type { Engine } from './engine.js';
 import type { Outcomes } from './outcomes.js';
-import { failureOfThrown, prepareInput, type Prepared } from './prepare-input.js';
+import { failureOfThrown, prepareInput, type AssertTaken, type Prepared } from './prepare-input.js';
 import type { ReadyHeads } from './ready-heads.js';
 import { taskKey, type ReadyEntry, type RunRow, type TaskRef } from './rows.js';
 import { mergedReferences, type Scopes } from './scopes.js';
@@ -39,6 +39,7 @@ export interface ClaimsOptions {
   readonly deferrals: Deferrals;
   /** Unique, cannot be guessed, names its shard. */
   readonly newAttemptId: (shard: number) => string;
+  readonly assertTaken?: AssertTaken | undefined;
   readonly onTrouble: OnTrouble;
   /** More may be claimed. */
   readonly onDone: () => void;
@@ -162,7 +163,8 @@ export class Claims {
 
   /** The same for the same rows, so that a claim can be published again after a restart. The runs are in memory. */
   async #inputs(tasks: readonly TaskRef[]): Promise<Map<string, Input>> {
-    const { engine, scopes, settings } = this.#options;
+    const { engine, scopes, settings, assertTaken } = this.#options;
+    const { maxExpressionSteps } = settings.limits;
     const planned = tasks.flatMap((task) => {
       const run = engine.residents.get(task.runId);
       return run?.task(task.taskId) ? [{ ...refOf(task), plan: run.plan(task.taskId) }] : [];
@@ -173,7 +175,7 @@ export class Claims {
     for (const task of planned) {
       const key = taskKey(task);
       const found = built.get(key);
-      if (found?.scope) inputs.set(key, prepareInput(task.plan, found.scope, settings.limits.maxExpressionSteps));
+      if (found?.scope) inputs.set(key, prepareInput(task.plan, found.scope, maxExpressionSteps, assertTaken));
       else if (found?.error.retryable) inputs.set(key, 'later');
       else if (found) inputs.set(key, { ok: false, failure: failureOfThrown(found.error) });
       const breath = breathe();

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { CogmeshError } from '@cogmesh/errors';
 import { evaluateTemplate } from '../expressions/evaluate-template.js';
 import type { Scope } from '../expressions/expression.js';
-import { blobIdsIn } from '../json.js';
+import { blobIdsIn, type Json } from '../json.js';
 import type { TaskPlan } from '../run-plan.js';
 import { failureOf } from './outcomes.js';
 import type { Failure } from './rows.js';
@@ -25,7 +25,10 @@ export type Prepared =
 /** The bus's limit on one input; larger values are blob references. */
 const maxInputBytes = 1024 * 1024;
 
-export function prepareInput(plan: TaskPlan, scope: Scope, maxSteps: number): Prepared {
+/** Throws `invalid_input` for an input that no agent takes. */
+export type AssertTaken = (plan: TaskPlan, input: Json) => void;
+
+export function prepareInput(plan: TaskPlan, scope: Scope, maxSteps: number, assertTaken?: AssertTaken): Prepared {
   try {
     const kind = plan.forEach === undefined ? 'task' : 'item';
     const input = evaluateTemplate(plan.input, scope, { kind, maxSteps });
@@ -35,6 +38,7 @@ export function prepareInput(plan: TaskPlan, scope: Scope, maxSteps: number): Pr
     }
     const blobs = [...blobIdsIn(input)];
     assertNotInvented(blobs, plan, scope);
+    assertTaken?.(plan, input);
     return { ok: true, input: { inputJson, inputSha256: createHash('sha256').update(inputJson).digest('hex'), blobs } };
   } catch (error) {
     return { ok: false, failure: failureOfThrown(error) };
@@ -56,6 +60,9 @@ function assertNotInvented(blobs: readonly string[], plan: TaskPlan, scope: Scop
 }
 
 export function failureOfThrown(error: unknown): Failure {
-  if (error instanceof CogmeshError) return failureOf(error.code, error.message, { retryable: false });
+  if (error instanceof CogmeshError) {
+    const { issues } = error.details;
+    return failureOf(error.code, error.message, { retryable: false, ...(issues ? { details: { issues } } : {}) });
+  }
   return failureOf('invalid_expression', error instanceof Error ? error.message : String(error), { retryable: false });
 }

@@ -14,6 +14,7 @@ import { Intake } from './intake.js';
 import { Keeper } from './keeper.js';
 import { Limits } from './limits.js';
 import type { Payloads } from './payloads.js';
+import type { AssertTaken } from './prepare-input.js';
 import type { Clock, EngineStore, Ownership } from './ports.js';
 import { QueuedTasks } from './queued-tasks.js';
 import { ReadyHeads } from './ready-heads.js';
@@ -57,6 +58,8 @@ export interface SchedulingOptions {
   readonly backoff: TimersOptions['backoff'];
   /** Told when attempts begin and end. */
   readonly attemptClock?: AttemptClock;
+  /** Throws `invalid_input` for an input that no agent takes. */
+  readonly assertTaken?: AssertTaken;
   /** The dispatch span of an attempt, where its row does not hold it yet. */
   readonly traceOf?: (attemptId: string) => string | undefined;
   readonly onTrouble: OnTrouble;
@@ -98,7 +101,15 @@ export function assembleScheduling(options: SchedulingOptions) {
     onOffer: onUnblocked,
     onTrouble,
   });
-  const claims = new Claims({ ...common, targets, credits, publisher, heads, newAttemptId });
+  const claims = new Claims({
+    ...common,
+    targets,
+    credits,
+    publisher,
+    heads,
+    newAttemptId,
+    assertTaken: options.assertTaken,
+  });
   const recovery = new Recovery({ ...common, credits, heads, controls, claims, publisher, busIsDurable });
   const parts = { engine, order, heads, controls, claims, targets, credits, publisher, recovery, deferrals };
   const dispatcher = new Dispatcher({ ...parts, claimBatch });

@@ -23,7 +23,7 @@ async function createIndexes(db: SqlRunner): Promise<void> {
     await db.execute(sql`drop index ${sql.raw(old)}`);
   }
   await db.execute(sql`create index tasks_lane on tasks
-    (organisation, uses, concurrency_group, affinity, control, rank, run_id, task_id, item_index, shard)
+    (organisation, uses, concurrency_group, affinity, control, rank, run_id, task_id, item_index, shard, priority, ready_at)
     where state = 'READY'`);
   await db.execute(sql`create index tasks_held on tasks (shard) where state in ${held}`);
   await db.execute(

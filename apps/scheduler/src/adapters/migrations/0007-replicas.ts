@@ -1,6 +1,6 @@
 /**
- * Schedulers that share one database: who lives, what is asked of the owner of a shard, which organisations are split, and
- * who holds how much of what is limited as a whole. Which shards there are and who owns them is in `scheduler_shards`.
+ * Schedulers that share one database: who lives, what is asked of the owner of a shard, over how many shards an organisation
+ * is spread, and who holds how much of what is limited as a whole. Who owns which shard is in `scheduler_shards`.
  */
 import { collateC, sql, type Migration } from '@cogmesh/database';
 
@@ -32,12 +32,10 @@ export const replicasMigration: Migration = {
     await db.execute(
       sql`create index scheduler_commands_done on scheduler_commands (done_at) where done_at is not null`,
     );
-    await db.execute(sql`create table scheduler_splits (
-      organisation text ${collateC} primary key,
-      parts integer not null,
-      changed_at bigint not null,
-      changed_by text not null
-    )`);
+    await db.execute(sql`alter table scopes add column parts integer not null default 0`);
+    await db.execute(sql`drop index runs_unfinished`);
+    await db.execute(sql`create index runs_unfinished on runs (organisation, id)
+      where state in ('PENDING', 'RUNNING', 'PAUSED', 'CANCELLING')`);
     await db.execute(sql`create table scheduler_slices (
       scope text ${collateC} not null,
       replica text ${collateC} not null,

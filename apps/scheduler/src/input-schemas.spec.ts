@@ -1,0 +1,3 @@
+import { inputSchemasContract } from './input-schemas.contract.js';
+
+inputSchemasContract('SQLite', () => ({}));

@@ -1,0 +1,3 @@
+import { lostWorkContract } from './lost-work.contract.js';
+
+lostWorkContract('SQLite', () => ({}));
