@@ -58,7 +58,6 @@ export async function startRegistry(address: string): Promise<FakeRegistry> {
       const agent = agents.get(agentId);
       return agent ? Promise.resolve({ agent }) : Promise.reject(new CogmeshError('not_found', 'no such agent'));
     },
-    getInputSchemas: () => Promise.resolve({}),
     instruct: ({ instruction }) => {
       if (instruction?.action.case === 'cancelAttempts') stopped.push(...instruction.action.value.attemptIds);
       return Promise.resolve({ acknowledged: true });

@@ -4,7 +4,7 @@ import type { Clock } from './ports.js';
 export const stretchMs = 15;
 
 /** Call between pieces of work: lets others have a turn when enough time has passed. */
-export function breather(clock: Clock): () => Promise<void> | undefined {
+export function breather(clock: Pick<Clock, 'now' | 'soon'>): () => Promise<void> | undefined {
   let since = clock.now();
   return () => {
     if (clock.now() - since < stretchMs) return undefined;
