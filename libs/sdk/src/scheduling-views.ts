@@ -25,6 +25,8 @@ export interface LimitsView {
   /** Share between organisations, 1 to 1,000. */
   readonly weight: number;
   readonly serviceClass: number;
+  /** Shards over which new runs of the organisation are spread; 0 when it has never been split. */
+  readonly parts: number;
 }
 
 export interface ScopeView {

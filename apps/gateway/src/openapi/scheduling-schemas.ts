@@ -57,7 +57,9 @@ export const Limits = z.object({
     .int()
     .min(0)
     .default(0)
-    .meta({ description: 'Shards over which new runs of the organisation are spread; 0 when it has never been split.' }),
+    .meta({
+      description: 'Shards over which new runs of the organisation are spread; 0 when it has never been split.',
+    }),
 });
 export const ScopeRequest = z.object({ limits: Limits.prefault({}), paused: z.boolean().default(false) });
 export const Scope = z.object({

@@ -47,6 +47,8 @@ export interface ScopeLimits {
   readonly maxQueued: number;
   readonly weight: number;
   readonly serviceClass: number;
+  /** Shards an organisation is spread over; 1 when it no longer is; none, or 0, when it never was. */
+  readonly parts?: number;
 }
 
 export interface StoredScope extends ScopeName {
@@ -68,6 +70,8 @@ export interface Slices {
   rate(scope: string, whole: number): number;
   /** Attempts at once of one agent. */
   credits(agentId: string, capability: string, whole: number): number;
+  /** Part of an organisation that is decided for here, above 0. */
+  share?(organisation: string): number;
 }
 
 /** Of a replica that is alone. */

@@ -138,7 +138,8 @@ export class Limits {
     const { weight, serviceClass } = limits;
     this.#book.put(key, isStored ? this.#ruleOf(key, scope) : noRule);
     if (kind === 'organisation') {
-      this.#options.order.grant(name, isStored ? { weight: Math.max(1, weight), serviceClass } : defaultShare);
+      const share = { weight: Math.max(1, weight) * (this.#slices.share?.(name) ?? 1), serviceClass };
+      this.#options.order.grant(name, isStored ? share : defaultShare);
     }
     this.#refill();
   }
