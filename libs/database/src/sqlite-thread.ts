@@ -4,6 +4,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import { CogmeshError } from '@cogmesh/errors';
+import type { Outcome } from './engine.js';
 import { fromSqlite } from './sqlite-errors.js';
 import type { SqliteAnswer, SqliteFile, SqliteRequest } from './sqlite-worker.js';
 
@@ -17,7 +18,16 @@ interface Waiting {
   readonly reject: (error: CogmeshError) => void;
 }
 
-type Answered = Exclude<SqliteAnswer, { failure: unknown }>;
+type Answered = Omit<Exclude<SqliteAnswer, { failure: unknown }>, 'id' | 'columns' | 'rows'> & Outcome;
+
+function answered({ columns, rows, ...answer }: Exclude<SqliteAnswer, { failure: unknown }>): Answered {
+  const named = rows.map((cells) => {
+    const row: Record<string, unknown> = {};
+    columns.forEach((column, index) => (row[column] = cells[index]));
+    return row;
+  });
+  return { ...answer, rows: named };
+}
 
 export class SqliteThread {
   readonly #worker: Worker;
@@ -72,7 +82,7 @@ export class SqliteThread {
     this.#waiting.delete(answer.id);
     if (this.#waiting.size === 0) this.#worker.unref();
     if ('failure' in answer) waiting?.reject(fromSqlite(answer.failure));
-    else waiting?.resolve(answer);
+    else waiting?.resolve(answered(answer));
   }
 
   #end(reason: string): void {

@@ -40,7 +40,9 @@ export interface SqliteFailure {
 export type SqliteAnswer =
   | {
       readonly id: number;
-      readonly rows: readonly unknown[];
+      readonly columns: readonly string[];
+      /** Cells in the order of the columns: half the work of objects on their way between threads. */
+      readonly rows: readonly (readonly unknown[])[];
       readonly changes: number;
       /** Of each statement of a batch. */
       readonly each?: readonly number[];
@@ -49,7 +51,7 @@ export type SqliteAnswer =
 
 /** Compiled statements kept per connection; the oldest unused one goes first. */
 const maxStatements = 500;
-const nothing = { rows: [], changes: 0 };
+const nothing = { columns: [], rows: [], changes: 0 };
 
 class Connection {
   readonly db: DatabaseSync;
@@ -60,7 +62,10 @@ class Connection {
   }
 
   rows(text: string, parameters: readonly unknown[]) {
-    return { rows: this.#statement(text).all(...(parameters as SQLInputValue[])), changes: 0 };
+    const statement = this.#statement(text);
+    statement.setReturnArrays(true);
+    const rows = statement.all(...(parameters as SQLInputValue[])) as unknown as unknown[][];
+    return { columns: statement.columns().map(({ name }) => name), rows, changes: 0 };
   }
 
   changes(text: string, parameters: readonly unknown[]) {
@@ -70,7 +75,7 @@ class Connection {
     }
     const { changes } = this.#statement(text).run(...(parameters as SQLInputValue[]));
     // After a statement that changes no rows SQLite reports the count of the one before.
-    return { rows: [], changes: /^\s*(?:insert|update|delete|replace|with)\b/i.test(text) ? Number(changes) : 0 };
+    return { ...nothing, changes: /^\s*(?:insert|update|delete|replace|with)\b/i.test(text) ? Number(changes) : 0 };
   }
 
   #statement(text: string): StatementSync {

@@ -118,6 +118,7 @@ export class SqlEngineStore implements EngineStore {
 
   async ready(shards: readonly number[], page: LanePage): Promise<ReadyEntry[]> {
     const { organisation, uses, affinity, concurrencyGroup, control, after, limit } = page;
+    // The whole order is the index's: what is null is not known to be one value.
     const place = sql.raw('t.rank, t.run_id, t.task_id, t.item_index');
     const behind = after
       ? sql`and (${place}) > (${after.rank}, ${after.runId}, ${after.taskId}, ${after.itemIndex})`
@@ -127,7 +128,7 @@ export class SqlEngineStore implements EngineStore {
       and t.concurrency_group ${same(concurrencyGroup)} and t.affinity ${same(affinity)}
       and t.control = ${control ? 1 : 0} ${behind} and t.shard ${oneOf(shards, 'bigint')}
       and t.run_id not in (select r.id from runs r where r.state = 'PAUSED')
-      order by ${place} limit ${limit}`);
+      order by t.concurrency_group, t.affinity, ${place} limit ${limit}`);
     return rows.map(readyEntry);
   }
 
@@ -164,4 +165,5 @@ export class SqlEngineStore implements EngineStore {
 /** `=` knows no null, and an index knows nothing else. */
 const same = (value: string | null): Statement => (value === null ? sql`is null` : sql`= ${value}`);
 
-const withoutPayload = (task: TaskRow): TaskRow => ({ ...task, item: undefined, output: undefined });
+/** The row is nobody else's yet. */
+const withoutPayload = (task: TaskRow): TaskRow => Object.assign(task, { item: undefined, output: undefined });
