@@ -78,7 +78,9 @@ describe('agents as processes', () => {
     const fleet = await open({ environment: { TOKEN: 'x' } });
     await fleet.scale(1);
     const [pid] = await upAndRunning(fleet, 1);
-    const environment = JSON.parse(await readFile(join(dir, `${pid}.up`), 'utf8')) as Record<string, string>;
+    // The file is there a moment before its content is.
+    const text = () => readFile(join(dir, `${pid}.up`), 'utf8');
+    const environment = await eventually(async () => JSON.parse(await text()) as Record<string, string>);
     expect(environment).toMatchObject({ TOKEN: 'x' });
     expect(Object.keys(environment).sort()).toEqual(['COGMESH_POOL_MARK', 'NOTES', 'TOKEN']);
   });
