@@ -1,7 +1,8 @@
 /**
- * `cogmesh bench [name…] [--json] [--quick] [--yes]`: runs benchmarks and prints each figure beside its peer of the same run.
- * Rounds are interleaved and the median is reported, because the machine may be busy with other things. A benchmark gives
- * either `cases` (rows of ours beside a peer's) or `summary` (one object). `--quick`: ours only, and less of it.
+ * `cogmesh bench [name…] [--json] [--quick] [--yes]` (and options of a benchmark's own, `--name=value`): runs benchmarks and
+ * prints each figure beside its peer of the same run. Rounds are interleaved and the median is reported, because the machine
+ * may be busy with other things. A benchmark gives either `cases` (rows of ours beside a peer's) or `summary` (one object).
+ * `--quick`: ours only, and less of it.
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';

@@ -16,6 +16,7 @@ const root = join(import.meta.dirname, '../..');
 const HOUR_SECONDS = 3_600;
 const DAY_MS = 86_400_000;
 const START_MS = 60_000;
+const IDLE_MS = 3_000;
 
 const everything = ['create', 'read', 'list', 'cancel', 'infer', 'serve', 'write', 'approve'];
 const guestsUseTools = {
@@ -76,6 +77,7 @@ async function cluster(directory, environment) {
     url: mesh.url,
     registry: mesh.registry,
     pidOf: mesh.pidOf,
+    pids: mesh.pids,
     rss: () => Object.fromEntries(names.map((name) => [name, residentMb(mesh.pidOf(name))])),
     stop: mesh.stop,
   };
@@ -103,6 +105,7 @@ async function allInOne(directory, environment) {
     url: address.url,
     registry: address.registry,
     pidOf: () => child.pid,
+    pids: () => [child.pid],
     rss: () => ({ 'all in one': residentMb(child.pid) }),
     stop: async () => {
       child.kill('SIGTERM');
@@ -193,6 +196,15 @@ export async function until(what, condition, { timeoutMs = START_MS, everyMs = 2
 export function residentMb(pid) {
   const found = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
   return Math.round(Number(found?.[1] ?? 0) / 1024);
+}
+
+/** Processor time of the services and the broker while nothing is asked of them, per second. */
+export async function idleCpu({ pids, pidOf }) {
+  const all = [...pids(), pidOf('rabbitmq')];
+  const total = () => all.reduce((sum, pid) => sum + cpuSeconds(pid), 0);
+  const before = total();
+  await delay(IDLE_MS);
+  return Number((((total() - before) * 1_000) / IDLE_MS).toFixed(2));
 }
 
 /** CPU seconds of a process since it started. */

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { mintDevelopmentToken } from '@cogmesh/identity';
 import { initialiseDataDirectory, startAllInOne } from '@cogmesh/mesh';
 import { CogmeshClient, createAgent } from '@cogmesh/sdk';
+import { option } from '../src/options.mjs';
 import { generateInstances } from './shapes.mjs';
 import { readInstances, toRun } from './wfcommons.mjs';
 
@@ -118,9 +119,4 @@ export async function summary({ quick, say, instances = option('--instances') })
     tasks_per_s: Math.round(tasks / seconds),
     wrong,
   };
-}
-
-/** The value of `--name=value`. */
-function option(name) {
-  return process.argv.find((argument) => argument.startsWith(`${name}=`))?.slice(name.length + 1);
 }

@@ -61,43 +61,77 @@ async function waits({ clients, agents }, count) {
   );
 }
 
-/** Largest distance from an equal share of two that always have work, over any 1,000 completions in a row. */
-async function shareError({ clients, agents }) {
-  await marksOf(agents, '');
-  const ids = [];
-  for (const client of [clients.small, clients.flood]) {
-    ids.push([client, (await client.submitRun(flat(3_000, { tool: 'noop' }))).id]);
+const SLOTS = standard.length * standard[0].noop.concurrency;
+
+async function grant({ clients }, weights) {
+  for (const [name, weight] of Object.entries(weights)) {
+    await clients.acme.scheduling.setLimits('organisation', name, { limits: { weight } });
   }
+}
+
+const pauseTool = ({ clients }, paused) =>
+  clients.acme.scheduling.setLimits('capability', 'tool:acme/noop', { paused });
+
+/**
+ * Largest distance of anybody's share from what its weight says, over any 1,000 completions in a row while all of them have
+ * work waiting. `tasks` are of the weight 1; each submits in proportion, so that all end together, and the tool is paused
+ * until all have submitted, so that all begin together.
+ */
+async function shareError(world, weights, tasks) {
+  const { clients, agents } = world;
+  const names = Object.keys(weights);
+  const sum = names.reduce((all, name) => all + weights[name], 0);
+  await grant(world, weights);
+  await marksOf(agents, '');
+  await pauseTool(world, true);
+  const runs = new Set();
+  for (const name of names) runs.add((await clients[name].submitRun(flat(tasks * weights[name], { tool: 'noop' }))).id);
+  await pauseTool(world, false);
   const marks = [];
-  await until('both are served', async () => {
+  await until('all are served', async () => {
     for (const agent of agents) marks.push(...(await agent.marks()));
-    return marks.filter((mark) => mark[0] !== 'acme').length >= 6_000;
+    return marks.filter((mark) => runs.has(mark[1])).length >= tasks * sum;
   });
-  const order = marks.filter((mark) => mark[0] !== 'acme').toSorted((a, b) => a[4] - b[4]);
-  const both = (name) => order.findLastIndex((mark) => mark[0] === name);
-  const contended = order.slice(
-    order.findIndex((mark) => mark[0] === 'flood'),
-    Math.min(both('small'), both('flood')),
-  );
+  await grant(world, Object.fromEntries(names.map((name) => [name, 0])));
+  const order = marks.filter((mark) => runs.has(mark[1])).toSorted((a, b) => a[4] - b[4]);
+  const from = Math.max(...names.map((name) => order.findIndex((mark) => mark[0] === name)));
+  // Whose last tasks are in its agents has nothing waiting any more.
+  const to = Math.min(...names.map((name) => order.findLastIndex((mark) => mark[0] === name))) - SLOTS;
+  return worstOf(order.slice(from, Math.max(from, to)), (name) => weights[name] / sum, names);
+}
+
+function worstOf(contended, shareOf, names) {
   let worst;
   for (let from = 0; from + SHARE_WINDOW <= contended.length; from += 50) {
-    const mine = contended.slice(from, from + SHARE_WINDOW).filter((mark) => mark[0] === 'small').length;
-    worst = Math.max(worst ?? 0, Math.abs(mine / SHARE_WINDOW - 0.5));
+    const window = contended.slice(from, from + SHARE_WINDOW);
+    for (const name of names) {
+      const share = window.filter((mark) => mark[0] === name).length / SHARE_WINDOW;
+      worst = Math.max(worst ?? 0, Math.abs(share - shareOf(name)));
+    }
   }
   return worst;
 }
 
-export async function fairness(world, { tasks, trickle }) {
+export async function fairness(world, { flood, trickle, shares }) {
   const alone = await burst(world);
-  const quiet = trickle > 0 ? await waits(world, trickle) : undefined;
-  const error = await shareError(world);
-  const ids = await submitFlood(world.clients.flood, tasks);
+  const quiet = await waits(world, trickle);
+  const equal = await shareError(world, { small: 1, flood: 1 }, shares);
+  const weighted = await shareError(world, { acme: 1, small: 2, flood: 4 }, Math.ceil(shares / 3));
+  const ids = await submitFlood(world.clients.flood, flood);
   const crowded = await burst(world);
-  const loud = trickle > 0 ? await waits(world, trickle) : undefined;
+  const loud = await waits(world, trickle);
   for (const id of ids) await world.clients.flood.cancelRun(id);
   return {
     burst_ratio: rounded(crowded / alone),
-    ...(loud === undefined ? {} : { wait_excess_service_times: rounded((loud - quiet) / steady.ms) }),
-    ...(error === undefined ? {} : { share_error: rounded(error, 3) }),
+    wait_excess_service_times: rounded((loud - quiet) / steady.ms),
+    ...shareErrors(equal, weighted),
   };
+}
+
+/** Absent where too few completed side by side. */
+function shareErrors(equal, weighted) {
+  const known = [equal, weighted].filter((error) => error !== undefined);
+  if (known.length === 0) return {};
+  const each = { equal: equal && rounded(equal, 3), weights_1_2_4: weighted && rounded(weighted, 3) };
+  return { share_error: rounded(Math.max(...known), 3), share_errors: each };
 }

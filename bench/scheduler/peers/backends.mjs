@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { freePorts, startPostgresServer } from '@cogmesh/backends';
+import { freePorts, startPostgresServer, startRabbitServer } from '@cogmesh/backends';
 
 export async function startPostgres(folder) {
   const dir = await mkdtemp(join(folder, 'postgres-'));
@@ -16,6 +16,33 @@ export async function startPostgres(folder) {
       await rm(dir, { recursive: true, force: true });
     },
   };
+}
+
+const everything = { configure: '.*', write: '.*', read: '.*' };
+
+/** A broker for the work, and Redis for what a fan-in waits for. */
+export async function startRabbitAndRedis(folder) {
+  const dir = await mkdtemp(join(folder, 'rabbitmq-'));
+  const redis = await startRedis(folder);
+  const stop = async () => {
+    await redis.stop();
+    await rm(dir, { recursive: true, force: true });
+  };
+  try {
+    const users = [{ name: 'peer', ...everything }];
+    const rabbit = await startRabbitServer({ dir, path: process.env.PATH, users });
+    return {
+      url: rabbit.urlFor('peer'),
+      redisUrl: `${redis.url}/0`,
+      stop: async () => {
+        await rabbit.stop();
+        await stop();
+      },
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
 }
 
 export async function startRedis(folder) {

@@ -20,7 +20,7 @@ import { untilDone } from './until-done.js';
 export interface AgentRelayOptions {
   readonly agentId: string;
   readonly mail: SchedulerMail;
-  readonly outputs: OutputStore;
+  readonly outputs: Pick<OutputStore, 'reduce'>;
   readonly attempts: RelayedAttempts;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -202,7 +202,7 @@ export class AgentRelay {
   #forwardProgress(): void {
     const { clock, mail, logger } = this.#options;
     if (clock.monotonicMs() < this.#nextProgressMs) return;
-    const news = [...this.#placements.values()].filter(({ words }) => words.length > 0);
+    const news = [...this.#placements.values()].filter(({ words, told }) => told && words.length > 0);
     if (news.length === 0) return;
     this.#nextProgressMs = clock.monotonicMs() + PROGRESS_INTERVAL_MS;
     const progress = news.flatMap(({ attempt: { attemptId, runId }, words }) =>
@@ -240,6 +240,7 @@ export class AgentRelay {
     placement.stored = true;
     await untilDone(() => attempts.add({ ...placement.attempt, startedAtMs }), signal);
     await mail.started({ attemptId, runId, agentId: this.agentId, ...(startedAt ? { startedAt } : {}) }, traceparent);
+    placement.told = true;
     placement.settle();
   }
 

@@ -14,8 +14,10 @@ export class Placement {
   readonly work: workV1.Work | undefined;
   readonly receivedMs: number;
   phase: Phase;
-  /** The scheduler has been told of the start by this process. */
+  /** The agent has told this process of the start. */
   announced = false;
+  /** The broker has the news of the start; words before it would be of an attempt that nobody knows to run. */
+  told = false;
   /** Its row is written, or may be. */
   stored: boolean;
   /** The scheduler wants no result any more. */
