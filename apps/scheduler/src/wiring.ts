@@ -192,7 +192,8 @@ function buildEngine(parts: EngineParts) {
     random: Math.random,
     newRunId,
     newAttemptId,
-    targets: (credits) => new AgentTargets({ ...settings, directory, credits, speeds, creditsOf: whole, random: Math.random }),
+    targets: (credits) =>
+      new AgentTargets({ ...settings, directory, credits, speeds, creditsOf: whole, random: Math.random }),
     publisher: (engine, onUnblocked) =>
       (publisher = new BrokerPublisher({
         bus,

@@ -110,7 +110,7 @@ export class SchedulerFixture {
       name: 'scheduler',
       dataDir: this.#dir,
       keysDir: join(this.#dir, 'keys'),
-      logger: createLogger({ level: process.env['DBG'] ?? 'silent' }),
+      logger: createLogger({ level: 'silent' }),
       bus: this.#breakable(this.#bus),
       database: this.database,
       listen: '127.0.0.1:0',

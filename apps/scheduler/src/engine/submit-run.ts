@@ -17,7 +17,10 @@ import {
   type Submission,
 } from '@cogmesh/scheduling-core';
 import { splitCapability } from '@cogmesh/routing-core';
-import { earlierSubmission, storeSubmission, type StoredSubmission } from '../adapters/sql-submissions.js';
+import { earlierSubmission, openTasks, storeSubmission, type StoredSubmission } from '../adapters/sql-submissions.js';
+import type { CommandRouter } from '../replicas/command-router.js';
+import type { Placement } from '../replicas/placement.js';
+import type { SchedulerCommands } from '../replicas/scheduler-commands.js';
 import type { AgentDirectory } from './agent-directory.js';
 import type { InputSchemas } from './input-schemas.js';
 import type { EngineSettings } from './settings.js';
@@ -48,8 +51,8 @@ export interface SubmitContext {
   readonly refuseUnknownModels: boolean;
   readonly inputSchemas: Pick<InputSchemas, 'assertPossible'>;
   readonly newRunId: () => string;
-  /** Where runs of the organisation live. */
-  readonly shardOf: (organisation: string, runId: string) => number;
+  readonly placement: Pick<Placement, 'shardOf' | 'isWhole'>;
+  readonly commands: Pick<CommandRouter<SchedulerCommands>, 'command' | 'stored'>;
 }
 
 /** What became of a submit. */
@@ -74,7 +77,7 @@ export async function submitRun(context: SubmitContext, request: SubmitRequest):
   const submission: Submission = {
     runId,
     organisation,
-    shard: context.shardOf(organisation, runId),
+    shard: context.placement.shardOf(organisation, runId),
     submittedBy,
     plan,
     traceparent,
@@ -92,19 +95,26 @@ export async function acceptSubmission(
   submission: Submission,
   before?: SubmitRequest['before'],
 ): Promise<Submitted> {
-  const { engine, database, settings } = context;
+  const { engine, database, settings, commands } = context;
+  const { shard } = submission;
   const born = newRun(submission, { now: engine.now(), ageingMs: settings.ageingMs });
-  const submitted = await admitted(context, born, () =>
-    storeSubmission(database, born, before).catch((error: unknown) => {
+  const command = commands.command(shard, 'adopt', { runId: submission.runId });
+  const submitted = await admitted(context, born, () => {
+    const epoch = engine.owned.get(shard);
+    return storeSubmission(database, born, { owner: { epoch, command }, before }).catch((error: unknown) => {
       // It may have been stored although nobody heard of it; memory is then read anew.
-      if (toCogmeshError(error).code === 'unavailable') engine.doubt(error);
+      if (epoch !== undefined && toCogmeshError(error).code === 'unavailable') engine.doubt(error);
       throw error;
-    }),
-  );
-  const { runId, replayed, born: whole } = submitted;
+    });
+  });
+  const { runId, replayed, isElsewhere, born: whole } = submitted;
   // The engine goes on with these very rows; what the caller is told is what is stored.
-  const stored = whole && { born: whole, rows: { run: { ...whole.run }, tasks: whole.tasks.map((task) => ({ ...task })) } };
-  if (whole) engine.adopt(whole);
+  const stored = whole && {
+    born: whole,
+    rows: { run: { ...whole.run }, tasks: whole.tasks.map((task) => ({ ...task })) },
+  };
+  if (isElsewhere) commands.stored([shard]);
+  else if (whole) engine.adopt(whole);
   else if (!replayed) await engine.adoptStored(runId);
   return { runId, replayed, stored };
 }
@@ -124,17 +134,22 @@ export async function checkDocument(
 
 /** Stores the run if its organisation may have so many tasks; `rate_limited` otherwise. */
 async function admitted(
-  { database, limits, queued }: SubmitContext,
+  { database, limits, queued, placement }: SubmitContext,
   { submission, tasks }: NewRun,
   store: () => Promise<StoredSubmission>,
 ): Promise<StoredSubmission> {
   const { organisation } = submission;
   const { maxQueued = 0 } = limits.find({ kind: 'organisation', organisation, name: organisation })?.limits ?? {};
-  const counted = (submitted: StoredSubmission) => ({ ...submitted, open: submitted.replayed ? 0 : tasks.length });
+  // Others count what they decide for.
+  const counted = (submitted: StoredSubmission) => {
+    return { ...submitted, open: submitted.replayed || submitted.isElsewhere ? 0 : tasks.length };
+  };
+  const isKnown = maxQueued === 0 || placement.isWhole(organisation);
   return queued.admit({
     organisation,
     tasks: tasks.length,
     maxQueued,
+    ...(isKnown ? {} : { known: await openTasks(database, organisation) }),
     earlier: async () => {
       const known = await earlierSubmission(database, submission);
       return known && counted(known);

@@ -75,7 +75,15 @@ function assembleMemory(options: SchedulingOptions) {
   const wake = { up: (): void => undefined };
   const limits = new Limits({ store: limitStore, order, clock, onOpen: () => wake.up() });
   const credits = new Credits(limits, attemptClock);
-  return { engine, order, limits, credits, targets: options.targets(credits), wake, queued: new QueuedTasks(() => clock.now()) };
+  return {
+    engine,
+    order,
+    limits,
+    credits,
+    targets: options.targets(credits),
+    wake,
+    queued: new QueuedTasks(() => clock.now()),
+  };
 }
 
 /** Nothing happens until `keeper.read()`. */
@@ -114,7 +122,13 @@ export function assembleScheduling(options: SchedulingOptions) {
   const parts = { engine, order, heads, controls, claims, targets, credits, publisher, recovery, deferrals };
   const dispatcher = new Dispatcher({ ...parts, claimBatch });
   wake.up = () => dispatcher.wake();
-  const timers = new Timers({ engine, store, ...settings, backoff: options.backoff, onError: onTimerTrouble(onTrouble) });
+  const timers = new Timers({
+    engine,
+    store,
+    ...settings,
+    backoff: options.backoff,
+    onError: onTimerTrouble(onTrouble),
+  });
   const keeper = assembleKeeper(options, memory);
   for (const listener of [keeper, queued, dispatcher]) engine.listen(listener);
   const intake = new Intake({ engine, ...settings, ...(options.traceOf ? { traceOf: options.traceOf } : {}) });
