@@ -36,7 +36,6 @@ import { InputSchemas } from './engine/input-schemas.js';
 import { BrokerPublisher } from './engine/publisher.js';
 import { RunHints, schedulerEvents } from './engine/run-hints.js';
 import { RunNotifier } from './engine/run-notifier.js';
-import type { EngineSettings } from './engine/settings.js';
 import { StopAttempts } from './engine/stop-attempts.js';
 import { AgentTargets } from './engine/targets.js';
 import { agentChangedQueue, onAgentChanged } from './events/on-agent-changed.js';

@@ -91,10 +91,7 @@ function runRow(submission: Submission, openTasks: number, now: number): RunRow 
     createdAt: now,
     taskCount: plan.tasks.length,
     originRunId: origin?.runId ?? null,
-    parentRunId: parent?.runId ?? null,
-    parentTaskId: parent?.taskId ?? null,
-    parentItemIndex: parent?.itemIndex ?? null,
-    rootRunId: parent?.rootRunId ?? null,
+    ...placeIn(parent),
     state: 'PENDING',
     startedAt: null,
     finishedAt: null,
@@ -107,6 +104,13 @@ function runRow(submission: Submission, openTasks: number, now: number): RunRow 
     totalTasks: plan.tasks.length,
     scheduleId: submission.scheduleId ?? null,
   };
+}
+
+/** The task that waits for the run. */
+function placeIn(parent: Submission['parent']) {
+  if (!parent) return { parentRunId: null, parentTaskId: null, parentItemIndex: null, rootRunId: null };
+  const { runId: parentRunId, taskId: parentTaskId, itemIndex: parentItemIndex, rootRunId } = parent;
+  return { parentRunId, parentTaskId, parentItemIndex, rootRunId };
 }
 
 /** The run's own deadline or its parent's, whichever is sooner. */
