@@ -129,6 +129,19 @@ export class ReadyHeads {
     this.#look(lane);
   }
 
+  /** A ready task has its place: in memory, or behind what is in memory and yet to be read. */
+  hasPlaceFor(entry: ReadyEntry): boolean {
+    const lane = this.#lanes.get(keyOfEntry(entry));
+    if (!lane) return false;
+    if (lane.has(entry.key)) return true;
+    return lane.isReading || (lane.isBehind(entry) && (lane.waiting > 0 || !lane.needsPage || this.#wanting.has(lane)));
+  }
+
+  /** Lanes with ready tasks, wherever those are. */
+  names(): LaneName[] {
+    return [...this.#lanes.values()].filter(({ size }) => size > 0).map(({ name }) => name);
+  }
+
   /** Ready tasks of a scope, those that only the store holds included. */
   sizeOf(scope: string): number {
     let size = 0;

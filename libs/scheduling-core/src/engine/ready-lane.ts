@@ -82,6 +82,11 @@ export class ReadyLane {
     return this.#members.get(key)?.state === 'in hand';
   }
 
+  /** The store has it, behind everything that is in memory. */
+  isBehind(place: OrderPlace): boolean {
+    return !this.#isInside(place);
+  }
+
   isPrepared(key: string): boolean {
     return this.#members.get(key)?.isPrepared ?? false;
   }

@@ -43,20 +43,26 @@ const approvalsMs = 700;
 
 export class Clients {
   readonly #options: ClientsOptions;
-  #open: number;
+  readonly #confirmed = new Set<string>();
+  readonly #orders: number;
   /** Nobody changes his mind after that, and who paused resumes. */
   #isCalm = false;
 
   constructor(options: ClientsOptions, orders: readonly Order[]) {
     this.#options = options;
-    this.#open = orders.length;
+    this.#orders = orders.length;
     for (const order of orders) options.clock.after(order.atMs, () => void this.#submit(order));
     options.clock.after(approvalsMs, () => this.#approve());
   }
 
   /** Runs that nobody has confirmed yet. */
   get unconfirmed(): number {
-    return this.#open;
+    return this.#orders - this.#confirmed.size;
+  }
+
+  /** Somebody was told that the run is taken. */
+  isConfirmed(runId: string): boolean {
+    return this.#confirmed.has(runId);
   }
 
   calmDown(): void {
@@ -76,7 +82,7 @@ export class Clients {
       return replica.submit(born);
     });
     asked.isGranted = true;
-    this.#open -= 1;
+    this.#confirmed.add(runId);
     violations.require(
       state.runs.has(runId),
       'acknowledged after stored',

@@ -27,8 +27,7 @@ const isHeldNow = ({ state, attemptId }: TaskRow): boolean => heldStates.include
 
 export class CommitWatch {
   readonly #options: WatchOptions;
-  readonly #inFlight: Map<string, number>;
-  readonly #accepted: Map<string, string>;
+  readonly #memory: WatchMemory;
   #before = new Map<TaskRow, TaskRow | undefined>();
   #owned: readonly number[] = [];
   #runsBefore = new Map<string, RunRow | undefined>();
@@ -36,8 +35,7 @@ export class CommitWatch {
   /** Watches that share their memory see what several processes store. */
   constructor(options: WatchOptions, memory: WatchMemory) {
     this.#options = options;
-    this.#inFlight = memory.inFlight;
-    this.#accepted = memory.accepted;
+    this.#memory = memory;
   }
 
   before(flush: Flush, state: StoredState): void {
@@ -83,9 +81,9 @@ export class CommitWatch {
 
   #accept(task: TaskRow): void {
     const key = nameOf(task);
-    const earlier = this.#accepted.get(key);
+    const earlier = this.#memory.accepted.get(key);
     this.#require(earlier === undefined, 'one result', () => `${key} has results of ${earlier} and ${task.attemptId}`);
-    this.#accepted.set(key, task.attemptId ?? '');
+    this.#memory.accepted.set(key, task.attemptId ?? '');
   }
 
   #count(task: TaskRow, known: TaskRow | undefined): void {
@@ -96,7 +94,7 @@ export class CommitWatch {
   #add(task: TaskRow, by: number): void {
     for (const { scope } of this.#options.limitsOf(task, this.#owned)) {
       const key = inShard(scope, task.shard);
-      this.#inFlight.set(key, (this.#inFlight.get(key) ?? 0) + by);
+      this.#memory.inFlight.set(key, (this.#memory.inFlight.get(key) ?? 0) + by);
     }
   }
 
@@ -105,7 +103,7 @@ export class CommitWatch {
     if (task.state !== 'CLAIMED' || this.#before.get(task)?.attemptId === task.attemptId) return;
     for (const { scope, most } of this.#options.limitsOf(task, this.#owned)) {
       let inFlight = 0;
-      for (const shard of this.#owned) inFlight += this.#inFlight.get(inShard(scope, shard)) ?? 0;
+      for (const shard of this.#owned) inFlight += this.#memory.inFlight.get(inShard(scope, shard)) ?? 0;
       this.#require(inFlight <= most, 'limits', () => `${scope} has ${inFlight} of at most ${most} in flight`);
     }
   }
@@ -118,9 +116,10 @@ export class CommitWatch {
 
   #whole(run: StoredRun, state: StoredState): void {
     const { row, history } = run;
-    const isNumbered = history.every(({ sequence }, index) => sequence === index + 1);
-    const last = history.at(-1)?.sequence ?? 0;
-    this.#require(isNumbered && last === row.sequence, 'history', () => {
+    const seen = this.#memory.histories.get(row.id) ?? 0;
+    const isNumbered = history.slice(seen).every(({ sequence }, index) => sequence === seen + index + 1);
+    this.#memory.histories.set(row.id, history.length);
+    this.#require(isNumbered && history.length === row.sequence, 'history', () => {
       return `history of ${row.id} is ${history.map(({ sequence }) => sequence).join()}, its run says ${row.sequence}`;
     });
     const open = [...run.tasks.values()].filter((task) => !isOver(task.state));
@@ -132,7 +131,7 @@ export class CommitWatch {
       return;
     }
     for (const task of open) {
-      const reasons = reasonsOf(task, run, state);
+      const reasons = reasonsOf(task, run, { state, memory: this.#memory });
       this.#require(reasons.length === 1, 'never stuck', () => {
         return `${nameOf(task)}, ${task.state}, has ${reasons.length} reasons to wait: ${reasons.join(', ')}`;
       });
@@ -149,18 +148,36 @@ export class WatchMemory {
   readonly inFlight = new Map<string, number>();
   /** Attempt whose result was accepted, by task. */
   readonly accepted = new Map<string, string>();
+  /** Entries of each run's history that were looked at. */
+  readonly histories = new Map<string, number>();
+  readonly #dependencies = new Map<string, readonly string[]>();
+
+  /** Of the task with this plan. */
+  dependsOf(plan: string): readonly string[] {
+    let depends = this.#dependencies.get(plan);
+    if (!depends) {
+      ({ depends } = JSON.parse(plan) as { readonly depends: readonly string[] });
+      this.#dependencies.set(plan, depends);
+    }
+    return depends;
+  }
 }
 
 const nameOf = ({ runId, taskId, itemIndex }: TaskRow): string =>
   `${runId}/${taskId}${itemIndex < 0 ? '' : `[${itemIndex}]`}`;
 
+interface Known {
+  readonly state: StoredState;
+  readonly memory: WatchMemory;
+}
+
 /** Why it is where it is, as far as what is stored can say. */
-function reasonsOf(task: TaskRow, run: StoredRun, state: StoredState): string[] {
+function reasonsOf(task: TaskRow, run: StoredRun, { state, memory }: Known): string[] {
   const isPaused = run.row.state === 'PAUSED';
   const isTimed = task.dueAt !== null || (isPaused && task.heldMs !== null);
   switch (task.state) {
     case 'BLOCKED':
-      return blockedBy(task, run);
+      return blockedBy(task, run, memory);
     case 'READY':
       return [isPaused ? 'pause' : 'place in the order'];
     case 'CLAIMED':
@@ -178,13 +195,13 @@ function reasonsOf(task: TaskRow, run: StoredRun, state: StoredState): string[] 
   }
 }
 
-function blockedBy(task: TaskRow, { tasks }: StoredRun): string[] {
+function blockedBy(task: TaskRow, { tasks }: StoredRun, memory: WatchMemory): string[] {
   const parent = tasks.get(`${task.taskId} -1`);
   if (task.itemIndex >= 0) {
     const isBehind = parent?.state === 'RUNNING' && task.itemIndex >= parent.itemsReleased;
     return isBehind ? ['place within maxParallel'] : [];
   }
-  const { depends } = JSON.parse(task.plan ?? '{"depends":[]}') as { readonly depends: readonly string[] };
+  const depends = memory.dependsOf(task.plan ?? '');
   const unmet = depends.filter((id) => !isDone(tasks.get(`${id} -1`)));
   return unmet.length > 0 && unmet.length === task.pending ? [`unmet dependency ${unmet.join()}`] : [];
 }

@@ -5,6 +5,7 @@ import { Credits } from '../engine/credits.js';
 import { Deferrals } from '../engine/deferrals.js';
 import type { DispatchSettings, LimitStore, Slices } from '../engine/dispatch-ports.js';
 import { Dispatcher } from '../engine/dispatcher.js';
+import type { Effects } from '../engine/effects.js';
 import { Engine } from '../engine/engine.js';
 import { Intake, type StartedReport } from '../engine/intake.js';
 import { Keeper } from '../engine/keeper.js';
@@ -20,6 +21,8 @@ import { FairOrder } from '../fair-order.js';
 import type { Payloads } from '../engine/payloads.js';
 import { CogmeshError } from '@cogmesh/errors';
 import type { SimulatedMessage, SimulatedResult } from './messages.js';
+import type { Mutant } from './mutants.js';
+import type { Observations } from './observations.js';
 import type { SeededRandom } from './seeded-random.js';
 import type { SimulatedProcess } from './process.js';
 import type { SimulatedBus } from './simulated-bus.js';
@@ -45,6 +48,9 @@ export interface PartsOptions {
   readonly portraits: () => readonly Portrait[];
   readonly shared: ReadonlyMap<string, string>;
   readonly stop: (agentId: string, attemptId: string) => void;
+  readonly observed: Observations;
+  /** What is wrong with it. */
+  readonly mutant: Mutant | undefined;
   /** What it owns now; asked before memory is read. */
   readonly owned: () => Promise<Ownership>;
 }
@@ -60,22 +66,24 @@ export type Parts = ReturnType<typeof buildParts>;
 const ignore = (): void => undefined;
 
 function buildMemory(options: PartsOptions) {
-  const { process, settings, limitStore, store, random } = options;
+  const { process, settings, limitStore, random, mutant } = options;
   const { clock } = process;
   const { ageingMs, maxResidentRows, maxPayloadBytes } = settings;
+  const store = mutant?.store?.(options.store) ?? options.store;
   const engine = new Engine({ store, clock, random: random.next, ageingMs, maxResidentRows, maxPayloadBytes });
+  mutant?.engine?.(engine);
   const order = new FairOrder<ReadyEntry>();
   const wake: { up: () => void } = { up: ignore };
   const limits = new Limits({ store: limitStore, order, clock, onOpen: () => wake.up() });
   const credits = new Credits(limits);
   const targets = new SimulatedTargets({ ...options, usage: () => credits });
-  return { engine, order, limits, credits, targets, wake, queued: new QueuedTasks(clock.now) };
+  return { store, engine, order, limits, credits, targets, wake, queued: new QueuedTasks(clock.now) };
 }
 
 export function buildParts(options: PartsOptions) {
-  const { process, store, random, settings, bus } = options;
+  const { process, random, settings, bus, mutant, observed } = options;
   const memory = buildMemory(options);
-  const { engine, order, limits, credits, targets, wake, queued } = memory;
+  const { store, engine, order, limits, credits, targets, wake, queued } = memory;
   const onUnblocked = (): void => wake.up();
   const deferrals = new Deferrals(process.clock);
   const scopes = new Scopes(engine.residents, noPayloads);
@@ -97,12 +105,13 @@ export function buildParts(options: PartsOptions) {
     claimBatch: settings.claimBatch,
   }); // prettier-ignore
   wake.up = () => dispatcher.wake();
-  const timers = buildTimers(options, engine);
+  const timers = buildTimers(options, memory);
   const keeper = buildKeeper(options, memory);
   for (const listener of [keeper, queued, dispatcher]) engine.listen(listener);
-  engine.listen({ stored: (all) => all.flatMap(({ stop }) => stop).forEach((each) => options.stop(each.agentId, each.attemptId)) }); // prettier-ignore
+  engine.listen({ stored: (all) => tellStops(options, all) });
   const intake = new Intake({ engine, ...settings });
-  const hear = (message: SimulatedMessage): Promise<void> => take(intake, message);
+  const rightly = (message: SimulatedMessage): Promise<void> => take(intake, message);
+  const hear = mutant?.hear?.(rightly, { engine, observed }) ?? rightly;
   const stop = async (): Promise<void> => {
     dispatcher.stop();
     publisher.stop();
@@ -111,26 +120,13 @@ export function buildParts(options: PartsOptions) {
     await engine.close();
     limits.stop();
   };
+  mutant?.parts?.({ order });
   return {
-    engine,
-    store,
-    order,
-    heads,
-    controls,
-    deferrals,
-    limits,
-    credits,
-    publisher,
-    queued,
-    dispatcher,
-    keeper,
-    timers,
-    hear,
-    stop,
-  };
+    engine, order, heads, claims, deferrals, limits, credits, publisher, queued, dispatcher, keeper, timers, hear, stop,
+  }; // prettier-ignore
 }
 
-function buildTimers({ store, settings }: PartsOptions, engine: Engine): Timers {
+function buildTimers({ settings }: PartsOptions, { engine, store }: ReturnType<typeof buildMemory>): Timers {
   const backoff = { next: () => 100, succeeded: ignore };
   return new Timers({ engine, store, ...settings, backoff, onError: ignore });
 }
@@ -142,6 +138,11 @@ function buildKeeper(
   engine.listen({ restored: () => limits.setSlices(slices) });
   const deferrals = new Deferrals(process.clock);
   return new Keeper({ engine, queued, deferrals, owned, before: () => limits.load(), onTrouble: ignore });
+}
+
+function tellStops({ stop, mutant }: PartsOptions, all: readonly Effects[]): void {
+  if (mutant?.stopsNothing) return;
+  for (const effects of all) for (const { agentId, attemptId } of effects.stop) stop(agentId, attemptId);
 }
 
 async function take(intake: Intake, message: SimulatedMessage): Promise<void> {

@@ -67,7 +67,8 @@ export class Replica {
 
   /** Answers which of the attempts nobody wants any more. */
   renew(attemptIds: readonly string[]): readonly string[] {
-    return renewLeases(this.#parts.engine, attemptIds, this.#options.settings.leaseMs);
+    const unwanted = renewLeases(this.#parts.engine, attemptIds, this.#options.settings.leaseMs);
+    return this.#options.mutant?.stopsNothing ? [] : unwanted;
   }
 
   /** Others are there now: work may go to them, and unstarted work of those that are gone is taken back. */

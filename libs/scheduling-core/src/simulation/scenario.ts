@@ -154,7 +154,7 @@ function planOf(shape: TaskShape, spec: Omit<TaskSpec, 'plan'>, parents: readonl
     priority: random.below(10),
     input: inputOf(spec),
     retry: random.pick(retries),
-    timeoutMs: kind === 'agent' ? random.pick([2_500, 6_000, 60_000]) : 20_000,
+    timeoutMs: kind !== 'agent' ? 20_000 : spec.does === 'stuck' ? 2_500 : random.pick([2_500, 6_000, 60_000]),
     ...(when ? { when: `\${{ tasks.${when.task}.output.v % 2 == ${when.rest} }}` } : {}),
     ...(each ? { forEach: `\${{ ${'task' in each ? `tasks.${each.task}.output.list` : `input.lists.${id}`} }}` } : {}),
     ...(each && random.chance(0.5) ? { maxParallel: random.between(1, 4) } : {}),

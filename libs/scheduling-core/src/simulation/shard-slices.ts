@@ -22,6 +22,11 @@ export class ShardSlices implements Slices {
     return this.#part(whole);
   }
 
+  /** No organisation is split here. */
+  share(): number {
+    return 1;
+  }
+
   #part(whole: number): number {
     let part = 0;
     for (const shard of this.#owned())

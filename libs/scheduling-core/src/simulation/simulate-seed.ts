@@ -33,6 +33,8 @@ const fewestTasks = 205;
 const deadlineMs = 400_000;
 /** What comes late must not change anything any more, virtual milliseconds. */
 const afterglowMs = 4_000;
+/** Memories are looked into after so many events. */
+const stepsPerLook = 32;
 const organisations = ['acme', 'globex', 'initech'];
 
 export async function simulateSeed(seed: number, mutant?: Mutant): Promise<SeedReport> {
@@ -118,7 +120,12 @@ async function live(world: World): Promise<void> {
   const { clock, clients, violations } = world;
   const isCalm = (): boolean => clock.now() - startMs >= calmAtMs;
   const isDone = (): boolean => !violations.isNone || (isCalm() && clients.unconfirmed === 0 && runsOver(world));
-  const isInTime = await clock.run({ deadline: startMs + deadlineMs, isDone });
+  let steps = 0;
+  const onStep = (): void => {
+    steps += 1;
+    if (steps % stepsPerLook === 0) world.placement.look();
+  };
+  const isInTime = await clock.run({ deadline: startMs + deadlineMs, isDone, onStep });
   if (!isInTime) for (const line of unfinished(world)) violations.add('ends', line);
   else if (violations.isNone) await clock.advance(afterglowMs);
 }

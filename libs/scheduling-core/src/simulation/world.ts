@@ -14,12 +14,14 @@ import { MemoryStore } from './memory-store.js';
 import { resultsQueueOf, startedQueueOf, type SimulatedMessage, type SimulatedWork } from './messages.js';
 import type { Mutant } from './mutants.js';
 import { Observations } from './observations.js';
+import { Placement } from './placement.js';
 import type { SimulatedProcess } from './process.js';
 import { Replica } from './replica.js';
 import { ShardSlices } from './shard-slices.js';
 import type { ReplicaSettings } from './replica-parts.js';
 import { SeededRandom } from './seeded-random.js';
 import { ShardTable } from './shard-table.js';
+import type { SimulatedAgent } from './simulated-agent.js';
 import { SimulatedBus } from './simulated-bus.js';
 import { SimulatedRegistry } from './simulated-registry.js';
 import { StoredState } from './stored-state.js';
@@ -57,6 +59,7 @@ export class World {
   readonly crew: Crew;
   readonly clients: Clients;
   readonly watched = new WatchMemory();
+  readonly placement: Placement;
   readonly #limits: ReadonlyMap<string, number>;
   readonly #shared: ReadonlyMap<string, string>;
 
@@ -77,6 +80,7 @@ export class World {
     this.registry = this.#makeRegistry();
     this.crew = this.#makeCrew();
     this.clients = this.#makeClients();
+    this.placement = this.#makePlacement();
   }
 
   readonly note = (line: string): void => this.trace.note(line);
@@ -152,6 +156,7 @@ export class World {
       limitStore: { all: () => reach(() => [...this.options.scopes]), save: () => Promise.resolve() },
       submitTo: (born) => store.submit(born),
       stop: (agentId, attemptId) => registry.stop(agentId, attemptId),
+      observed: this.observed, mutant: this.options.mutant,
       settings: settingsFor(this.options, random),
     }); // prettier-ignore
     const look = (): void => {
@@ -201,6 +206,24 @@ export class World {
       ...limits,
       { scope: `${agent.id} ${capability}`, most: slices.credits(agent.id, capability ?? '', credits) },
     ];
+  }
+
+  #makePlacement(): Placement {
+    const { state, violations, clock, faults } = this;
+    const replicaOf = (shard: number): Replica | undefined => this.replicaOf(shard);
+    const isStoreUp = (): boolean => !faults.is('store down') && !faults.is('store shaky');
+    const agents = (): Iterable<SimulatedAgent> => this.crew.agents;
+    const isConfirmed = (runId: string): boolean => this.clients.isConfirmed(runId);
+    return new Placement({
+      state,
+      violations,
+      now: clock.now,
+      replicaOf,
+      isConfirmed,
+      isStoreUp,
+      agents,
+      isCutOff: faults.isCutOff,
+    });
   }
 
   #makeClients(): Clients {

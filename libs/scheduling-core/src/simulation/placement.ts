@@ -1,0 +1,144 @@
+/**
+ * Invariant 3 where rows cannot show it: in the memory of each shard's owner. A ready task has its place in the order, and
+ * whatever waits for a time is looked at when it has come.
+ */
+import { readyEntry, type TaskRow } from '../engine/rows.js';
+import { isOver } from './naive-model.js';
+import type { Replica } from './replica.js';
+import type { SimulatedAgent } from './simulated-agent.js';
+import type { SimulatedProcess } from './process.js';
+import type { StoredRun, StoredState } from './stored-state.js';
+import type { Invariant, Violations } from './violations.js';
+
+export interface PlacementOptions {
+  readonly state: StoredState;
+  readonly violations: Violations;
+  readonly now: () => number;
+  /** Who owns the shard now and runs. */
+  readonly replicaOf: (shard: number) => Replica | undefined;
+  /** The answer of its submit has arrived, so memory has heard of it. */
+  readonly isConfirmed: (runId: string) => boolean;
+  readonly agents: () => Iterable<SimulatedAgent>;
+  readonly isCutOff: (process: SimulatedProcess) => boolean;
+  /** The store answers. */
+  readonly isStoreUp: () => boolean;
+}
+
+/** How late a timer may be looked at by an owner that nothing troubles, milliseconds. */
+const tolerableMs = 6_000;
+/** Since when a memory has been trusted, and by whom. */
+interface Trust {
+  readonly replica: Replica;
+  readonly generation: number;
+  readonly since: number;
+}
+
+export class Placement {
+  readonly #options: PlacementOptions;
+  readonly #trust = new Map<number, Trust>();
+  /** What should not be so for long, each with when it was seen first. */
+  #seen = new Map<string, number>();
+  #seenBefore: ReadonlyMap<string, number> = new Map();
+
+  constructor(options: PlacementOptions) {
+    this.#options = options;
+  }
+
+  look(): void {
+    const { state } = this.#options;
+    for (const run of state.runs.values()) {
+      const isTaken = run.row.parentRunId !== null || this.#options.isConfirmed(run.row.id);
+      if (isOver(run.row.state) || !isTaken) continue;
+      const trust = this.#trustIn(run.row.shard);
+      if (trust) this.#lookAt(run, trust);
+    }
+    this.#seenBefore = this.#seen;
+    this.#seen = new Map();
+    for (const trust of this.#trust.values()) this.#credits(trust);
+    this.#agents();
+  }
+
+  /** False when it has been so for too long; asked in every look while it is. */
+  #isShort(what: string, since: number): boolean {
+    const { now } = this.#options;
+    const first = Math.max(this.#seenBefore.get(what) ?? now(), since);
+    this.#seen.set(what, first);
+    return now() - first <= tolerableMs;
+  }
+
+  #require(holds: boolean, invariant: Invariant, message: () => string): void {
+    this.#options.violations.require(holds, invariant, message);
+  }
+
+  /** A credit that is in use belongs to an attempt that is held, or about to be. */
+  #credits({ replica, since }: Trust): void {
+    const { engine, credits } = replica.parts;
+    for (const attemptId of credits.heldBy(credits.agents())) {
+      if (engine.attempt(attemptId) !== undefined) continue;
+      this.#require(this.#isShort(`credit ${attemptId}`, since), 'limits', () => {
+        return `${replica.name} keeps the credit of ${attemptId}, which nobody holds`;
+      });
+    }
+  }
+
+  /** What nobody wants is not worked on for long. */
+  #agents(): void {
+    const { agents, isCutOff, state } = this.#options;
+    for (const agent of agents()) {
+      const { process } = agent.options;
+      if (!process.isRunning || isCutOff(process)) continue;
+      for (const work of agent.held()) {
+        const task = state.task(work);
+        const trust = this.#trust.get(work.shard);
+        if (!trust || (task?.attemptId === work.attemptId && !isOver(task.state))) continue;
+        this.#require(this.#isShort(`work ${work.attemptId}`, trust.since), 'stop', () => {
+          return `${agent.id} still works on ${work.runId}/${work.taskId}, which is ${task?.state}`;
+        });
+      }
+    }
+  }
+
+  #trustIn(shard: number): Trust | undefined {
+    const { replicaOf, now, isStoreUp } = this.#options;
+    const replica = replicaOf(shard);
+    const engine = replica?.parts.engine;
+    if (!replica || !engine?.isOpen || !engine.owns(shard) || !isStoreUp()) {
+      this.#trust.delete(shard);
+      return undefined;
+    }
+    const known = this.#trust.get(shard);
+    if (known?.replica === replica && known.generation === engine.generation) return known;
+    const trust = { replica, generation: engine.generation, since: now() };
+    this.#trust.set(shard, trust);
+    return trust;
+  }
+
+  #lookAt({ row, tasks }: StoredRun, trust: Trust): void {
+    const isLate = (dueAt: number | null): boolean => dueAt !== null && this.#isLate(dueAt, trust);
+    this.#require(!isLate(row.dueAt), 'never stuck', () => `nobody looks at the deadline of ${row.id}`);
+    const { heads, engine, deferrals } = trust.replica.parts;
+    // A page that could not be read is read again after a while.
+    const isResting = deferrals.size > 0;
+    for (const task of tasks.values()) {
+      if (isOver(task.state)) continue;
+      const resident = engine.residents.get(row.id);
+      const memory = resident?.task(task.taskId, task.itemIndex);
+      const isNewest = !memory || memory.state === task.state;
+      const isPaused = (resident?.row ?? row).state === 'PAUSED';
+      const isOrdered = task.state !== 'READY' || isPaused || !isNewest;
+      this.#require(isOrdered || isResting || heads.hasPlaceFor(readyEntry(memory ?? task)), 'never stuck', () => {
+        return `${nameOf(task)} is READY and has no place in the order of ${trust.replica.name}`;
+      });
+      // Leases are renewed in memory only.
+      const { dueAt } = memory ?? task;
+      this.#require(!isNewest || !isLate(dueAt), 'never stuck', () => `nobody looks at the timer of ${nameOf(task)}`);
+    }
+  }
+
+  #isLate(dueAt: number, { since }: Trust): boolean {
+    return this.#options.now() - Math.max(dueAt, since) > tolerableMs;
+  }
+}
+
+const nameOf = ({ runId, taskId, itemIndex, state }: TaskRow): string =>
+  `${runId}/${taskId}${itemIndex < 0 ? '' : `[${itemIndex}]`} (${state})`;
