@@ -3,7 +3,7 @@
  * connection the way that adapter can lose it (a dead thread, a server that stopped at once and came back).
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { bulk, collateC, forUpdate, json, jsonColumn, jsonText, nowMillis } from './dialects.js';
+import { bulk, collateC, failUnless, forUpdate, json, jsonColumn, jsonText, nowMillis, oneOf } from './dialects.js';
 import { sql, type Database, type Migration, type SqlRunner } from './index.js';
 
 export interface DatabaseUnderTest {
@@ -231,6 +231,81 @@ export function databaseContract(name: string, prepare: () => Promise<DatabaseUn
           code('invalid_argument'),
         );
       });
+    });
+
+    it('compares with any of a list, however long', async () => {
+      for (const id of ['a', 'b', "c'", 'd"\\']) await insert(id, id.length);
+      const found = (ids: string[]) => db.query(sql`select id from items where id ${oneOf(ids, 'text')} order by id`);
+      expect(await found(['b', "c'", 'd"\\', 'nobody'])).toEqual([{ id: 'b' }, { id: "c'" }, { id: 'd"\\' }]);
+      expect(await found([])).toEqual([]);
+      expect(await found(Array.from({ length: 3_000 }, (_, index) => `${index}`))).toEqual([]);
+      expect(await db.query(sql`select id from items where n ${oneOf([1, 7], 'bigint')} order by id`)).toHaveLength(2);
+    });
+
+    describe.each([false, true])('a batch (independent: %s)', (independent) => {
+      const options = { independent };
+      const statements = (...values: [string, number][]) =>
+        values.map(([id, n]) => sql`insert into items (id, n) values (${id}, ${n})`);
+
+      it('stores all of it and answers the rows of each', async () => {
+        await insert('a', 1);
+        const changed = await db.batch(
+          [
+            ...statements(['b', 2], ['c', 3]),
+            sql`select n from items where id = 'a'`,
+            sql`update items set n = n + 1 where id = 'a' or id = 'nobody'`,
+            sql`delete from items where id = 'nobody'`,
+          ],
+          options,
+        );
+        expect([changed[0], changed[1], changed[3], changed[4]]).toEqual([1, 1, 1, 0]);
+        expect(await db.query(sql`select n from items order by id`)).toEqual([{ n: 2 }, { n: 2 }, { n: 3 }]);
+        expect(await db.batch([], options)).toEqual([]);
+      });
+
+      it('stores nothing of it when one fails, and the next is none the worse', async () => {
+        await insert('b', 1);
+        const failing = db.batch(statements(['a', 1], ['b', 2], ['c', 3]), options);
+        await expect(failing).rejects.toEqual(code('already_exists'));
+        await expect(db.batch([sql`select nonsense`, ...statements(['a', 1])], options)).rejects.toEqual(
+          code('internal'),
+        );
+        expect(await count()).toBe(1);
+        await db.batch(statements(['a', 1]), options);
+        expect(await count()).toBe(2);
+      });
+
+      it('stores nothing of it when a condition does not hold', async () => {
+        await insert('a', 1);
+        const when = (n: number) =>
+          db.batch(
+            [
+              sql`select ${failUnless(sql`count(*) filter (where n = ${n}) = 1`)} from items`,
+              ...statements([`b${n}`, 1]),
+            ],
+            options,
+          );
+        await expect(when(2)).rejects.toEqual(code('failed_precondition'));
+        expect(await count()).toBe(1);
+        await when(1);
+        expect(await count()).toBe(2);
+      });
+
+      it('is refused inside a transaction', async () => {
+        await expect(db.transaction(() => db.batch(statements(['a', 1]), options))).rejects.toEqual(
+          code('failed_precondition'),
+        );
+        expect(await count()).toBe(0);
+      });
+    });
+
+    it('lets a statement of a batch see those before it', async () => {
+      const changed = await db.batch([
+        sql`insert into items (id, n) values ('a', 1)`,
+        sql`update items set n = 2 where id = 'a'`,
+      ]);
+      expect(changed).toEqual([1, 1]);
+      expect(await db.query(sql`select n from items`)).toEqual([{ n: 2 }]);
     });
 
     describe('transactions', () => {

@@ -2,7 +2,7 @@
  * What a dialect's adapter brings: connections that run compiled statements. Everything that both dialects do alike
  * (transactions, retries, migrations, nesting) is written once on top of it in `relational-database.ts`.
  */
-import type { SqlRunner } from './port.js';
+import type { BatchOptions, SqlRunner, Statement } from './port.js';
 
 export type Dialect = SqlRunner['dialect'];
 
@@ -38,8 +38,8 @@ export interface Engine {
   readonly dialect: Dialect;
   /** Runs a statement in a transaction of its own. */
   run(statement: Compiled, wanted: Wanted): Promise<Outcome>;
-  /** Runs the statements in one transaction; answers for each how many rows it changed. */
-  batch(statements: readonly Compiled[]): Promise<number[]>;
+  /** As `Database.batch`, once. */
+  batch(statements: readonly Statement[], options?: BatchOptions): Promise<number[]>;
   begin(options?: SessionOptions): Promise<Session>;
   close(): Promise<void>;
 }

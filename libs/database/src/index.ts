@@ -2,6 +2,7 @@ export { sql } from 'kysely';
 export { byDialect } from './compile.js';
 export {
   bulk,
+  bulkLists,
   collateC,
   failUnless,
   forUpdate,
@@ -13,6 +14,6 @@ export {
   type BulkRow,
   type BulkType,
 } from './dialects.js';
-export type { Database, Migration, SqlRunner, Statement } from './port.js';
+export type { BatchOptions, Database, Migration, SqlRunner, Statement } from './port.js';
 export { openPostgres, type PostgresOptions } from './postgres.js';
 export { openSqlite, type SqliteOptions } from './sqlite.js';

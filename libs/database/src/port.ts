@@ -23,6 +23,14 @@ export interface Migration {
   readonly up: (db: SqlRunner) => Promise<void>;
 }
 
+export interface BatchOptions {
+  /**
+   * None needs to see what another does, no row is changed by two of them, and none returns rows that anybody reads: the
+   * database may do them as one. References from row to row are checked at the end.
+   */
+  readonly independent?: boolean;
+}
+
 export interface Database extends SqlRunner {
   /**
    * BEGIN IMMEDIATE on SQLite, READ COMMITTED on PostgreSQL. Rolls back when `work` throws. Serialisation failures and
@@ -32,10 +40,10 @@ export interface Database extends SqlRunner {
    */
   transaction<T>(work: (tx: SqlRunner) => Promise<T>): Promise<T>;
   /**
-   * All of them or none, in order, as one message to the database: for statements that need no answers of each other. A
-   * statement that must hold can say so with `failUnless`. Answers the rows affected by each; otherwise as `transaction`.
+   * All of them or none, in order, as one message to the database: for statements that need no answers of each other. What must
+   * hold can be said with `failUnless`. Answers the rows affected by each; otherwise as `transaction`.
    */
-  batch(statements: readonly Statement[]): Promise<number[]>;
+  batch(statements: readonly Statement[], options?: BatchOptions): Promise<number[]>;
   /** Applies what is missing, under a lock, in name order. */
   migrate(migrations: readonly Migration[]): Promise<void>;
   /** The database's own clock, milliseconds since the epoch. */

@@ -3,8 +3,11 @@
  * that a restarted server needs nobody's help. Whether a commit whose connection broke took place, nobody can know:
  * it is `unavailable`, and not tried again here.
  */
+import { sql, type RawNode } from 'kysely';
 import type { Pool, PoolClient, QueryConfig, QueryResult } from 'pg';
 import type { Compiled, Engine, Outcome, Session, SessionOptions, Wanted } from './engine.js';
+import { compile } from './compile.js';
+import type { BatchOptions, Statement } from './port.js';
 import { fromPostgres } from './postgres-errors.js';
 import { preparedName } from './prepared-names.js';
 
@@ -28,7 +31,15 @@ export class PostgresEngine implements Engine {
     }
   }
 
-  async batch(statements: readonly Compiled[]): Promise<number[]> {
+  async batch(statements: readonly Statement[], { independent = false }: BatchOptions = {}): Promise<number[]> {
+    if (statements.length === 0) return [];
+    if (!independent) return this.#inOrder(statements.map((statement) => compile(this.dialect, statement)));
+    const { rows } = await this.run(compile(this.dialect, inOne(statements)));
+    const [counts = {}] = rows as Record<string, number>[];
+    return statements.map((_, index) => counts[`n${index}`] ?? 0);
+  }
+
+  async #inOrder(statements: readonly Compiled[]): Promise<number[]> {
     const session = await this.#connect(this.answerLimitMs);
     try {
       return await session.batch(statements);
@@ -132,6 +143,20 @@ class PostgresSession implements Session {
     this.client.release(this.#broken);
   }
 }
+
+/** One statement that does them all: nothing to begin or to commit, one answer to wait for. */
+function inOne(statements: readonly Statement[]): Statement {
+  const parts = statements.map((statement, index) => {
+    // Materialised, so that a select which nobody looks into is computed all the same.
+    const returning = isSelect(statement) ? sql`` : sql` returning 1`;
+    return sql`${sql.raw(`s${index}`)} as materialized (${statement}${returning})`;
+  });
+  const counts = statements.map((_, index) => sql.raw(`(select count(*) from s${index}) as n${index}`));
+  return sql`with ${sql.join(parts)} select ${sql.join(counts)}`;
+}
+
+const isSelect = (statement: Statement): boolean =>
+  /^\s*select\b/i.test((statement.toOperationNode() as RawNode).sqlFragments[0] ?? '');
 
 const changing = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE']);
 

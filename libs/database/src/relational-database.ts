@@ -6,7 +6,7 @@ import { nowMillis } from './dialects.js';
 import type { Dialect, Engine, Outcome, SessionOptions, Wanted } from './engine.js';
 import { applyMigrations } from './migrations.js';
 import { NestingGuard } from './nesting-guard.js';
-import type { Database, Migration, SqlRunner, Statement } from './port.js';
+import type { BatchOptions, Database, Migration, SqlRunner, Statement } from './port.js';
 import { inTransaction } from './transaction.js';
 
 /** Longest wait for an answer to `ping`, milliseconds. */
@@ -35,10 +35,9 @@ export class RelationalDatabase implements Database {
     return await this.#transaction(work, {});
   }
 
-  async batch(statements: readonly Statement[]): Promise<number[]> {
+  async batch(statements: readonly Statement[], options: BatchOptions = {}): Promise<number[]> {
     this.#nesting.refuseInside();
-    const compiled = statements.map((statement) => compile(this.dialect, statement));
-    return await retryContention(() => this.#engine.batch(compiled));
+    return await retryContention(() => this.#engine.batch(statements, options));
   }
 
   async migrate(migrations: readonly Migration[]): Promise<void> {

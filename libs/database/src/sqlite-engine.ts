@@ -4,7 +4,9 @@
  */
 import { CogmeshError } from '@cogmesh/errors';
 import type { Compiled, Engine, Outcome, Session, Wanted } from './engine.js';
+import { compile } from './compile.js';
 import { Fifo } from './fifo.js';
+import type { Statement } from './port.js';
 import { SqliteThread } from './sqlite-thread.js';
 import type { SqliteFile } from './sqlite-worker.js';
 
@@ -39,10 +41,11 @@ export class SqliteEngine implements Engine {
     }
   }
 
-  async batch(statements: readonly Compiled[]): Promise<number[]> {
+  async batch(statements: readonly Statement[]): Promise<number[]> {
+    const compiled = statements.map((statement) => compile(this.dialect, statement));
     const done = await this.#turns.acquire();
     try {
-      const { each } = await (await this.thread()).ask({ act: 'batch', statements });
+      const { each } = await (await this.thread()).ask({ act: 'batch', statements: compiled });
       return [...(each ?? [])];
     } finally {
       done();

@@ -2,7 +2,7 @@
  * Each table's columns once: property, column, bulk type. Select lists, bulk inserts and bulk updates are made from here, so
  * a column cannot be read and forgotten to be written.
  */
-import { bulk, sql, type BulkRow, type BulkType, type SqlRunner, type Statement } from '@cogmesh/database';
+import { bulkLists, sql, type BulkType, type SqlRunner, type Statement } from '@cogmesh/database';
 import type { RunRow, TaskRow } from '@cogmesh/scheduling-core';
 
 export type Columns<Row> = { readonly [Property in keyof Row]: readonly [column: string, type: BulkType] };
@@ -116,26 +116,33 @@ export function selectList<Row>(columns: Columns<Row>, alias: string, only?: rea
   return sql.raw(properties.map((property) => `${alias}.${columns[property][0]} as "${String(property)}"`).join(', '));
 }
 
-/** Rows as a bulk parameter whose columns carry the table's names. */
-export function bulkOf<Row>(
-  dialect: SqlRunner['dialect'],
-  columns: Columns<Row>,
-  rows: readonly Row[],
-  only: readonly (keyof Row)[],
-): Statement {
-  const types = Object.fromEntries(only.map((property) => columns[property]));
-  const shaped = rows.map((row) => {
-    const cells: Record<string, unknown> = {};
-    for (const property of only) cells[columns[property][0]] = storable(row[property]);
-    return cells;
-  });
-  return bulk(dialect, shaped as BulkRow<Record<string, BulkType>>[], types);
+/** Some columns of a table, as a bulk parameter knows them and as statements name them. Made once, used by every flush. */
+export class ColumnSet<Row> {
+  readonly #properties: readonly (keyof Row)[];
+  readonly #types: Readonly<Record<string, BulkType>>;
+  /** `a, b, …` */
+  readonly names: Statement;
+
+  constructor(columns: Columns<Row>, properties: readonly (keyof Row)[] = Object.keys(columns) as (keyof Row)[]) {
+    this.#properties = properties;
+    this.#types = Object.fromEntries(properties.map((property) => columns[property]));
+    this.names = columnNames(columns, properties);
+  }
+
+  /** Rows as a bulk parameter whose columns carry the table's names. */
+  of(dialect: SqlRunner['dialect'], rows: readonly Row[]): Statement {
+    const cells = rows.map((row) => this.#properties.map((property) => row[property]));
+    try {
+      return bulkLists(dialect, cells, this.#types);
+    } catch {
+      return bulkLists(dialect, cells.map((row) => row.map(storable)), this.#types); // prettier-ignore
+    }
+  }
 }
 
 /** Text of agents and callers may hold what no database can; a flush must not fail for one of its rows. */
 function storable(value: unknown): unknown {
-  if (typeof value !== 'string' || (value.isWellFormed() && !value.includes('\0'))) return value;
-  return value.toWellFormed().replaceAll('\0', '\ufffd');
+  return typeof value === 'string' ? value.toWellFormed().replaceAll('\0', '\ufffd') : value;
 }
 
 /** What a task that nobody has touched may differ in; all else is null or 0. */

@@ -9,7 +9,7 @@ import {
   assignments,
   bornRunColumns,
   bornTaskColumns,
-  bulkOf,
+  ColumnSet,
   columnNames,
   countedTaskColumns,
   mutableRunColumns,
@@ -44,12 +44,12 @@ export function fence(dialect: Dialect, shards: Ownership): Statement {
     join ${wanted} as w on w.shard = s.shard order by s.shard ${lock}) as held`;
 }
 
+const bornRuns = new ColumnSet(bornRunColumns);
+
 /** With their labels; their tasks and history are not part of it. */
 export function insertRuns(dialect: Dialect, born: readonly NewRun[]): Statement[] {
-  const properties = Object.keys(bornRunColumns) as (keyof BornRun)[];
-  const names = columnNames(bornRunColumns, properties);
   const runs = inBatches(born.map(bornRun), (batch) => {
-    return sql`insert into runs (${names}) select ${names} from ${bulkOf(dialect, bornRunColumns, batch, properties)} as r`;
+    return sql`insert into runs (${bornRuns.names}) select ${bornRuns.names} from ${bornRuns.of(dialect, batch)} as r`;
   });
   return [...runs, ...insertLabels(dialect, born)];
 }
@@ -87,44 +87,52 @@ const untouchedColumns = allTaskColumns.filter((property) => !isBorn.has(propert
 const isUntouched = (task: TaskRow): boolean =>
   untouchedColumns.every((property) => task[property] === (isCounted.has(property) ? 0 : null));
 
+const allOfTasks = new ColumnSet(taskColumns);
+const bornTasks = new ColumnSet(taskColumns, bornTaskColumns);
+const countedNames = columnNames(taskColumns, countedTaskColumns);
+const zeros = sql.raw(countedTaskColumns.map(() => '0').join(', '));
+
 /** Most new tasks are untouched and need half of the columns. */
 export function insertTasks(dialect: Dialect, tasks: readonly TaskRow[]): Statement[] {
   const { untouched = [], touched = [] } = Object.groupBy(tasks, (task) =>
     isUntouched(task) ? 'untouched' : 'touched',
   );
-  const all = columnNames(taskColumns, allTaskColumns);
-  const born = columnNames(taskColumns, bornTaskColumns);
-  const counted = columnNames(taskColumns, countedTaskColumns);
-  const zeros = sql.raw(countedTaskColumns.map(() => '0').join(', '));
   return [
     ...inBatches(untouched, (batch) => {
-      const rows = bulkOf(dialect, taskColumns, batch, bornTaskColumns);
-      return sql`insert into tasks (${born}, ${counted}) select ${born}, ${zeros} from ${rows} as r`;
+      const rows = bornTasks.of(dialect, batch);
+      return sql`insert into tasks (${bornTasks.names}, ${countedNames}) select ${bornTasks.names}, ${zeros} from ${rows} as r`;
     }),
     ...inBatches(touched, (batch) => {
-      const rows = bulkOf(dialect, taskColumns, batch, allTaskColumns);
-      return sql`insert into tasks (${all}) select ${all} from ${rows} as r`;
+      const rows = allOfTasks.of(dialect, batch);
+      return sql`insert into tasks (${allOfTasks.names}) select ${allOfTasks.names} from ${rows} as r`;
     }),
   ];
 }
 
-const updatedTaskColumns = mutableTaskColumns.filter((property) => property !== 'output');
+const changedTasks = new ColumnSet(taskColumns, ['runId', 'taskId', 'itemIndex', ...mutableTaskColumns]);
+const taskAssignments = assignments(
+  taskColumns,
+  mutableTaskColumns.filter((property) => property !== 'output'),
+);
 
 /** An output that memory does not have stays as it is. */
 export function updateTasks(dialect: Dialect, tasks: readonly TaskRow[]): Statement[] {
-  return inBatches(tasks, (batch) => {
-    const rows = bulkOf(dialect, taskColumns, batch, ['runId', 'taskId', 'itemIndex', ...mutableTaskColumns]);
-    return sql`update tasks set ${assignments(taskColumns, updatedTaskColumns)}, output = coalesce(r.output, tasks.output)
-      from ${rows} as r
-      where tasks.run_id = r.run_id and tasks.task_id = r.task_id and tasks.item_index = r.item_index`;
-  });
+  return inBatches(
+    tasks,
+    (batch) => sql`update tasks set ${taskAssignments}, output = coalesce(r.output, tasks.output)
+      from ${changedTasks.of(dialect, batch)} as r
+      where tasks.run_id = r.run_id and tasks.task_id = r.task_id and tasks.item_index = r.item_index`,
+  );
 }
 
+const changedRuns = new ColumnSet(runColumns, ['id', ...mutableRunColumns]);
+const runAssignments = assignments(runColumns, mutableRunColumns);
+
 export function updateRuns(dialect: Dialect, runs: readonly RunRow[]): Statement[] {
-  return inBatches(runs, (batch) => {
-    const rows = bulkOf(dialect, runColumns, batch, ['id', ...mutableRunColumns]);
-    return sql`update runs set ${assignments(runColumns, mutableRunColumns)} from ${rows} as r where runs.id = r.id`;
-  });
+  return inBatches(
+    runs,
+    (batch) => sql`update runs set ${runAssignments} from ${changedRuns.of(dialect, batch)} as r where runs.id = r.id`,
+  );
 }
 
 interface HistoryRow {
@@ -156,14 +164,15 @@ const historyColumns = {
   error: ['error', 'text'],
   data: ['data', 'text'],
 } as const;
-const historyProperties = Object.keys(historyColumns) as (keyof HistoryRow)[];
+const toldHistory = new ColumnSet<HistoryRow>(historyColumns);
 
 export function insertHistory(dialect: Dialect, entries: readonly NewHistoryEntry[], now: number): Statement[] {
-  const names = columnNames<HistoryRow>(historyColumns, historyProperties);
   return inBatches(entries, (batch) => {
-    const told = batch.map((entry) => ({ ...noDetails, ...entry, time: now }));
-    const rows = bulkOf<HistoryRow>(dialect, historyColumns, told, historyProperties);
-    return sql`insert into run_events (${names}) select ${names} from ${rows} as r`;
+    const rows = toldHistory.of(
+      dialect,
+      batch.map((entry) => ({ ...noDetails, ...entry, time: now })),
+    );
+    return sql`insert into run_events (${toldHistory.names}) select ${toldHistory.names} from ${rows} as r`;
   });
 }
 

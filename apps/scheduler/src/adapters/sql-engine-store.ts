@@ -77,7 +77,7 @@ export class SqlEngineStore implements EngineStore {
     const { statements, deliveries } = this.#statementsOf(flush);
     if (statements.length === 0) return { deliveries: 0 };
     try {
-      const changed = await this.#db.batch([this.#fence(flush), ...statements]);
+      const changed = await this.#db.batch([this.#fence(flush), ...statements], { independent: true });
       return { deliveries: deliveries === undefined ? 0 : (changed[deliveries + 1] ?? 0) };
     } catch (thrown) {
       throw toCogmeshError(thrown).code === 'failed_precondition' ? await this.#whyRefused(flush, thrown) : thrown;
