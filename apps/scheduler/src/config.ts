@@ -5,7 +5,9 @@ import {
   defaultHeadSize,
   defaultMisfireGraceMs,
   defaultRunLimits,
+  defaultShards,
   defaultTaskDefaults,
+  maxShards,
 } from '@cogmesh/scheduling-core';
 import type { EngineSettings } from './engine/settings.js';
 import { poolSettings } from './pool/config.js';
@@ -137,6 +139,16 @@ export const schedulerConfig = defineConfig('scheduler', {
     'COGMESH_HOST_ORGANISATION',
     text('acme'),
     'Organisation whose administrators grant weights and service classes, and limit capabilities.',
+  ),
+  replica: setting(
+    'COGMESH_SCHEDULER_REPLICA',
+    text(''),
+    'Name of this scheduler among those that share its database; the same after a restart, another one for each. Empty means the name of the host and the address it listens at.',
+  ),
+  shards: setting(
+    'COGMESH_SCHEDULER_SHARDS',
+    integer({ min: 1, max: maxShards, default: defaultShards }),
+    'Shards that schedulers of one database share the runs by; an organisation is in one, unless it is split. Fixed for a database once it has been used.',
   ),
   refuseUnknownModels: setting(
     'COGMESH_SCHEDULER_REFUSE_UNKNOWN_MODELS',

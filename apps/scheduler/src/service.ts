@@ -22,7 +22,7 @@ export const schedulerService: ServiceDefinition<(typeof schedulerConfig)['setti
 
 async function readinessOf(
   { bus, database }: ServiceHost,
-  { enforcement, dispatcher, directory, pool }: Scheduler,
+  { enforcement, dispatcher, directory, pool, replicas }: Scheduler,
 ): Promise<Readiness> {
   const checks = {
     database: await answers(() => database.ping()),
@@ -32,6 +32,7 @@ async function readinessOf(
       ready: dispatcher.isSettled,
       detail: dispatcher.isSettled ? 'agrees with the database' : 'is being rebuilt',
     },
+    shards: { ready: replicas.keeper.isSettled, detail: replicas.keeper.summary },
     registry: { ready: directory.isFresh, detail: directory.isFresh ? 'agents are known' : 'has not answered' },
     ...(pool ? { pool: { ready: true, detail: pool.summary } } : {}),
   };

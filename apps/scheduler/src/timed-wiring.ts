@@ -1,5 +1,5 @@
 /** What runs by the clock beside the engine: schedules that submit runs, and webhooks that tell of them. Part of the composition root. */
-import { cancelRun, type Engine } from '@cogmesh/scheduling-core';
+import type { Engine } from '@cogmesh/scheduling-core';
 import type { ServiceHost } from '@cogmesh/service';
 import { ulid } from 'ulid';
 import { SqlSchedules } from './adapters/sql-schedules.js';
@@ -18,6 +18,8 @@ export interface TimedParts {
   readonly engine: Engine;
   readonly decisions: Decisions;
   readonly submission: SubmitContext;
+  /** Ends a run, whoever decides for it. */
+  readonly cancel: (runId: string, reason: string) => Promise<void>;
 }
 
 export interface Timed {
@@ -30,7 +32,7 @@ export interface Timed {
   stopSending(): Promise<void>;
 }
 
-export function buildTimed({ host, config, engine, decisions, submission }: TimedParts): Timed {
+export function buildTimed({ host, config, engine, decisions, submission, cancel }: TimedParts): Timed {
   const { database, logger } = host;
   const firing = {
     schedules: new SqlSchedules(database),
@@ -38,11 +40,8 @@ export function buildTimed({ host, config, engine, decisions, submission }: Time
     submit: (request: Parameters<typeof submitRun>[1]) => submitRun(submission, request),
     maxExpressionSteps: submission.settings.limits.maxExpressionSteps,
   };
-  const cancel = (runId: string, reason: string): Promise<void> =>
-    engine.transact([runId], (unit) => {
-      for (const run of unit.runs) cancelRun(unit, run, reason);
-    });
-  const loop = new SchedulesLoop({ ...firing, cancel, graceMs: config.misfireGraceMs, logger });
+  const isOn = (): boolean => engine.owns(0);
+  const loop = new SchedulesLoop({ ...firing, cancel, graceMs: config.misfireGraceMs, isOn, logger });
   const webhooks = new SqlWebhooks(database);
   const { webhookAllowPrivate: allowPrivate, webhookMaxAttempts: maxAttempts } = config;
   const sender = new WebhookSender({ webhooks, allowPrivate, maxAttempts, random: Math.random, logger });

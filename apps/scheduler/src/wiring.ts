@@ -1,5 +1,6 @@
 /** The composition root: everything the scheduler is made of, top to bottom, and the order in which it starts and stops. */
 import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { consumeDead, type Bus, type Consumer, type Handler, type Queue } from '@cogmesh/bus';
 import { gatewayV1, policyV1, registryV1 } from '@cogmesh/contracts';
 import type { Database } from '@cogmesh/database';
@@ -7,14 +8,7 @@ import { toCogmeshError } from '@cogmesh/errors';
 import { openEnforcement, type Enforcement } from '@cogmesh/enforcement';
 import type { ServiceIdentity } from '@cogmesh/identity';
 import { createClient, openChannel, serveRpc, type Client, type RpcServer } from '@cogmesh/rpc';
-import {
-  assembleScheduling,
-  attemptIdOf,
-  ProgressWords,
-  shardOf,
-  type Dispatcher,
-  type SchedulingOptions,
-} from '@cogmesh/scheduling-core';
+import { assembleScheduling, attemptIdOf, type Dispatcher, type SchedulingOptions } from '@cogmesh/scheduling-core';
 import type { ServiceHost } from '@cogmesh/service';
 import { ulid } from 'ulid';
 import { GatewayPayloads } from './adapters/gateway-payloads.js';
@@ -39,11 +33,13 @@ import { RunNotifier } from './engine/run-notifier.js';
 import { StopAttempts } from './engine/stop-attempts.js';
 import { AgentTargets } from './engine/targets.js';
 import { agentChangedQueue, onAgentChanged } from './events/on-agent-changed.js';
-import { onResults, type ResultsOptions } from './events/on-results.js';
+import { onResults } from './events/on-results.js';
 import { onStarted } from './events/on-started.js';
 import { reportConsumption, resultsQueue, startedQueue } from './events/reports.js';
 import { openPool } from './pool/open-pool.js';
 import type { PoolController } from './pool/pool-controller.js';
+import { openReplicas } from './replicas/open-replicas.js';
+import type { Replicas } from './replicas/replicas.js';
 import { describeRun } from './rpc/describe-run.js';
 import { schedulerRpc } from './rpc/scheduler.rpc.js';
 import { buildTimed, type Timed } from './timed-wiring.js';
@@ -55,6 +51,7 @@ export interface Scheduler {
   readonly dispatcher: Dispatcher;
   readonly directory: AgentDirectory;
   readonly pool: PoolController | undefined;
+  readonly replicas: Replicas;
   stop(): Promise<void>;
 }
 
@@ -64,12 +61,14 @@ export async function buildScheduler(host: ServiceHost, config: SchedulerConfig)
   const neighbours = openNeighbours(host, enforcement.identity);
   const stores = openStores(host.database);
   const counters = new Counters();
-  const engine = buildEngine({ host, config, identity: enforcement.identity, neighbours, stores });
+  const notifier = new RunNotifier();
+  const engine = buildEngine({ host, config, identity: enforcement.identity, neighbours, stores, notifier });
+  const { replicas } = engine;
   await engine.clock.start();
   const pool = await openPool({ host, config, registry: neighbours.agents, ...engine });
-  const watching = listen({ host, neighbours, engine, counters });
+  const watching = listen({ host, neighbours, engine, counters, notifier });
   const handlers = reportHandlers({ host, engine, counters });
-  await engine.keeper.read();
+  await replicas.start();
   const consumers = await startConsumers({ host, config, stores, engine, counters }, handlers);
   const { server, timed } = await serve({
     host,
@@ -78,7 +77,7 @@ export async function buildScheduler(host: ServiceHost, config: SchedulerConfig)
     neighbours,
     stores,
     engine,
-    notifier: watching.notifier,
+    notifier,
     handlers,
   });
   engine.agentWatch.start();
@@ -86,15 +85,17 @@ export async function buildScheduler(host: ServiceHost, config: SchedulerConfig)
   pool?.start();
 
   const stop = async (): Promise<void> => {
-    // Calls first, then claims; reports are taken until nothing new goes out.
-    await server.stop();
+    // Calls first, then claims; reports are taken until nothing new goes out. Long calls do not keep others from the shards.
+    const served = server.stop();
+    await Promise.race([served, delay(shortCallsMs)]);
     await pool?.stop();
     await timed.stopFiring();
     await engine.agentWatch.stop();
     await engine.stop();
     await engine.publisher.stop();
     await Promise.all([...consumers, engine.shared].map((consumer) => consumer.stop()));
-    await engine.engine.close();
+    await replicas.stop();
+    await served;
     engine.limits.stop();
     await watching.stop();
     await timed.stopSending();
@@ -103,7 +104,7 @@ export async function buildScheduler(host: ServiceHost, config: SchedulerConfig)
     await enforcement.close();
   };
   const { dispatcher, directory } = engine;
-  return { address: server.address, enforcement, counters, dispatcher, directory, pool, stop };
+  return { address: server.address, enforcement, counters, dispatcher, directory, pool, replicas, stop };
 }
 
 interface Neighbours {
@@ -141,6 +142,9 @@ function openStores(database: Database) {
 }
 type Stores = ReturnType<typeof openStores>;
 
+/** How long a stop waits for calls before it goes on beside them, milliseconds. */
+const shortCallsMs = 500;
+
 /** Monotonic, milliseconds. */
 const nowMs = (): number => performance.now();
 
@@ -150,6 +154,7 @@ interface EngineParts {
   readonly identity: ServiceIdentity;
   readonly neighbours: Neighbours;
   readonly stores: Stores;
+  readonly notifier: RunNotifier;
 }
 
 /** Who can take work, as far as this process has heard and seen. */
@@ -178,6 +183,8 @@ function buildEngine(parts: EngineParts) {
   const { directory, speeds, inputSchemas } = agents;
   const shared = sharedQueues(bus, (letter) => stores.deadLetters.store(letter));
   let publisher: BrokerPublisher | undefined;
+  let replicas: Replicas | undefined;
+  const slices = (): Replicas['slices'] => built(replicas).slices;
   const onTrouble: SchedulingOptions['onTrouble'] = (thrown, what) => {
     const error = toCogmeshError(thrown);
     logger.warn({ code: error.code, err: error }, `${what} has to wait: ${error.message}`);
@@ -192,7 +199,15 @@ function buildEngine(parts: EngineParts) {
     newRunId,
     newAttemptId,
     targets: (credits) =>
-      new AgentTargets({ ...settings, directory, credits, speeds, creditsOf: whole, random: Math.random }),
+      new AgentTargets({
+        ...settings,
+        directory,
+        credits,
+        speeds,
+        creditsOf: (...asked) => slices().credits(...asked),
+        queuedOf: (...asked) => slices().queued(...asked),
+        random: Math.random,
+      }),
     publisher: (engine, onUnblocked) =>
       (publisher = new BrokerPublisher({
         bus,
@@ -203,7 +218,7 @@ function buildEngine(parts: EngineParts) {
         onUnblocked,
       })),
     busIsDurable: bus.durable,
-    owned: () => new Map([[0, 0]]),
+    owned: () => built(replicas).keeper.owned(),
     backoff: new Backoff(),
     attemptClock: speeds,
     assertTaken: inputSchemas.assertTaken,
@@ -212,12 +227,16 @@ function buildEngine(parts: EngineParts) {
   });
   const { engine, credits, dispatcher } = scheduling;
   const agentWatch = new AgentWatch({ directory, credits, engine, logger, onChange: () => dispatcher.wake() });
-  if (!publisher) throw new Error('the publisher was not built');
-  return { ...scheduling, ...agents, publisher, settings, clock, agentWatch, shared };
+  replicas = openReplicas({ ...parts, ...parts.stores, limitStore: stores.limits, ...agents, scheduling });
+  return { ...scheduling, ...agents, publisher: built(publisher), replicas, settings, clock, agentWatch, shared };
 }
 type BuiltEngine = ReturnType<typeof buildEngine>;
 
-const whole = (_agentId: string, _capability: string, credits: number): number => credits;
+/** Parts that need each other are built one after the other, and used when all are there. */
+function built<Part>(part: Part | undefined): Part {
+  if (part === undefined) throw new Error('a part of the scheduler was used before it was built');
+  return part;
+}
 
 interface ConsumerParts {
   readonly host: ServiceHost;
@@ -235,18 +254,17 @@ function reportHandlers({
   counters,
 }: Pick<ConsumerParts, 'host' | 'engine' | 'counters'>): ReportHandlers {
   const { logger } = host;
-  const { settings, intake, speeds } = engine;
+  const { settings, replicas } = engine;
+  const { desk } = replicas;
   const reports = {
     senders: settings.resultSenders,
     logger,
     onRefused: () => (counters.refusedReports += 1),
     onIgnored: (count: number) => (counters.ignoredReports += count),
   };
-  const words = new ProgressWords(engine.engine, nowMs);
-  const onArrived: ResultsOptions['onArrived'] = (results) => speeds.arrived(results);
   return new Map([
-    [startedQueue, onStarted({ ...reports, intake, words })],
-    [resultsQueue, onResults({ ...reports, intake, onArrived })],
+    [startedQueue, onStarted({ ...reports, desk })],
+    [resultsQueue, onResults({ ...reports, desk })],
   ]);
 }
 
@@ -268,8 +286,8 @@ function listen({
   neighbours,
   engine,
   counters,
-}: Pick<ConsumerParts, 'host' | 'engine' | 'counters'> & { neighbours: Neighbours }) {
-  const notifier = new RunNotifier();
+  notifier,
+}: Pick<ConsumerParts, 'host' | 'engine' | 'counters'> & { neighbours: Neighbours; notifier: RunNotifier }) {
   const hints = new RunHints(host.bus, host.logger);
   const stopAttempts = new StopAttempts(neighbours.registry, host.logger);
   engine.engine.listen({
@@ -287,7 +305,7 @@ function listen({
     await hints.stop();
     await stopAttempts.settled();
   };
-  return { notifier, stop };
+  return { stop };
 }
 
 interface ServeParts {
@@ -304,11 +322,10 @@ interface ServeParts {
 async function serve(parts: ServeParts): Promise<{ server: RpcServer; timed: Timed }> {
   const { host, config, enforcement, neighbours, stores, engine: built, notifier, handlers } = parts;
   const { database, logger } = host;
-  const { engine, directory, inputSchemas, targets, order, heads, limits, queued, settings } = built;
+  const { engine, directory, inputSchemas, targets, order, heads, limits, queued, settings, replicas } = built;
   const memory = { directory, targets, order, heads, limits };
   const { refuseUnknownModels, hostOrganisation } = config;
-  const placed = (organisation: string, runId: string): number =>
-    shardOf(organisation, runId, { shards: 1, splits: new Map() });
+  const { commands, placement } = replicas;
   const submit = {
     database,
     engine,
@@ -319,21 +336,28 @@ async function serve(parts: ServeParts): Promise<{ server: RpcServer; timed: Tim
     refuseUnknownModels,
     inputSchemas,
     newRunId,
-    shardOf: placed,
+    placement,
+    commands,
   };
   const describe = describeRun({ views: stores.views, ...memory });
-  const { leaseMs } = settings;
-  const timed = buildTimed({ host, config, engine, decisions: neighbours.decisions, submission: submit });
+  const cancel = (runId: string, reason: string): Promise<void> => replicas.cancel(runId, reason);
+  const timed = buildTimed({ host, config, engine, decisions: neighbours.decisions, submission: submit, cancel });
   const { schedules, webhooks } = timed;
   const rpc = schedulerRpc({
     views: stores.views,
     deadLetters: stores.deadLetters,
-    engine,
+    commands,
+    renewLeases: (attemptIds) => replicas.renewLeases(attemptIds),
     notifier,
     submit,
     describe,
-    scopes: { views: stores.views, engine, memory, queued, hostOrganisation },
-    leaseMs,
+    scopes: {
+      limits,
+      hostOrganisation,
+      usage: (scopes) => replicas.usage(scopes),
+      explain: (...asked) => replicas.explain(...asked),
+      onPut: () => replicas.scopePut(),
+    },
     replay: { bus: host.bus, deadLetters: stores.deadLetters, handlers: byName(handlers) },
     schedules,
     webhooks,

@@ -122,7 +122,7 @@ export class ScheduleWorld {
       { ...submission, runId, shard: 0, requestSha256: '', scheduleId },
       { now: await db.now(), ageingMs: defaultAgeingMs },
     );
-    return storeSubmission(this.#failing(db), born, request.before);
+    return storeSubmission(this.#failing(db), born, { before: request.before });
   }
 
   /** The database as it is when the process dies at the end of a transaction. */

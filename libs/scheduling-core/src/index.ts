@@ -57,7 +57,15 @@ export {
   type OpenTask,
 } from './plan.js';
 export { compareReady, defaultAgeingMs, defaultShare, FairOrder, type ReadyTask } from './fair-order.js';
-export { capabilityName, scopeKey, scopesOf, type LimitedKind, type Scoped, type ScopeName } from './scope-keys.js';
+export {
+  capabilityName,
+  scopeKey,
+  scopeNameOf,
+  scopesOf,
+  type LimitedKind,
+  type Scoped,
+  type ScopeName,
+} from './scope-keys.js';
 export { noRule, ScopeBook, type Obstacle } from './scope-book.js';
 export { Throughput } from './throughput.js';
 export { bindSchedule, type ScheduleTime } from './schedules/bind-schedule.js';
@@ -150,6 +158,7 @@ export {
   waitingOf,
   type KnownAgents,
   type TaskView,
+  type Waiting,
   type WaitingFacts,
   type WaitingMemory,
 } from './engine/waiting.js';
@@ -165,8 +174,8 @@ export {
 export { ProgressWords, type ProgressReport } from './engine/progress.js';
 export { takeBack } from './engine/take-back.js';
 export { cancelRun } from './engine/cancel-run.js';
-export { answerApproval } from './engine/approvals.js';
-export { pauseRun, resumeRun, setPriority } from './engine/steer-run.js';
+export { answerApproval, type Answer } from './engine/approvals.js';
+export { pauseRun, resumeRun, setPriority, type PriorityChange } from './engine/steer-run.js';
 export { renewLeases } from './engine/leases.js';
 export {
   assembleScheduling,

@@ -28,6 +28,8 @@ export interface ServiceHost {
   readonly peers: Peers;
   /** For libraries with settings of their own (enforcement, identity). */
   readonly environment: Environment;
+  /** Ends the process this service is in, after it has drained: it may not go on. */
+  readonly fail?: (error: Error) => void;
 }
 
 export interface Readiness {

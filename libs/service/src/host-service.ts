@@ -19,6 +19,8 @@ export interface HostOptions {
   /** Shared in-process bus; without it a service that needs a bus must have COGMESH_AMQP_URL. */
   readonly hub?: MemoryHub;
   readonly logger?: Logger;
+  /** What `ServiceHost.fail` does. */
+  readonly fail?: (error: Error) => void;
 }
 
 export interface HostedService {
@@ -86,6 +88,7 @@ async function openHost(
       registry: platform.registryAddress,
     },
     environment: options.environment,
+    ...(options.fail ? { fail: options.fail } : {}),
   };
 }
 

@@ -19,13 +19,14 @@ export async function runService<S extends Settings>(
   const telemetry = await startTelemetry({ service: definition.name, version, environment });
   try {
     const platform = loadConfig(platformConfig, environment);
-    const hosted = await hostService(definition, { environment, logger });
+    let leave = (): void => process.exit(1);
+    const hosted = await hostService(definition, { environment, logger, fail: () => leave() });
     const health =
       platform.healthListen === ''
         ? undefined
         : await serveHealth(platform.healthListen, () => hosted.running.readiness());
     logger.info({ addresses: hosted.running.addresses }, `${definition.name} is up`);
-    onStopSignal(platform.stopTimeoutMs, async () => {
+    leave = onStop(platform.stopTimeoutMs, async () => {
       logger.info(`${definition.name} drains`);
       await health?.close();
       await hosted.stop();
@@ -41,17 +42,19 @@ export async function runService<S extends Settings>(
   }
 }
 
-function onStopSignal(timeoutMs: number, stop: () => Promise<void>): void {
+/** Drains and exits on a signal; the answer does the same for a service that may not go on, with exit status 1. */
+function onStop(timeoutMs: number, stop: () => Promise<void>): () => void {
   let stopping = false;
-  const leave = () => {
+  const leave = (status: number) => {
     if (stopping) return;
     stopping = true;
     setTimeout(() => process.exit(1), timeoutMs).unref();
     stop().then(
-      () => process.exit(0),
+      () => process.exit(status),
       () => process.exit(1),
     );
   };
-  process.on('SIGTERM', leave);
-  process.on('SIGINT', leave);
+  process.on('SIGTERM', () => leave(0));
+  process.on('SIGINT', () => leave(0));
+  return () => leave(1);
 }

@@ -1,5 +1,5 @@
 /** The engine's store and the storing of submissions on a real database; what every engine store must do is in the core's contract. */
-import { sql, type Database } from '@cogmesh/database';
+import { sql, type Database, type SqlRunner } from '@cogmesh/database';
 import {
   newRun,
   parseRun,
@@ -182,13 +182,14 @@ export function sqlEngineStoreContract(name: string, open: OpenDatabase): void {
 
       it('is stored with what goes before it, or not at all', async () => {
         const born = bornRun();
-        const refusal = storeSubmission(database, born, () => Promise.reject(new Error('not now')));
+        const refusal = storeSubmission(database, born, { before: () => Promise.reject(new Error('not now')) });
         await expect(refusal).rejects.toThrow('not now');
         expect(await count('runs', born.run.id)).toBe(0);
-        const stored = await storeSubmission(database, born, async (tx, runId) => {
+        const note = async (tx: SqlRunner, runId: string): Promise<void> => {
           await tx.execute(sql`create table if not exists noted (run_id text)`);
           await tx.execute(sql`insert into noted (run_id) values (${runId})`);
-        });
+        };
+        const stored = await storeSubmission(database, born, { before: note });
         expect(stored.born).toBe(born);
         expect(await count('noted', born.run.id)).toBe(1);
       });

@@ -24,6 +24,13 @@ export class SqlLimits implements LimitStore {
     }));
   }
 
+  /** Changes with every change. */
+  async version(): Promise<string> {
+    const [row] = await this.#db.query(sql<{ scopes: number; changedAt: number }>`select count(*) as scopes,
+      coalesce(max(s.changed_at), 0) as "changedAt" from scopes s`);
+    return `${row?.scopes ?? 0} ${row?.changedAt ?? 0}`;
+  }
+
   async save({ kind, organisation, name, limits, paused }: StoredScope, changedBy: string): Promise<void> {
     await this.#db.execute(sql`insert into scopes (kind, organisation, name, max_in_flight, rate_per_second, burst,
         max_queued, weight, service_class, parts, paused, changed_at, changed_by)

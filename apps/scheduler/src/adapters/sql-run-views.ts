@@ -46,6 +46,13 @@ export class SqlRunViews {
     return row;
   }
 
+  /** Of runs that exist, whoever's they are. */
+  async shardsOf(runIds: readonly string[]): Promise<Map<string, number>> {
+    const rows = await this.#db.query(sql<{ id: string; shard: number }>`select r.id, r.shard from runs r
+      where r.id ${oneOf(runIds, 'text')}`);
+    return new Map(rows.map(({ id, shard }) => [id, shard]));
+  }
+
   /** Newest first. */
   runs({ organisation, limit, before, ...filter }: RunsPage): Promise<RunRow[]> {
     const older = before === undefined ? sql`` : sql`and r.id < ${before}`;

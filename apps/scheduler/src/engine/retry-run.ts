@@ -39,7 +39,7 @@ export async function retryRun(context: SubmitContext, request: RetryRequest): P
   return acceptSubmission(context, {
     runId,
     organisation,
-    shard: context.shardOf(organisation, runId),
+    shard: context.placement.shardOf(organisation, runId),
     submittedBy: request.submittedBy,
     plan,
     traceparent: request.traceparent,

@@ -16,6 +16,8 @@ export interface AgentTargetsOptions {
   readonly sharedOutstanding: number;
   /** Of an agent's credits, how many this replica may use. */
   readonly creditsOf: (agentId: string, capability: string, whole: number) => number;
+  /** Of what may be unfinished in a shared queue, how much this replica may have. */
+  readonly queuedOf: (queue: string, whole: number) => number;
   readonly random: () => number;
 }
 
@@ -29,18 +31,18 @@ export class AgentTargets implements Targets {
   }
 
   hasRoom(need: string): boolean {
-    const candidates = this.#candidates(need);
     if (this.#isForOneAgent(need)) {
-      return candidates.some((candidate) => freeCredits(candidate, this.#inFlight) > 0);
+      return this.#candidates(need).some((candidate) => freeCredits(candidate, this.#inFlight) > 0);
     }
+    const candidates = this.#options.directory.candidates(need);
     const best = highest(candidates);
     return best !== undefined && this.#sharedRoom(best, candidates) > 0;
   }
 
   choose(need: string): Target | undefined {
+    const { random, speeds, directory } = this.#options;
+    if (!this.#isForOneAgent(need)) return this.#chooseQueue(directory.candidates(need));
     const candidates = this.#candidates(need);
-    if (!this.#isForOneAgent(need)) return this.#chooseQueue(candidates);
-    const { random, speeds } = this.#options;
     const observedMs = ({ agent, capability }: Candidate) => speeds.observedMs(agent.id, capability.name);
     const chosen = chooseAgent(candidates, { inFlight: this.#inFlight, random, observedMs });
     return chosen && { agentId: chosen.agent.id, capability: chosen.capability.name };
@@ -75,7 +77,8 @@ export class AgentTargets implements Targets {
       0,
     );
     const bound = Math.min(this.#options.sharedOutstanding, Math.max(1, 2 * credits));
-    return bound - this.#options.credits.outstandingIn(sharedQueueOf(name));
+    const queue = sharedQueueOf(name);
+    return this.#options.queuedOf(queue, bound) - this.#options.credits.outstandingIn(queue);
   }
 }
 

@@ -85,6 +85,14 @@ export class ShardKeeper {
     return this.#state === 'running' && this.#hasLease && this.#options.memory.isOpen && this.#isOwned;
   }
 
+  /** For a person. */
+  get summary(): string {
+    if (this.#state === 'lost') return 'another process runs as this replica';
+    if (!this.#hasLease) return 'has no lease';
+    const others = this.#view === undefined ? 0 : livingReplicas(this.#view).length - 1;
+    return `${this.#held.size} of ${this.#options.shards} owned, ${others} other schedulers`;
+  }
+
   /** What is to be worked on. Throws `unavailable` while there is no lease. */
   owned(): Owned {
     if (this.#state === 'running' && this.#hasLease) return new Map(this.#held);
@@ -133,9 +141,10 @@ export class ShardKeeper {
     await this.#loops;
     clearTimeout(this.#leaseTimer);
     if (!wasRunning) return memory.close();
+    // Refused when what is decided cannot be stored: then nothing of it has happened.
+    await handOver?.begin().catch(() => undefined);
+    await memory.close();
     try {
-      await handOver?.begin();
-      await memory.close();
       await table.release(name, new Map([...this.#held, ...this.#leaving]));
       await table.leave(name);
     } catch (thrown) {

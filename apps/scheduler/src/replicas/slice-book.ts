@@ -31,8 +31,10 @@ export interface SliceBookOptions {
   readonly name: ReplicaName;
   /** Tasks of this scope (as `scopeKey` names it) may be in shards of several replicas. */
   readonly isSpread: (scope: string) => boolean;
-  /** Weights of the organisations that have work for a key, waiting or in flight. */
+  /** Weights of the organisations whose tasks wait, by the keys that those need. */
   readonly demand: () => ReadonlyMap<string, number>;
+  /** How much of a key is in flight here. */
+  readonly inUse: (key: string) => number;
   /** Undefined while this replica has no lease. */
   readonly view: () => ReplicaView | undefined;
   /** Everything decided so far is in the database. */
@@ -250,6 +252,11 @@ export class SliceBook {
     const demand = this.#options.demand();
     const wanted = new Map([...this.#wanted].filter(([, known]) => atMs - known.atMs < wantedForMs));
     for (const [key, weight] of demand) if (weight > 0) wanted.set(key, { weight, atMs });
+    for (const key of this.#asked.keys()) {
+      // The next task of its run is likely to come when this one ends.
+      if (!demand.has(key) && this.#options.inUse(key) > 0)
+        wanted.set(key, { weight: wanted.get(key)?.weight ?? 1, atMs });
+    }
     this.#wanted = wanted;
     for (const [key, asked] of this.#asked) {
       if (atMs - asked.atMs > forgottenAfterMs && !wanted.has(key))
@@ -283,17 +290,20 @@ export class SliceBook {
     const raise: Raise[] = [];
     for (const scope of new Set([...this.#asked.keys(), ...this.#amounts.keys()])) {
       const whole = this.#asked.get(scope)?.whole ?? 0;
-      const weight = this.#wanted.get(scope)?.weight ?? 0;
+      const { held, weight, isNews } = this.#standing(scope);
       const claims = [...(others.get(scope) ?? []), { replica: me, weight }];
-      const held = this.#amounts.get(scope) ?? 0;
       const fair = whole === 0 ? 0 : fairAmount(me, claims, { whole, isDivisible: isRate(scope) }, sharing);
-      if (fair < held || hasChanged(this.#told.get(scope) ?? 0, weight)) {
-        lower.push({ scope, amount: Math.min(fair, held), weight });
-      }
+      if (fair < held || isNews) lower.push({ scope, amount: Math.min(fair, held), weight });
       if (fair > held) raise.push({ scope, whole, amount: fair });
       if (whole === 0) this.#forget(scope);
     }
     return { lower, raise };
+  }
+
+  #standing(scope: string): { readonly held: number; readonly weight: number; readonly isNews: boolean } {
+    const weight = this.#wanted.get(scope)?.weight ?? 0;
+    const isNews = hasChanged(this.#told.get(scope) ?? 0, weight);
+    return { held: this.#amounts.get(scope) ?? 0, weight, isNews };
   }
 
   #forget(scope: string): void {

@@ -24,3 +24,20 @@ export function keysOf({ organisation, uses, concurrencyGroup, agentId, queue, c
   const place = queue === null ? agentKey(agentId ?? '', capability ?? '') : queueKey(queue);
   return [...scopesOf(task).map(flightKey), place];
 }
+
+export interface Usage {
+  /** Attempts in a scope. */
+  readonly inFlight: (scope: string) => number;
+  readonly credits: {
+    usedBy(agentId: string, capability: string): number;
+    outstandingIn(queue: string): number;
+  };
+}
+
+/** How much of a key is taken up; of a rate nothing. */
+export function inUse(key: string, { inFlight, credits }: Usage): number {
+  const [kind = '', first = '', ...rest] = key.split(' ');
+  if (kind === 'flight') return inFlight([first, ...rest].join(' '));
+  if (kind === 'agent') return credits.usedBy(first, rest.join(' '));
+  return kind === 'queue' ? credits.outstandingIn(first) : 0;
+}

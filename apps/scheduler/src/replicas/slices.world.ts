@@ -112,7 +112,8 @@ export class Replica {
       table: new SqlSlices(db, world.now),
       name,
       isSpread: () => true,
-      demand: () => new Map(this.hasDemand || this.memory.attempts.size > 0 ? [[flightKey(scope), 1]] : []),
+      demand: () => new Map(this.hasDemand ? [[flightKey(scope), 1]] : []),
+      inUse: () => this.memory.attempts.size,
       view: () => this.keeper.view,
       stored: () => this.memory.flush(),
       // As limits that are applied anew.
@@ -234,7 +235,8 @@ class Memory implements OwnedMemory {
     if (unstored.length === 0 || this.isDead) return;
     try {
       await db.transaction(async (tx) => {
-        await tx.query(fence(tx.dialect, this.owned));
+        const touched = unstored.map(({ shard }) => [shard, this.owned.get(shard) ?? -1] as const);
+        await tx.query(fence(tx.dialect, new Map(touched)));
         for (const attempt of unstored) await insertHeld(tx, attempt);
       });
     } catch {

@@ -1,5 +1,5 @@
 /** What is asked of the owner of a shard, as rows: whoever owns it reads them, whoever asked reads the answers. */
-import { bulk, nowMillis, sql, type Database, type SqlRunner } from '@cogmesh/database';
+import { bulk, nowMillis, sql, type Database, type SqlRunner, type Statement } from '@cogmesh/database';
 
 export interface NewCommand {
   /** Sorts by time. */
@@ -75,6 +75,13 @@ export class SqlCommands {
     return this.#db.execute(sql`delete from scheduler_commands where id in (select c.id from scheduler_commands c
       where c.done_at is not null and c.done_at < ${nowMillis} - ${keptMs} limit ${limit})`);
   }
+}
+
+/** Stores a command unless `known` finds something. */
+export function putCommandUnless({ id, shard, kind, body, awaited }: NewCommand, known: Statement): Statement {
+  return sql`insert into scheduler_commands (id, shard, kind, body, awaited, created_at)
+    select ${id}, cast(${shard} as integer), ${kind}, ${body}, cast(${awaited ? 1 : 0} as integer), ${nowMillis}
+    where not exists (${known})`;
 }
 
 const idsOf = (db: Database, ids: readonly string[]) => bulk(db.dialect, ids.map((id) => ({ id })), { id: 'text' }); // prettier-ignore

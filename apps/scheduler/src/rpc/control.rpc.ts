@@ -2,28 +2,24 @@
 import type { schedulerV1 } from '@cogmesh/contracts';
 import { CogmeshError } from '@cogmesh/errors';
 import type { CallContext, ServiceImplementation } from '@cogmesh/rpc';
-import {
-  answerApproval,
-  pauseRun,
-  readRunInput,
-  resumeRun,
-  setPriority,
-  type Engine,
-  type NeededAccess,
-  type RunRow,
-} from '@cogmesh/scheduling-core';
+import { readRunInput, type NeededAccess, type RunRow } from '@cogmesh/scheduling-core';
 import { attributeNames, currentTraceparent, spanNames, withSpan } from '@cogmesh/telemetry';
 import type { SqlRunViews } from '../adapters/sql-run-views.js';
 import { replayDeadLetter, type ReplayContext } from '../engine/replay-dead-letter.js';
 import { retryRun } from '../engine/retry-run.js';
 import type { SubmitContext } from '../engine/submit-run.js';
+import type { CommandRouter } from '../replicas/command-router.js';
+import type { SchedulerCommands } from '../replicas/scheduler-commands.js';
 import { requireAccess, requireAdministrator, subjectOf } from './caller.js';
 import type { DescribeRun } from './describe-run.js';
 
 type Methods = 'retryRun' | 'pauseRun' | 'resumeRun' | 'setPriority' | 'signalTask' | 'replayDeadLetter';
 
+/** Whoever owns the shard of a run is asked. */
+export type Commands = Pick<CommandRouter<SchedulerCommands>, 'route'>;
+
 export interface ControlRpcContext {
-  readonly engine: Engine;
+  readonly commands: Commands;
   readonly views: SqlRunViews;
   readonly submit: SubmitContext;
   readonly describe: DescribeRun;
@@ -37,7 +33,7 @@ const maxDataBytes = 64 * 1024;
 export function controlRpc(
   context: ControlRpcContext,
 ): Pick<ServiceImplementation<typeof schedulerV1.SchedulerService>, Methods> {
-  const { engine, describe } = context;
+  const { commands, describe } = context;
   const answer = async (runId: string, call: CallContext) => ({
     run: await describe(await find(context, runId, call)),
   });
@@ -46,20 +42,20 @@ export function controlRpc(
     pauseRun: async ({ runId, reason }, call) => {
       if (reason.length > maxReasonLength)
         throw new CogmeshError('invalid_argument', `a reason has at most ${maxReasonLength} characters`);
-      await permitted(context, { runId, action: 'write' }, call);
-      await pauseRun(engine, runId, { by: subjectOf(call).subject.sub, reason });
+      const { shard } = await permitted(context, { runId, action: 'write' }, call);
+      await commands.route(shard, 'pause', { runId, by: subjectOf(call).subject.sub, reason });
       return answer(runId, call);
     },
     resumeRun: async ({ runId }, call) => {
-      await permitted(context, { runId, action: 'write' }, call);
-      await resumeRun(engine, runId, { by: subjectOf(call).subject.sub });
+      const { shard } = await permitted(context, { runId, action: 'write' }, call);
+      await commands.route(shard, 'resume', { runId, by: subjectOf(call).subject.sub });
       return answer(runId, call);
     },
     setPriority: async ({ runId, taskId, priority }, call) => {
       if (priority < 0 || priority > 9) throw new CogmeshError('invalid_argument', 'a priority is 0 to 9');
-      await permitted(context, { runId, action: 'write' }, call);
+      const { shard } = await permitted(context, { runId, action: 'write' }, call);
       const by = subjectOf(call).subject.sub;
-      await setPriority(engine, runId, { taskId: taskId === '' ? undefined : taskId, priority, by });
+      await commands.route(shard, 'priority', { runId, taskId: taskId === '' ? undefined : taskId, priority, by });
       return answer(runId, call);
     },
     signalTask: (request, call) => signal(context, request, call),
@@ -82,9 +78,10 @@ async function permitted(
   context: ControlRpcContext,
   { runId, action }: { readonly runId: string; readonly action: NeededAccess['action'] },
   call: CallContext,
-): Promise<void> {
-  await find(context, runId, call);
+): Promise<RunRow> {
+  const run = await find(context, runId, call);
   requireAccess(subjectOf(call), [{ action, resource: `/runs/${runId}` }]);
+  return run;
 }
 
 async function retry(context: ControlRpcContext, request: schedulerV1.RetryRunRequest, call: CallContext) {
@@ -114,13 +111,10 @@ async function signal(context: ControlRpcContext, request: schedulerV1.SignalTas
     throw new CogmeshError('invalid_argument', `a comment has at most ${maxCommentLength} characters`);
   if (Buffer.byteLength(dataJson) > maxDataBytes)
     throw new CogmeshError('payload_too_large', `the data of an answer has at most ${maxDataBytes} bytes`);
-  await permitted(context, { runId, action: 'approve' }, call);
+  const { shard } = await permitted(context, { runId, action: 'approve' }, call);
   const { sub: by, issuer, roles } = subjectOf(call).subject;
   const data = dataJson === '' ? null : readRunInput(dataJson);
-  const missing = await context.engine.transact([runId], (unit, outcomes) => {
-    const task = unit.task({ runId, taskId, itemIndex: -1 });
-    if (!task) throw new CogmeshError('not_found', `run ${runId} has no task ${taskId}`);
-    return answerApproval(unit, outcomes, { task, answer: { approved, by, issuer, roles, comment, data } });
-  });
+  const answer = { approved, by, issuer, roles, comment, data };
+  const missing = await context.commands.route(shard, 'signal', { runId, taskId, answer });
   return { run: await context.describe(await find(context, runId, call)), missing };
 }

@@ -3,7 +3,7 @@ import { schedulerV1 } from '@cogmesh/contracts';
 import { CogmeshError } from '@cogmesh/errors';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { implement, type CallContext, type ServiceBinding } from '@cogmesh/rpc';
-import { cancelRun, renewLeases, type Engine, type RunRow } from '@cogmesh/scheduling-core';
+import type { RunRow } from '@cogmesh/scheduling-core';
 import { attributeNames, currentTraceparent, spanNames, withSpan } from '@cogmesh/telemetry';
 import type { SqlDeadLetters } from '../adapters/sql-dead-letters.js';
 import type { SqlRunViews } from '../adapters/sql-run-views.js';
@@ -11,7 +11,7 @@ import type { RunNotifier } from '../engine/run-notifier.js';
 import { submitRun, type SubmitContext } from '../engine/submit-run.js';
 import { watchRun } from '../engine/watch-run.js';
 import { requireAccess, requireAdministrator, serviceOf, subjectOf } from './caller.js';
-import { controlRpc, type ControlRpcContext } from './control.rpc.js';
+import { controlRpc, type Commands, type ControlRpcContext } from './control.rpc.js';
 import { describeBorn, type DescribeRun } from './describe-run.js';
 import { cursorAfter, pageOf } from './page.js';
 import { runsPageOf } from './runs-page.js';
@@ -21,7 +21,6 @@ import { webhooksRpc, type WebhooksRpcContext } from './webhooks.rpc.js';
 import { historyMessage, runMessage } from './to-proto.js';
 
 export interface SchedulerRpcContext {
-  readonly engine: Engine;
   readonly views: SqlRunViews;
   readonly deadLetters: SqlDeadLetters;
   readonly notifier: RunNotifier;
@@ -29,7 +28,9 @@ export interface SchedulerRpcContext {
   readonly describe: DescribeRun;
   readonly replay: ControlRpcContext['replay'];
   readonly scopes: ScopesRpcContext;
-  readonly leaseMs: number;
+  readonly commands: Commands;
+  /** Extends the leases of attempts; answers those that nobody wants any more. */
+  readonly renewLeases: (attemptIds: readonly string[]) => Promise<string[]>;
   readonly schedules: SchedulesRpcContext;
   readonly webhooks: WebhooksRpcContext;
 }
@@ -52,10 +53,8 @@ export function schedulerRpc(context: SchedulerRpcContext): ServiceBinding {
     cancelRun: async ({ runId, reason }, call) => {
       if (reason.length > maxReasonLength)
         throw new CogmeshError('invalid_argument', `a reason has at most ${maxReasonLength} characters`);
-      await find(context, runId, call);
-      await context.engine.transact([runId], (unit) => {
-        for (const run of unit.runs) cancelRun(unit, run, reason);
-      });
+      const { shard } = await find(context, runId, call);
+      await context.commands.route(shard, 'cancel', { runId, reason });
       return { run: await context.describe(await find(context, runId, call)) };
     },
     getOutput: (request, call) => output(context, request, call),
@@ -66,10 +65,10 @@ export function schedulerRpc(context: SchedulerRpcContext): ServiceBinding {
         yield { event: historyMessage(entry) };
       }
     },
-    renewLeases: ({ agents }, call) => {
+    renewLeases: async ({ agents }, call) => {
       serviceOf(call);
       const attemptIds = agents.flatMap((agent) => agent.attemptIds);
-      return Promise.resolve({ unknownAttemptIds: renewLeases(context.engine, attemptIds, context.leaseMs) });
+      return { unknownAttemptIds: await context.renewLeases(attemptIds) };
     },
     listDeadLetters: async (request, call) => {
       requireAdministrator(subjectOf(call));

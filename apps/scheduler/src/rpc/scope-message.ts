@@ -12,6 +12,7 @@ import {
   type ScopeName,
   type StoredScope,
 } from '@cogmesh/scheduling-core';
+import type { ScopeUsage } from '../engine/explain-waiting.js';
 
 const { Scope_Kind } = schedulerV1;
 
@@ -95,11 +96,6 @@ function limitsOf(message: schedulerV1.Limits | undefined, kind: LimitedKind): R
   if (kind !== 'organisation' && misplaced !== undefined) throw invalid(`only an organisation has "${misplaced}"`);
   if (burst > 0 && ratePerSecond === 0) throw invalid('"burst" needs "ratePerSecond"');
   return limits;
-}
-
-export interface ScopeUsage {
-  readonly inFlight: number;
-  readonly queued: number;
 }
 
 export function scopeMessage(

@@ -25,6 +25,8 @@ export interface SchedulesLoopOptions extends FiringContext {
   readonly cancel: (runId: string, reason: string) => Promise<void>;
   /** With `skip`, a time this late is dropped, milliseconds. */
   readonly graceMs: number;
+  /** Several schedulers share the schedules: this one fires. It is safe for others to fire too, and costs more. */
+  readonly isOn?: () => boolean;
   readonly logger: Logger;
 }
 
@@ -71,6 +73,7 @@ export class SchedulesLoop {
 
   /** Takes one step of each schedule that is due; answers how long to sleep, milliseconds. */
   async poll(): Promise<number> {
+    if (this.#options.isOn?.() === false) return maxSleepMs;
     const due = await this.#options.schedules.due(batch);
     for (const schedule of due.schedules) if (!this.#stopped) await this.#take(schedule, due);
     if (due.schedules.length > 0) return 0;

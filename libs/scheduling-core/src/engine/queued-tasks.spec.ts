@@ -24,6 +24,20 @@ describe('QueuedTasks', () => {
     expect(queued.of('globex')).toBe(3);
   });
 
+  it('goes by the store’s count where others work for the organisation too, and by what it stores itself', async () => {
+    const queued = new QueuedTasks(() => 0);
+    const refused = queued.admit(admission(() => Promise.resolve({ open: 3 }), { known: 3 }));
+    await expect(refused).rejects.toMatchObject({ code: 'rate_limited', details: { queued: 3 } });
+    let finish: (stored: Stored) => void = () => undefined;
+    const first = queued.admit(admission(() => new Promise((resolve) => (finish = resolve)), { known: 1 }));
+    const second = queued.admit(admission(() => Promise.resolve({ open: 3 }), { known: 1 }));
+    await expect(second).rejects.toMatchObject({ code: 'rate_limited', details: { queued: 4 } });
+    finish({ open: 0 });
+    await first;
+    expect(queued.of('globex')).toBe(0);
+    await queued.admit(admission(() => Promise.resolve({ open: 0 }), { known: 1 }));
+  });
+
   it('gives back what a failed or repeated submit reserved', async () => {
     const queued = new QueuedTasks(() => 0);
     await expect(queued.admit(admission(() => Promise.reject(new Error('down'))))).rejects.toThrow('down');

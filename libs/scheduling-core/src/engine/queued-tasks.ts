@@ -14,6 +14,8 @@ export interface Admission<T> {
   readonly tasks: number;
   /** Unfinished tasks the organisation may have; 0 means no limit. */
   readonly maxQueued: number;
+  /** Unfinished tasks as the store counts them, where other schedulers work for the organisation too. */
+  readonly known?: number;
   /** What an earlier submit with the same key made: that one is answered even when there is no room. */
   readonly earlier: () => Promise<T | undefined>;
   /** Must not wait for the engine, which waits for it. */
@@ -26,6 +28,8 @@ export class QueuedTasks implements EngineListener {
   #open = new Map<string, number>();
   readonly #ended: Throughput;
   readonly #storing = new Set<Promise<unknown>>();
+  /** Tasks that are being stored, by organisation. */
+  readonly #reserved = new Map<string, number>();
   #counting: Promise<void> | undefined;
 
   /** `nowMs`: monotonic, milliseconds. */
@@ -52,13 +56,14 @@ export class QueuedTasks implements EngineListener {
   async admit<T extends { readonly open: number }>(admission: Admission<T>): Promise<T> {
     while (this.#counting) await this.#counting;
     const { organisation, tasks, maxQueued, earlier, store } = admission;
-    const excess = this.of(organisation) + tasks - maxQueued;
-    if (maxQueued > 0 && excess > 0) {
-      const known = await earlier();
-      if (known !== undefined) return known;
-      throw this.#refusal(admission, excess);
+    const queued = this.#queued(admission);
+    if (maxQueued > 0 && queued + tasks > maxQueued) {
+      const made = await earlier();
+      if (made !== undefined) return made;
+      throw this.#refusal(admission, queued);
     }
     this.#add(organisation, tasks);
+    this.#reserve(organisation, tasks);
     const storing = store();
     this.#storing.add(storing);
     let open = 0;
@@ -68,6 +73,7 @@ export class QueuedTasks implements EngineListener {
       return submitted;
     } finally {
       this.#storing.delete(storing);
+      this.#reserve(organisation, -tasks);
       // Nothing of it is new when it failed or was there already.
       this.#add(organisation, open - tasks);
     }
@@ -88,8 +94,18 @@ export class QueuedTasks implements EngineListener {
     }
   }
 
-  #refusal<T>({ organisation, tasks, maxQueued }: Admission<T>, excess: number): CogmeshError {
-    const queued = this.of(organisation);
+  #queued<T>({ organisation, known }: Admission<T>): number {
+    return known === undefined ? this.of(organisation) : known + (this.#reserved.get(organisation) ?? 0);
+  }
+
+  #reserve(organisation: string, change: number): void {
+    const reserved = (this.#reserved.get(organisation) ?? 0) + change;
+    if (reserved === 0) this.#reserved.delete(organisation);
+    else this.#reserved.set(organisation, reserved);
+  }
+
+  #refusal<T>({ organisation, tasks, maxQueued }: Admission<T>, queued: number): CogmeshError {
+    const excess = queued + tasks - maxQueued;
     const perSecond = this.#ended.perSecond(organisation);
     const seconds = perSecond === 0 ? unknownRetrySeconds : Math.ceil(excess / perSecond);
     const retryAfterSeconds = Math.min(maxRetrySeconds, Math.max(minRetrySeconds, seconds));
