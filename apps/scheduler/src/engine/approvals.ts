@@ -20,7 +20,12 @@ export function askApproval(
     approvals: JSON.stringify(record),
   });
   const data = JSON.stringify({ approval: { message, approvers, roles } });
-  unit.tell(unit.run(task), { type: 'task.progress', taskId: task.taskId, data });
+  tellOf(unit, task, data);
+}
+
+function tellOf(unit: WorkUnit, task: TaskRow, data: string): void {
+  const { taskId, itemIndex } = task;
+  unit.tell(unit.run(task), { type: 'task.progress', taskId, data, ...(itemIndex < 0 ? {} : { itemIndex }) });
 }
 
 export interface Answer {
@@ -34,7 +39,7 @@ export interface Answer {
 }
 
 /**
- * Answers how many approvals are missing. The same person counts once. Throws `failed_precondition` when the task asks for
+ * `task`: loaded with the task it is an item of. Answers how many approvals are missing. The same person counts once. Throws `failed_precondition` when the task asks for
  * nothing, `permission_denied` without one of its roles.
  */
 export function answerApproval(
@@ -42,17 +47,20 @@ export function answerApproval(
   outcomes: Outcomes,
   { task, answer }: { task: TaskRow; answer: Answer },
 ) {
+  const name = task.itemIndex < 0 ? task.taskId : `${task.taskId}[${task.itemIndex}]`;
   if (task.uses !== 'approval')
-    throw new CogmeshError('failed_precondition', `task ${task.taskId} is no approval, it uses ${task.uses}`);
+    throw new CogmeshError('failed_precondition', `task ${name} is no approval, it uses ${task.uses}`);
+  if (task.itemsTotal > 0)
+    throw new CogmeshError('failed_precondition', `task ${name} asks for each of its items: answer with an index`);
   const record = task.approvals === null ? undefined : (JSON.parse(task.approvals) as ApprovalRecord);
   if (!record || task.state !== 'WAITING')
-    throw new CogmeshError('failed_precondition', `task ${task.taskId} waits for no answer, it is ${task.state}`);
+    throw new CogmeshError('failed_precondition', `task ${name} waits for no answer, it is ${task.state}`);
   requireRole(record, answer);
   const { by, issuer, comment, data } = answer;
   const signal: ApprovalSignal = { by, issuer, at: new Date(unit.now).toISOString(), comment, data };
   const told = JSON.stringify({ signal: { approved: answer.approved, ...signal } });
   if (!answer.approved) {
-    unit.tell(unit.run(task), { type: 'task.progress', taskId: task.taskId, data: told });
+    tellOf(unit, task, told);
     const why = comment === '' ? '' : `: ${comment}`;
     outcomes.fail(task, failureOf('refused', `refused by ${by}${why}`, { retryable: false, details: signal }));
     return 0;
@@ -62,7 +70,7 @@ export function answerApproval(
   if (isNew) {
     task.approvals = JSON.stringify({ ...record, signals });
     unit.touch(task);
-    unit.tell(unit.run(task), { type: 'task.progress', taskId: task.taskId, data: told });
+    tellOf(unit, task, told);
   }
   const missing = record.approvers - signals.length;
   if (missing === 0) outcomes.succeed(task, { json: JSON.stringify({ approved: true, approvals: signals }) });

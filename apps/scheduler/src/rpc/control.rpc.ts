@@ -104,7 +104,7 @@ async function retry(context: ControlRpcContext, request: schedulerV1.RetryRunRe
 }
 
 async function signal(context: ControlRpcContext, request: schedulerV1.SignalTaskRequest, call: CallContext) {
-  const { runId, taskId, approved, comment, dataJson } = request;
+  const { runId, taskId, index: itemIndex = -1, approved, comment, dataJson } = request;
   if (comment.length > maxCommentLength)
     throw new CogmeshError('invalid_argument', `a comment has at most ${maxCommentLength} characters`);
   if (Buffer.byteLength(dataJson) > maxDataBytes)
@@ -113,8 +113,10 @@ async function signal(context: ControlRpcContext, request: schedulerV1.SignalTas
   const { sub: by, issuer, roles } = subjectOf(call).subject;
   const data = dataJson === '' ? null : readRunInput(dataJson);
   const missing = await context.engine.transact([runId], async (unit, outcomes) => {
-    const [task] = await unit.load([{ runId, taskId, itemIndex: -1 }]);
-    if (!task) throw new CogmeshError('not_found', `run ${runId} has no task ${taskId}`);
+    await unit.load([-1, ...(itemIndex < 0 ? [] : [itemIndex])].map((each) => ({ runId, taskId, itemIndex: each })));
+    const task = unit.task({ runId, taskId, itemIndex });
+    const item = itemIndex < 0 ? '' : `[${itemIndex}]`;
+    if (!task) throw new CogmeshError('not_found', `run ${runId} has no task ${taskId}${item}`);
     return answerApproval(unit, outcomes, { task, answer: { approved, by, issuer, roles, comment, data } });
   });
   return { run: await context.describe(await find(context, runId, call)), missing };
