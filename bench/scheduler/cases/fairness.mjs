@@ -69,9 +69,13 @@ async function grant({ clients }, weights) {
   }
 }
 
+const pauseTool = ({ clients }, paused) =>
+  clients.acme.scheduling.setLimits('capability', 'tool:acme/noop', { paused });
+
 /**
  * Largest distance of anybody's share from what its weight says, over any 1,000 completions in a row while all of them have
- * work waiting. `tasks` are of the weight 1; each submits in proportion, so that all end together.
+ * work waiting. `tasks` are of the weight 1; each submits in proportion, so that all end together, and the tool is paused
+ * until all have submitted, so that all begin together.
  */
 async function shareError(world, weights, tasks) {
   const { clients, agents } = world;
@@ -79,8 +83,10 @@ async function shareError(world, weights, tasks) {
   const sum = names.reduce((all, name) => all + weights[name], 0);
   await grant(world, weights);
   await marksOf(agents, '');
+  await pauseTool(world, true);
   const runs = new Set();
   for (const name of names) runs.add((await clients[name].submitRun(flat(tasks * weights[name], { tool: 'noop' }))).id);
+  await pauseTool(world, false);
   const marks = [];
   await until('all are served', async () => {
     for (const agent of agents) marks.push(...(await agent.marks()));
