@@ -60,10 +60,10 @@ export class FakeScheduling {
       pauseRun: async ({ runId }, call) => changed(runId, call, { paused: true }),
       resumeRun: async ({ runId }, call) => changed(runId, call, { paused: false }),
       setPriority: async ({ runId, priority }, call) => changed(runId, call, { priority }),
-      signalTask: async ({ runId, taskId, approved }, call) => {
+      signalTask: async ({ runId, taskId, index = 1, approved }, call) => {
         const run = find(runId, call);
         if (taskId !== 'detect') throw new CogmeshError('not_found', `there is no task ${taskId}`);
-        return { run, missing: approved ? 1 : 0 };
+        return { run, missing: approved ? index : 0 };
       },
       explainWaiting: async ({ runId, taskId, index }, call) => {
         find(runId, call);

@@ -34,7 +34,11 @@ export interface SchedulingFace {
   pauseRun(runId: string, reason: string): Promise<unknown>;
   resumeRun(runId: string): Promise<unknown>;
   setPriority(runId: string, priority: number): Promise<unknown>;
-  signalTask(runId: string, taskId: string, signal: { approved: boolean; comment: string }): Promise<unknown>;
+  signalTask(
+    runId: string,
+    taskId: string,
+    signal: { approved: boolean; comment: string; index?: number },
+  ): Promise<unknown>;
   explainWaiting(runId: string, taskId: string, index?: number): Promise<unknown>;
   listScopes(): Promise<unknown>;
   putScope(kind: keyof typeof scopeKinds, name: string, maxInFlight: number): Promise<unknown>;

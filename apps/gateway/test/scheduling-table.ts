@@ -85,6 +85,16 @@ const runCases: readonly FaceCase[] = [
     want: { missing: 1 },
   },
   {
+    name: 'steer: approve one item',
+    call: (face, { run }) => face.signalTask(run, 'detect', { approved: true, comment: '', index: 5 }),
+    want: { missing: 5 },
+  },
+  {
+    name: 'steer: approve an item before the first',
+    call: (face, { run }) => face.signalTask(run, 'detect', { approved: true, comment: '', index: -1 }),
+    code: 'invalid_argument',
+  },
+  {
     name: 'steer: approve a task that is not there',
     call: (face, { run }) => face.signalTask(run, 'other', { approved: true, comment: '' }),
     code: 'not_found',

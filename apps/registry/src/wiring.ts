@@ -12,7 +12,7 @@ import { SqlRelayedAttempts } from './adapters/sql-relayed-attempts.js';
 import { Admission } from './admission/admission.js';
 import { IssuerDirectory } from './admission/issuer-directory.js';
 import type { RegistryConfig } from './config.js';
-import { onPolicyChanged } from './events/on-policy-changed.js';
+import { onIssuersChanged } from './events/on-issuers-changed.js';
 import { publishAgentChanged, registryEvents } from './events/publish-agent-changed.js';
 import { OutputStore } from './relay/output-store.js';
 import { RelayDesk } from './relay/relay-desk.js';
@@ -55,7 +55,7 @@ export async function buildRegistry(host: ServiceHost, config: RegistryConfig): 
   const housekeeping = new Housekeeping({ ...parts, streams, forwarder, flushMs: config.portraitFlushMs });
   agents.onWrite(() => housekeeping.hurry());
 
-  const hints = await onPolicyChanged(bus, issuers, enforcement);
+  const hints = await onIssuersChanged(bus, issuers);
   housekeeping.start();
   const server = await serveRpc({
     address: host.listen,

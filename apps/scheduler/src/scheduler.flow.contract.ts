@@ -34,10 +34,11 @@ export function flowContract(name: string, where: () => FixtureOptions): void {
 
     async function signal(
       runId: string,
-      { taskId = 'ask', approved = true, comment = '', sub = 'ada', roles = ['member'] }: Signal = {},
+      { taskId = 'ask', index, approved = true, comment = '', sub = 'ada', roles = ['member'] }: Signal = {},
     ) {
       const permitted = await fixture.permitted('signalTask', { access: onRun('approve', runId), sub, roles });
-      return fixture.client.signalTask({ runId, taskId, approved, comment, dataJson: '{"n":1}' }, permitted);
+      const item = index === undefined ? {} : { index };
+      return fixture.client.signalTask({ runId, taskId, ...item, approved, comment, dataJson: '{"n":1}' }, permitted);
     }
     const steer = async (method: 'pauseRun' | 'resumeRun', runId: string) =>
       (await fixture.client[method]({ runId }, await fixture.permitted(method, { access: onRun('write', runId) }))).run;
@@ -209,6 +210,38 @@ export function flowContract(name: string, where: () => FixtureOptions): void {
         const run = await fixture.finished(id);
         expect(run.tasks[0]?.error).toMatchObject({ code: 'refused', message: 'refused by ada: too dear' });
         expect(statesOf(run)).toEqual(['ask FAILED', 'then SKIPPED']);
+      });
+
+      it('of each item is answered by its index', async () => {
+        await begin();
+        const each = { forEach: '${{ input }}', itemFailure: 'continue' };
+        const ask = { id: 'ask', uses: 'approval', input: { message: 'Pay ${{ item }}?' }, ...each };
+        const { id } = await fixture.submit({ input: [10, 20, 30], tasks: [ask], output: '${{ tasks.ask.output }}' });
+        const asked = async (index: number) => {
+          const permitted = await fixture.permitted('explainWaiting');
+          // There is no such item before the list is computed.
+          const answer = fixture.client.explainWaiting({ runId: id, taskId: 'ask', index }, permitted);
+          return (await answer.catch(() => undefined))?.waiting?.code;
+        };
+        await until('all to be asked', async () => (await asked(0)) === 'approval' && (await asked(2)) === 'approval');
+        await expect(signal(id)).rejects.toMatchObject({ code: 'failed_precondition', message: /with an index/ });
+        await expect(signal(id, { index: 3 })).rejects.toMatchObject({ code: 'not_found', message: /ask\[3\]/ });
+        expect(await signal(id, { index: 2, comment: 'fine' })).toMatchObject({ missing: 0 });
+        await expect(signal(id, { index: 2 })).rejects.toMatchObject({ code: 'failed_precondition' });
+        await signal(id, { index: 1, approved: false });
+        await signal(id, { index: 0 });
+        const run = await fixture.finished(id);
+        expect(RunState[run.state]).toBe('SUCCEEDED');
+        expect(run.tasks[0]?.items).toMatchObject({ total: 3, succeeded: 2, failed: 1 });
+        expect(await fixture.output(id)).toMatchObject([
+          { approved: true },
+          null,
+          { approvals: [{ by: 'ada', comment: 'fine', data: { n: 1 } }] },
+        ]);
+        const told = (await fixture.history(id)).filter(({ dataJson }) => /approval"|signal"/.test(dataJson));
+        const indexes = told.map(({ index }) => index);
+        expect([indexes.slice(0, 3).sort(), indexes.slice(3)]).toEqual([[0, 1, 2], [2, 1, 0]]); // prettier-ignore
+        expect(told.find(({ index }) => index === 0)?.dataJson).toContain('Pay 10?');
       });
 
       it('that nobody answers in time fails, and needs the right to approve', async () => {
@@ -450,6 +483,7 @@ export function flowContract(name: string, where: () => FixtureOptions): void {
 }
 
 interface Signal {
+  readonly index?: number;
   readonly taskId?: string;
   readonly approved?: boolean;
   readonly comment?: string;

@@ -3,7 +3,7 @@ import { AppModule } from './app.module.js';
 import { sidecarConfig } from './config.js';
 import { wireSidecar } from './wiring.js';
 
-/** The enforcement point in front of one service. Needs no bus: policies arrive by heartbeat, at most a second later than by event. */
+/** The enforcement point in front of one service. Needs no bus: policies arrive by heartbeat, and at once when the service behind it hears of them. */
 export const sidecarService: ServiceDefinition<(typeof sidecarConfig)['settings']> = {
   name: 'sidecar',
   config: sidecarConfig,

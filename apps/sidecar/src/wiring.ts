@@ -56,7 +56,12 @@ export async function wireSidecar(host: ServiceHost, config: SidecarConfig): Pro
   const ownSecret = randomBytes(secret.length);
   const own = await serveRpc({
     address: '127.0.0.1:0',
-    services: [enforcementRpc(createTaskGrantCheck({ verifier, source: replica }))],
+    services: [
+      enforcementRpc({
+        checkTaskGrant: createTaskGrantCheck({ verifier, source: replica }),
+        poke: () => replica.poke(),
+      }),
+    ],
     authenticate: createBehindSidecar({ service, secret: ownSecret, verifier }),
     logger,
   });

@@ -2,6 +2,7 @@
  * The one call with which a service gets its enforcement, whichever of the three forms it takes: in process with a replica of its own,
  * in process on its own engine (the policy service), or behind a sidecar.
  */
+import type { Bus } from '@cogmesh/bus';
 import { loadConfig, type Environment } from '@cogmesh/config';
 import { policyV1 } from '@cogmesh/contracts';
 import { CogmeshError } from '@cogmesh/errors';
@@ -13,10 +14,15 @@ import { authorisation } from './authorisation.js';
 import { createBehindSidecar } from './behind-sidecar.js';
 import { enforcementConfig, type EnforcementConfig } from './config.js';
 import { createEnforcer } from './enforcer.js';
+import { pollTimeoutMs } from './limits.js';
 import { openReplica } from './open-replica.js';
+import { followPolicyHints } from './policy-hints.js';
 import { localPolicySource, type PolicySource } from './policy-source.js';
 import { readSidecarSecret } from './sidecar-secret.js';
 import { createTaskGrantCheck, type CheckTaskGrant } from './task-grants.js';
+
+/** As long as the sidecar's own question may take, and a little, milliseconds. */
+const refreshDeadlineMs = pollTimeoutMs + 500;
 
 export interface OpenEnforcementOptions {
   readonly service: string;
@@ -26,6 +32,8 @@ export interface OpenEnforcementOptions {
   readonly peers: { readonly policy: string };
   readonly environment: Environment;
   readonly logger: Logger;
+  /** Where changed policies are hinted at; without it they are found by asking alone. */
+  readonly bus?: Pick<Bus, 'consume'>;
   /** The policy service's engine: it must not wait for itself. */
   readonly localEngine?: DecisionEngine;
 }
@@ -38,7 +46,7 @@ export interface Enforcement {
   readonly checkTaskGrant: CheckTaskGrant;
   /** Whether checks are answered now. */
   ready(): { readonly ready: boolean; readonly detail: string };
-  /** Looks for changed policies now: for the bus event `bundle.published.v1`. */
+  /** Looks for changed policies now; behind a sidecar, asks it to. Rejects with `unavailable` when the sidecar is away. */
   poke(): Promise<void>;
   close(): Promise<void>;
 }
@@ -50,7 +58,7 @@ export interface Enforcement {
 export async function openEnforcement(options: OpenEnforcementOptions): Promise<Enforcement> {
   const config = loadConfig(enforcementConfig, options.environment);
   const identity = await loadServiceIdentity(options.keysDir, options.service);
-  if (config.mode === 'sidecar') return behindSidecar(options, { config, identity });
+  if (config.mode === 'sidecar') return hinted(options, behindSidecar(options, { config, identity }));
   if (options.localEngine !== undefined) {
     return inProcess({ options, identity, config }, localPolicySource(options.localEngine), {
       ready: () => ({ ready: true, detail: 'own policies' }),
@@ -66,11 +74,19 @@ export async function openEnforcement(options: OpenEnforcementOptions): Promise<
     logger: options.logger,
   });
   await replica.start();
-  return inProcess({ options, identity, config }, replica, {
-    ready: () => replica.readiness(),
-    poke: () => replica.poke(),
-    close,
-  });
+  const upkeep = { ready: () => replica.readiness(), poke: () => replica.poke(), close };
+  return hinted(options, inProcess({ options, identity, config }, replica, upkeep));
+}
+
+/** Pokes it at each hint, until it is closed. */
+async function hinted({ bus, service }: OpenEnforcementOptions, enforcement: Enforcement): Promise<Enforcement> {
+  if (bus === undefined) return enforcement;
+  const consumer = await followPolicyHints(bus, service, () => enforcement.poke());
+  const close = async (): Promise<void> => {
+    await consumer.stop();
+    await enforcement.close();
+  };
+  return { ...enforcement, close };
 }
 
 interface Parts {
@@ -114,7 +130,7 @@ function behindSidecar({ service }: OpenEnforcementOptions, { config, identity }
     authenticate: createBehindSidecar({ service, secret, verifier: identity.verifier }),
     checkTaskGrant,
     ready: () => ({ ready: true, detail: 'behind a sidecar' }),
-    poke: () => Promise.resolve(),
+    poke: async () => void (await client?.refresh({}, { deadlineMs: refreshDeadlineMs })),
     close: () => Promise.resolve(channel?.close()),
   };
 }

@@ -34,9 +34,9 @@ describe('each call is one request', () => {
     ['priority', (made) => made.setPriority('r', 7), 'PUT /v1/runs/r/priority', { priority: 7, task: '' }],
     [
       'signal',
-      (made) => made.signalTask('r', 't', { approved: false }),
+      (made) => made.signalTask('r', 't', { approved: false, index: 3 }),
       'POST /v1/runs/r/tasks/t/signal',
-      { approved: false },
+      { approved: false, index: 3 },
     ],
     ['why', (made) => made.explainWaiting('r', 't', { index: 2 }), 'GET /v1/runs/r/tasks/t/waiting?index=2', undefined],
     [

@@ -65,11 +65,16 @@ export class SchedulingClient {
     return this.#ask('PUT', path`/v1/runs/${runId}/priority`, { body: { priority, task }, ...scope });
   }
 
-  /** Answers an `approval` task; `missing` approvals are still needed. Said once: repeating it is refused. */
+  /** Answers an `approval` task, or one item (`index`) of one with `forEach`; `missing` approvals are still needed. Said once: repeating it is refused. */
   signalTask(
     runId: string,
     taskId: string,
-    signal: { readonly approved: boolean; readonly comment?: string; readonly data?: unknown },
+    signal: {
+      readonly approved: boolean;
+      readonly index?: number;
+      readonly comment?: string;
+      readonly data?: unknown;
+    },
     scope: CallScope = {},
   ): Promise<{ readonly run: string; readonly missing: number }> {
     const where = path`/v1/runs/${runId}/tasks/${taskId}/signal`;

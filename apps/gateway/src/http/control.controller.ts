@@ -70,10 +70,11 @@ export class ControlController {
     @Param() { id, task }: { id: string; task: string },
     @Body(BodyPipe) body: BodyReader,
   ) {
-    const { approved, comment, data } = await body.json(schemas.SignalRequest, this.settings.jsonBodyBytes);
+    const { index, approved, comment, data } = await body.json(schemas.SignalRequest, this.settings.jsonBodyBytes);
     const dataJson = data === undefined ? '' : JSON.stringify(data);
+    const item = index === undefined ? {} : { index };
     const { missing } = await this.operations.signalTask(
-      caller.ask({ runId: id, taskId: task, approved, comment, dataJson }),
+      caller.ask({ runId: id, taskId: task, ...item, approved, comment, dataJson }),
     );
     return { run: id, missing };
   }

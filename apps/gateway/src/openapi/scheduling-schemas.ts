@@ -20,6 +20,7 @@ export const PriorityRequest = z.object({
 });
 export const SignalRequest = z.object({
   approved: z.boolean().meta({ description: 'False fails the task with `refused`.' }),
+  index: z.int().min(0).optional().meta({ description: 'One item of a `forEach` task, from 0.' }),
   comment: z.string().max(2_000).default(''),
   data: anyJson.optional().meta({ description: 'Part of the output of the task, at most 64 KiB.' }),
 });

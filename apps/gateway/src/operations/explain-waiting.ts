@@ -1,9 +1,8 @@
 import { schedulerV1 } from '@cogmesh/contracts';
-import { CogmeshError } from '@cogmesh/errors';
 import type { Operation } from './operation.js';
 import { runPath } from './resource-path.js';
 import { right } from './right.js';
-import { callScheduler, type SchedulerPorts } from './scheduler-call.js';
+import { assertIndex, callScheduler, type SchedulerPorts } from './scheduler-call.js';
 
 export interface ExplainWaitingInput {
   readonly runId: string;
@@ -18,9 +17,7 @@ export function explainWaiting(
 ): Operation<ExplainWaitingInput, schedulerV1.ExplainWaitingResponse> {
   return async (request) => {
     const { runId, taskId, index } = request.input;
-    if (index !== undefined && (!Number.isInteger(index) || index < 0)) {
-      throw new CogmeshError('invalid_argument', 'index is a whole number from 0', { index });
-    }
+    assertIndex(index);
     return callScheduler(ports, request, {
       method: schedulerV1.SchedulerService.method.explainWaiting,
       rights: [right('read', runPath(runId))],

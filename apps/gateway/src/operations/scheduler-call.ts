@@ -30,6 +30,12 @@ export function assertLength(text: string, maxChars: number, what: string): void
     throw new CogmeshError('invalid_argument', `${what} has at most ${maxChars} characters`, { limit: maxChars });
 }
 
+/** Rejects with `invalid_argument` unless it is left out or names an item, from 0. */
+export function assertIndex(index: number | undefined): void {
+  if (index === undefined || (Number.isInteger(index) && index >= 0)) return;
+  throw new CogmeshError('invalid_argument', 'index is a whole number from 0', { index });
+}
+
 const pageMax = 500;
 
 /** Rejects with `invalid_argument` unless 0 (the default) to 500. */

@@ -37,8 +37,10 @@ function runControl(operations: Operations, ask: Ask) {
     resumeRun: ({ runId }, call) => operations.resumeRun(ask(call, { runId })).then(plain),
     setPriority: ({ runId, taskId, priority }, call) =>
       operations.setPriority(ask(call, { runId, taskId, priority })).then(plain),
-    signalTask: ({ runId, taskId, approved, comment, dataJson }, call) =>
-      operations.signalTask(ask(call, { runId, taskId, approved, comment, dataJson })).then(plain),
+    signalTask: ({ runId, taskId, index, approved, comment, dataJson }, call) => {
+      const item = index === undefined ? {} : { index };
+      return operations.signalTask(ask(call, { runId, taskId, ...item, approved, comment, dataJson })).then(plain);
+    },
     explainWaiting: ({ runId, taskId, index }, call) =>
       operations.explainWaiting(ask(call, { runId, taskId, ...(index === undefined ? {} : { index }) })).then(plain),
   } satisfies Partial<Steering>;

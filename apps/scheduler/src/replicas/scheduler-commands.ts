@@ -40,7 +40,7 @@ export interface SchedulerCommands {
   readonly resume: Command<OfRun & { readonly by: string }, null>;
   readonly priority: Command<OfRun & PriorityChange, null>;
   /** Answers how many more have to approve. */
-  readonly signal: Command<OfRun & { readonly taskId: string; readonly answer: ApprovalAnswer }, number>;
+  readonly signal: Command<TaskRef & { readonly answer: ApprovalAnswer }, number>;
   readonly explain: Command<{ readonly ref: TaskRef; readonly organisation: string }, Waiting | null>;
   /** Answers attempts that nobody wants any more. */
   readonly renew: Command<{ readonly attemptIds: readonly string[] }, readonly string[]>;
@@ -75,7 +75,7 @@ export function schedulerCommands(parts: CommandParts): CommandHandlers<Schedule
     pause: owned(({ runId, ...said }) => pauseRun(engine, runId, said).then(nothing)),
     resume: owned(({ runId, ...said }) => resumeRun(engine, runId, said).then(nothing)),
     priority: owned(({ runId, ...change }) => setPriority(engine, runId, change).then(nothing)),
-    signal: owned(({ runId, taskId, answer }) => signal(engine, { runId, taskId, itemIndex: -1 }, answer)),
+    signal: owned(({ answer, ...ref }) => signal(engine, ref, answer)),
     explain: owned(async ({ ref, organisation }) => (await explain(ref, organisation)) ?? null),
     renew: owned(({ attemptIds }) => Promise.resolve(renewLeases(engine, attemptIds, leaseMs))),
     started: owned((text) => onStarted(unpacked(workV1.StartedBatchSchema, text)).then(nothing)),

@@ -106,7 +106,7 @@ async function retry(context: ControlRpcContext, request: schedulerV1.RetryRunRe
 }
 
 async function signal(context: ControlRpcContext, request: schedulerV1.SignalTaskRequest, call: CallContext) {
-  const { runId, taskId, approved, comment, dataJson } = request;
+  const { runId, taskId, index: itemIndex = -1, approved, comment, dataJson } = request;
   if (comment.length > maxCommentLength)
     throw new CogmeshError('invalid_argument', `a comment has at most ${maxCommentLength} characters`);
   if (Buffer.byteLength(dataJson) > maxDataBytes)
@@ -115,6 +115,6 @@ async function signal(context: ControlRpcContext, request: schedulerV1.SignalTas
   const { sub: by, issuer, roles } = subjectOf(call).subject;
   const data = dataJson === '' ? null : readRunInput(dataJson);
   const answer = { approved, by, issuer, roles, comment, data };
-  const missing = await context.commands.route(shard, 'signal', { runId, taskId, answer });
+  const missing = await context.commands.route(shard, 'signal', { runId, taskId, itemIndex, answer });
   return { run: await context.describe(await find(context, runId, call)), missing };
 }

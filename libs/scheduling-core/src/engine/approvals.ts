@@ -34,7 +34,7 @@ export interface Answer {
 }
 
 /**
- * Answers how many approvals are missing. The same person counts once. Throws `failed_precondition` when the task asks for
+ * `task`: loaded with the task it is an item of. Answers how many approvals are missing. The same person counts once. Throws `failed_precondition` when the task asks for
  * nothing, `permission_denied` without one of its roles.
  */
 export function answerApproval(
@@ -69,6 +69,8 @@ function recordOf(task: TaskRow): ApprovalRecord {
   const name = task.itemIndex < 0 ? task.taskId : `${task.taskId}[${task.itemIndex}]`;
   if (task.uses !== 'approval')
     throw new CogmeshError('failed_precondition', `task ${name} is no approval, it uses ${task.uses}`);
+  if (task.itemsTotal > 0)
+    throw new CogmeshError('failed_precondition', `task ${name} asks for each of its items: answer with an index`);
   if (task.approvals === null || task.state !== 'WAITING')
     throw new CogmeshError('failed_precondition', `task ${name} waits for no answer, it is ${task.state}`);
   return JSON.parse(task.approvals) as ApprovalRecord;

@@ -62,10 +62,7 @@ export function readWaiting(
   reader: ObjectReader,
   { uses, nested }: { readonly uses: Uses; readonly nested: (document: ObjectReader) => RunPlan | undefined },
 ): WaitingFields {
-  if (uses.kind === 'approval') {
-    if (reader.has('forEach')) reader.issue('forEach', 'misplaced_field', 'an approval is asked for once');
-    return { approval: readApproval(reader) };
-  }
+  if (uses.kind === 'approval') return { approval: readApproval(reader) };
   if (uses.kind !== 'run') {
     if (reader.has('document')) reader.issue('document', 'misplaced_field', 'document needs "uses": "run"');
     return {};

@@ -143,7 +143,6 @@ describe('parseRun', () => {
     ['three approvers', { tasks: [{ id: 'a', uses: 'approval', input: { approvers: 3 } }] }, 'tasks[0].input.approvers', 'out_of_range', /1 to 2/],
     ['computed approvers', { tasks: [{ id: 'a', uses: 'approval', input: { approvers: '${{ input.n }}' } }] }, 'tasks[0].input.approvers', 'invalid_type', /a number/],
     ['computed roles', { tasks: [{ id: 'a', uses: 'approval', input: { roles: ['${{ input.r }}'] } }] }, 'tasks[0].input.roles[0]', 'invalid_type', /role/],
-    ['an approval for each', { tasks: [{ id: 'a', uses: 'approval', forEach: '${{ input }}' }] }, 'tasks[0].forEach', 'misplaced_field', /once/],
     ['a run without document', { tasks: [{ id: 'a', uses: 'run' }] }, 'tasks[0].document', 'required', /document/],
     ['a document elsewhere', { tasks: [script('a', { document: {} })] }, 'tasks[0].document', 'misplaced_field', /run/],
     ['a mistake in a nested run', { tasks: [nested('a', { tasks: [script('x'), script('y', { depends: ['z'] })] })] }, 'tasks[0].document.tasks[1].depends[0]', 'unknown_task', /no task "z"/],

@@ -14,7 +14,33 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cogmesh/policy/v1/policy.proto.
  */
 export const file_cogmesh_policy_v1_policy: GenFile = /*@__PURE__*/
-  fileDesc("Ch5jb2dtZXNoL3BvbGljeS92MS9wb2xpY3kucHJvdG8SEWNvZ21lc2gucG9saWN5LnYxIp4BCg1EZWNpZGVSZXF1ZXN0EisKB3N1YmplY3QYASABKAsyGi5jb2dtZXNoLmNvbW1vbi52MS5TdWJqZWN0Eg4KBmFjdGlvbhgCIAEoCRIrCghyZXNvdXJjZRgDIAEoCzIZLmNvZ21lc2guY29tbW9uLnYxLkVudGl0eRINCgVvd25lchgEIAEoCRIUCgxjb250ZXh0X2pzb24YBSABKAkihAEKDkRlY2lkZVJlc3BvbnNlEg8KB2FsbG93ZWQYASABKAgSEwoLZGVjaXNpb25faWQYAiABKAkSDgoGcmVhc29uGAMgASgJEgwKBGNvZGUYBCABKAkSDQoFZXBvY2gYBSABKAQSEAoIZ3JhbnRfaWQYBiABKAkSDQoFcnVsZXMYByADKAkiRwoRRGVjaWRlTWFueVJlcXVlc3QSMgoIcmVxdWVzdHMYASADKAsyIC5jb2dtZXNoLnBvbGljeS52MS5EZWNpZGVSZXF1ZXN0IkoKEkRlY2lkZU1hbnlSZXNwb25zZRI0CglyZXNwb25zZXMYASADKAsyIS5jb2dtZXNoLnBvbGljeS52MS5EZWNpZGVSZXNwb25zZSJDCg5FeHBsYWluUmVxdWVzdBIxCgdyZXF1ZXN0GAEgASgLMiAuY29nbWVzaC5wb2xpY3kudjEuRGVjaWRlUmVxdWVzdCJ1Cg9FeHBsYWluUmVzcG9uc2USMwoIZGVjaXNpb24YASABKAsyIS5jb2dtZXNoLnBvbGljeS52MS5EZWNpZGVSZXNwb25zZRItCgVydWxlcxgCIAMoCzIeLmNvZ21lc2gucG9saWN5LnYxLlJ1bGVPdXRjb21lIoICCgtSdWxlT3V0Y29tZRIUCgxvcmdhbmlzYXRpb24YASABKAkSDwoHcnVsZV9pZBgCIAEoCRIOCgZlZmZlY3QYAyABKAkSNwoHb3V0Y29tZRgEIAEoDjImLmNvZ21lc2gucG9saWN5LnYxLlJ1bGVPdXRjb21lLk91dGNvbWUSDgoGZGV0YWlsGAUgASgJEhEKCWNvbmRpdGlvbhgGIAEoCSJgCgdPdXRjb21lEhcKE09VVENPTUVfVU5TUEVDSUZJRUQQABITCg9PVVRDT01FX01BVENIRUQQARITCg9PVVRDT01FX1NLSVBQRUQQAhISCg5PVVRDT01FX0ZBSUxFRBADIqEBChBHZXRCdW5kbGVSZXF1ZXN0EkoKDGtub3duX2Vwb2NocxgBIAMoCzI0LmNvZ21lc2gucG9saWN5LnYxLkdldEJ1bmRsZVJlcXVlc3QuS25vd25FcG9jaHNFbnRyeRINCgVub25jZRgCIAEoCRoyChBLbm93bkVwb2Noc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoBDoCOAEiVgoRR2V0QnVuZGxlUmVzcG9uc2USEwoLYnVuZGxlc19qd3MYASADKAkSFQoNb3JnYW5pc2F0aW9ucxgCIAMoCRIVCg1oZWFydGJlYXRfandzGAMgASgJIhMKEUdldElzc3VlcnNSZXF1ZXN0IkAKEkdldElzc3VlcnNSZXNwb25zZRIqCgdpc3N1ZXJzGAEgAygLMhkuY29nbWVzaC5wb2xpY3kudjEuSXNzdWVyItsBCgZJc3N1ZXISDgoGaXNzdWVyGAEgASgJEhQKDG9yZ2FuaXNhdGlvbhgCIAEoCRIRCglqd2tzX2pzb24YAyABKAkSEgoKYWxnb3JpdGhtcxgEIAMoCRIQCghhdWRpZW5jZRgFIAEoCRIVCg1hbGxvd2VkX3JvbGVzGAYgAygJEhoKEmFsbG93ZWRfYXR0cmlidXRlcxgHIAMoCRIXCg9tYXhfdHRsX3NlY29uZHMYCCABKAUSEQoJc3VzcGVuZGVkGAkgASgIEhMKC3Rva2VuX3R5cGVzGAogAygJIlsKElB1dFBvbGljaWVzUmVxdWVzdBIUCgxvcmdhbmlzYXRpb24YASABKAkSFwoPcG9saWN5X3NldF9qc29uGAIgASgJEhYKDmV4cGVjdGVkX2Vwb2NoGAMgASgEIiQKE1B1dFBvbGljaWVzUmVzcG9uc2USDQoFZXBvY2gYASABKAQiKgoSR2V0UG9saWNpZXNSZXF1ZXN0EhQKDG9yZ2FuaXNhdGlvbhgBIAEoCSI9ChNHZXRQb2xpY2llc1Jlc3BvbnNlEhcKD3BvbGljeV9zZXRfanNvbhgBIAEoCRINCgVlcG9jaBgCIAEoBCJzChVDaGVja1Rhc2tHcmFudFJlcXVlc3QSEQoJZ3JhbnRfandzGAEgASgJEhAKCGFnZW50X2lkGAIgASgJEjUKCGF0dGVtcHRzGAMgAygLMiMuY29nbWVzaC5wb2xpY3kudjEuUHJlc2VudGVkQXR0ZW1wdCJQChBQcmVzZW50ZWRBdHRlbXB0EhIKCmF0dGVtcHRfaWQYASABKAkSEgoKY2FwYWJpbGl0eRgCIAEoCRIUCgxpbnB1dF9zaGEyNTYYAyABKAkiRwoWQ2hlY2tUYXNrR3JhbnRSZXNwb25zZRIPCgdhbGxvd2VkGAEgASgIEgwKBGNvZGUYAiABKAkSDgoGcmVhc29uGAMgASgJMvoECg1Qb2xpY3lTZXJ2aWNlEk0KBkRlY2lkZRIgLmNvZ21lc2gucG9saWN5LnYxLkRlY2lkZVJlcXVlc3QaIS5jb2dtZXNoLnBvbGljeS52MS5EZWNpZGVSZXNwb25zZRJZCgpEZWNpZGVNYW55EiQuY29nbWVzaC5wb2xpY3kudjEuRGVjaWRlTWFueVJlcXVlc3QaJS5jb2dtZXNoLnBvbGljeS52MS5EZWNpZGVNYW55UmVzcG9uc2USUAoHRXhwbGFpbhIhLmNvZ21lc2gucG9saWN5LnYxLkV4cGxhaW5SZXF1ZXN0GiIuY29nbWVzaC5wb2xpY3kudjEuRXhwbGFpblJlc3BvbnNlElYKCUdldEJ1bmRsZRIjLmNvZ21lc2gucG9saWN5LnYxLkdldEJ1bmRsZVJlcXVlc3QaJC5jb2dtZXNoLnBvbGljeS52MS5HZXRCdW5kbGVSZXNwb25zZRJZCgpHZXRJc3N1ZXJzEiQuY29nbWVzaC5wb2xpY3kudjEuR2V0SXNzdWVyc1JlcXVlc3QaJS5jb2dtZXNoLnBvbGljeS52MS5HZXRJc3N1ZXJzUmVzcG9uc2USXAoLUHV0UG9saWNpZXMSJS5jb2dtZXNoLnBvbGljeS52MS5QdXRQb2xpY2llc1JlcXVlc3QaJi5jb2dtZXNoLnBvbGljeS52MS5QdXRQb2xpY2llc1Jlc3BvbnNlElwKC0dldFBvbGljaWVzEiUuY29nbWVzaC5wb2xpY3kudjEuR2V0UG9saWNpZXNSZXF1ZXN0GiYuY29nbWVzaC5wb2xpY3kudjEuR2V0UG9saWNpZXNSZXNwb25zZTJ7ChJFbmZvcmNlbWVudFNlcnZpY2USZQoOQ2hlY2tUYXNrR3JhbnQSKC5jb2dtZXNoLnBvbGljeS52MS5DaGVja1Rhc2tHcmFudFJlcXVlc3QaKS5jb2dtZXNoLnBvbGljeS52MS5DaGVja1Rhc2tHcmFudFJlc3BvbnNlYgZwcm90bzM", [file_cogmesh_common_v1_common]);
+  fileDesc("Ch5jb2dtZXNoL3BvbGljeS92MS9wb2xpY3kucHJvdG8SEWNvZ21lc2gucG9saWN5LnYxIhAKDlJlZnJlc2hSZXF1ZXN0IhEKD1JlZnJlc2hSZXNwb25zZSKeAQoNRGVjaWRlUmVxdWVzdBIrCgdzdWJqZWN0GAEgASgLMhouY29nbWVzaC5jb21tb24udjEuU3ViamVjdBIOCgZhY3Rpb24YAiABKAkSKwoIcmVzb3VyY2UYAyABKAsyGS5jb2dtZXNoLmNvbW1vbi52MS5FbnRpdHkSDQoFb3duZXIYBCABKAkSFAoMY29udGV4dF9qc29uGAUgASgJIoQBCg5EZWNpZGVSZXNwb25zZRIPCgdhbGxvd2VkGAEgASgIEhMKC2RlY2lzaW9uX2lkGAIgASgJEg4KBnJlYXNvbhgDIAEoCRIMCgRjb2RlGAQgASgJEg0KBWVwb2NoGAUgASgEEhAKCGdyYW50X2lkGAYgASgJEg0KBXJ1bGVzGAcgAygJIkcKEURlY2lkZU1hbnlSZXF1ZXN0EjIKCHJlcXVlc3RzGAEgAygLMiAuY29nbWVzaC5wb2xpY3kudjEuRGVjaWRlUmVxdWVzdCJKChJEZWNpZGVNYW55UmVzcG9uc2USNAoJcmVzcG9uc2VzGAEgAygLMiEuY29nbWVzaC5wb2xpY3kudjEuRGVjaWRlUmVzcG9uc2UiQwoORXhwbGFpblJlcXVlc3QSMQoHcmVxdWVzdBgBIAEoCzIgLmNvZ21lc2gucG9saWN5LnYxLkRlY2lkZVJlcXVlc3QidQoPRXhwbGFpblJlc3BvbnNlEjMKCGRlY2lzaW9uGAEgASgLMiEuY29nbWVzaC5wb2xpY3kudjEuRGVjaWRlUmVzcG9uc2USLQoFcnVsZXMYAiADKAsyHi5jb2dtZXNoLnBvbGljeS52MS5SdWxlT3V0Y29tZSKCAgoLUnVsZU91dGNvbWUSFAoMb3JnYW5pc2F0aW9uGAEgASgJEg8KB3J1bGVfaWQYAiABKAkSDgoGZWZmZWN0GAMgASgJEjcKB291dGNvbWUYBCABKA4yJi5jb2dtZXNoLnBvbGljeS52MS5SdWxlT3V0Y29tZS5PdXRjb21lEg4KBmRldGFpbBgFIAEoCRIRCgljb25kaXRpb24YBiABKAkiYAoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASEwoPT1VUQ09NRV9NQVRDSEVEEAESEwoPT1VUQ09NRV9TS0lQUEVEEAISEgoOT1VUQ09NRV9GQUlMRUQQAyKhAQoQR2V0QnVuZGxlUmVxdWVzdBJKCgxrbm93bl9lcG9jaHMYASADKAsyNC5jb2dtZXNoLnBvbGljeS52MS5HZXRCdW5kbGVSZXF1ZXN0Lktub3duRXBvY2hzRW50cnkSDQoFbm9uY2UYAiABKAkaMgoQS25vd25FcG9jaHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAQ6AjgBIlYKEUdldEJ1bmRsZVJlc3BvbnNlEhMKC2J1bmRsZXNfandzGAEgAygJEhUKDW9yZ2FuaXNhdGlvbnMYAiADKAkSFQoNaGVhcnRiZWF0X2p3cxgDIAEoCSITChFHZXRJc3N1ZXJzUmVxdWVzdCJAChJHZXRJc3N1ZXJzUmVzcG9uc2USKgoHaXNzdWVycxgBIAMoCzIZLmNvZ21lc2gucG9saWN5LnYxLklzc3VlciLbAQoGSXNzdWVyEg4KBmlzc3VlchgBIAEoCRIUCgxvcmdhbmlzYXRpb24YAiABKAkSEQoJandrc19qc29uGAMgASgJEhIKCmFsZ29yaXRobXMYBCADKAkSEAoIYXVkaWVuY2UYBSABKAkSFQoNYWxsb3dlZF9yb2xlcxgGIAMoCRIaChJhbGxvd2VkX2F0dHJpYnV0ZXMYByADKAkSFwoPbWF4X3R0bF9zZWNvbmRzGAggASgFEhEKCXN1c3BlbmRlZBgJIAEoCBITCgt0b2tlbl90eXBlcxgKIAMoCSJbChJQdXRQb2xpY2llc1JlcXVlc3QSFAoMb3JnYW5pc2F0aW9uGAEgASgJEhcKD3BvbGljeV9zZXRfanNvbhgCIAEoCRIWCg5leHBlY3RlZF9lcG9jaBgDIAEoBCIkChNQdXRQb2xpY2llc1Jlc3BvbnNlEg0KBWVwb2NoGAEgASgEIioKEkdldFBvbGljaWVzUmVxdWVzdBIUCgxvcmdhbmlzYXRpb24YASABKAkiPQoTR2V0UG9saWNpZXNSZXNwb25zZRIXCg9wb2xpY3lfc2V0X2pzb24YASABKAkSDQoFZXBvY2gYAiABKAQicwoVQ2hlY2tUYXNrR3JhbnRSZXF1ZXN0EhEKCWdyYW50X2p3cxgBIAEoCRIQCghhZ2VudF9pZBgCIAEoCRI1CghhdHRlbXB0cxgDIAMoCzIjLmNvZ21lc2gucG9saWN5LnYxLlByZXNlbnRlZEF0dGVtcHQiUAoQUHJlc2VudGVkQXR0ZW1wdBISCgphdHRlbXB0X2lkGAEgASgJEhIKCmNhcGFiaWxpdHkYAiABKAkSFAoMaW5wdXRfc2hhMjU2GAMgASgJIkcKFkNoZWNrVGFza0dyYW50UmVzcG9uc2USDwoHYWxsb3dlZBgBIAEoCBIMCgRjb2RlGAIgASgJEg4KBnJlYXNvbhgDIAEoCTL6BAoNUG9saWN5U2VydmljZRJNCgZEZWNpZGUSIC5jb2dtZXNoLnBvbGljeS52MS5EZWNpZGVSZXF1ZXN0GiEuY29nbWVzaC5wb2xpY3kudjEuRGVjaWRlUmVzcG9uc2USWQoKRGVjaWRlTWFueRIkLmNvZ21lc2gucG9saWN5LnYxLkRlY2lkZU1hbnlSZXF1ZXN0GiUuY29nbWVzaC5wb2xpY3kudjEuRGVjaWRlTWFueVJlc3BvbnNlElAKB0V4cGxhaW4SIS5jb2dtZXNoLnBvbGljeS52MS5FeHBsYWluUmVxdWVzdBoiLmNvZ21lc2gucG9saWN5LnYxLkV4cGxhaW5SZXNwb25zZRJWCglHZXRCdW5kbGUSIy5jb2dtZXNoLnBvbGljeS52MS5HZXRCdW5kbGVSZXF1ZXN0GiQuY29nbWVzaC5wb2xpY3kudjEuR2V0QnVuZGxlUmVzcG9uc2USWQoKR2V0SXNzdWVycxIkLmNvZ21lc2gucG9saWN5LnYxLkdldElzc3VlcnNSZXF1ZXN0GiUuY29nbWVzaC5wb2xpY3kudjEuR2V0SXNzdWVyc1Jlc3BvbnNlElwKC1B1dFBvbGljaWVzEiUuY29nbWVzaC5wb2xpY3kudjEuUHV0UG9saWNpZXNSZXF1ZXN0GiYuY29nbWVzaC5wb2xpY3kudjEuUHV0UG9saWNpZXNSZXNwb25zZRJcCgtHZXRQb2xpY2llcxIlLmNvZ21lc2gucG9saWN5LnYxLkdldFBvbGljaWVzUmVxdWVzdBomLmNvZ21lc2gucG9saWN5LnYxLkdldFBvbGljaWVzUmVzcG9uc2UyzQEKEkVuZm9yY2VtZW50U2VydmljZRJlCg5DaGVja1Rhc2tHcmFudBIoLmNvZ21lc2gucG9saWN5LnYxLkNoZWNrVGFza0dyYW50UmVxdWVzdBopLmNvZ21lc2gucG9saWN5LnYxLkNoZWNrVGFza0dyYW50UmVzcG9uc2USUAoHUmVmcmVzaBIhLmNvZ21lc2gucG9saWN5LnYxLlJlZnJlc2hSZXF1ZXN0GiIuY29nbWVzaC5wb2xpY3kudjEuUmVmcmVzaFJlc3BvbnNlYgZwcm90bzM", [file_cogmesh_common_v1_common]);
+
+/**
+ * @generated from message cogmesh.policy.v1.RefreshRequest
+ */
+export type RefreshRequest = Message<"cogmesh.policy.v1.RefreshRequest"> & {
+};
+
+/**
+ * Describes the message cogmesh.policy.v1.RefreshRequest.
+ * Use `create(RefreshRequestSchema)` to create a new message.
+ */
+export const RefreshRequestSchema: GenMessage<RefreshRequest> = /*@__PURE__*/
+  messageDesc(file_cogmesh_policy_v1_policy, 0);
+
+/**
+ * @generated from message cogmesh.policy.v1.RefreshResponse
+ */
+export type RefreshResponse = Message<"cogmesh.policy.v1.RefreshResponse"> & {
+};
+
+/**
+ * Describes the message cogmesh.policy.v1.RefreshResponse.
+ * Use `create(RefreshResponseSchema)` to create a new message.
+ */
+export const RefreshResponseSchema: GenMessage<RefreshResponse> = /*@__PURE__*/
+  messageDesc(file_cogmesh_policy_v1_policy, 1);
 
 /**
  * @generated from message cogmesh.policy.v1.DecideRequest
@@ -57,7 +83,7 @@ export type DecideRequest = Message<"cogmesh.policy.v1.DecideRequest"> & {
  * Use `create(DecideRequestSchema)` to create a new message.
  */
 export const DecideRequestSchema: GenMessage<DecideRequest> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 0);
+  messageDesc(file_cogmesh_policy_v1_policy, 2);
 
 /**
  * @generated from message cogmesh.policy.v1.DecideResponse
@@ -116,7 +142,7 @@ export type DecideResponse = Message<"cogmesh.policy.v1.DecideResponse"> & {
  * Use `create(DecideResponseSchema)` to create a new message.
  */
 export const DecideResponseSchema: GenMessage<DecideResponse> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 1);
+  messageDesc(file_cogmesh_policy_v1_policy, 3);
 
 /**
  * @generated from message cogmesh.policy.v1.DecideManyRequest
@@ -133,7 +159,7 @@ export type DecideManyRequest = Message<"cogmesh.policy.v1.DecideManyRequest"> &
  * Use `create(DecideManyRequestSchema)` to create a new message.
  */
 export const DecideManyRequestSchema: GenMessage<DecideManyRequest> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 2);
+  messageDesc(file_cogmesh_policy_v1_policy, 4);
 
 /**
  * @generated from message cogmesh.policy.v1.DecideManyResponse
@@ -150,7 +176,7 @@ export type DecideManyResponse = Message<"cogmesh.policy.v1.DecideManyResponse">
  * Use `create(DecideManyResponseSchema)` to create a new message.
  */
 export const DecideManyResponseSchema: GenMessage<DecideManyResponse> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 3);
+  messageDesc(file_cogmesh_policy_v1_policy, 5);
 
 /**
  * @generated from message cogmesh.policy.v1.ExplainRequest
@@ -167,7 +193,7 @@ export type ExplainRequest = Message<"cogmesh.policy.v1.ExplainRequest"> & {
  * Use `create(ExplainRequestSchema)` to create a new message.
  */
 export const ExplainRequestSchema: GenMessage<ExplainRequest> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 4);
+  messageDesc(file_cogmesh_policy_v1_policy, 6);
 
 /**
  * @generated from message cogmesh.policy.v1.ExplainResponse
@@ -189,7 +215,7 @@ export type ExplainResponse = Message<"cogmesh.policy.v1.ExplainResponse"> & {
  * Use `create(ExplainResponseSchema)` to create a new message.
  */
 export const ExplainResponseSchema: GenMessage<ExplainResponse> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 5);
+  messageDesc(file_cogmesh_policy_v1_policy, 7);
 
 /**
  * What one candidate rule did in one decision.
@@ -235,7 +261,7 @@ export type RuleOutcome = Message<"cogmesh.policy.v1.RuleOutcome"> & {
  * Use `create(RuleOutcomeSchema)` to create a new message.
  */
 export const RuleOutcomeSchema: GenMessage<RuleOutcome> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 6);
+  messageDesc(file_cogmesh_policy_v1_policy, 8);
 
 /**
  * @generated from enum cogmesh.policy.v1.RuleOutcome.Outcome
@@ -272,7 +298,7 @@ export enum RuleOutcome_Outcome {
  * Describes the enum cogmesh.policy.v1.RuleOutcome.Outcome.
  */
 export const RuleOutcome_OutcomeSchema: GenEnum<RuleOutcome_Outcome> = /*@__PURE__*/
-  enumDesc(file_cogmesh_policy_v1_policy, 6, 0);
+  enumDesc(file_cogmesh_policy_v1_policy, 8, 0);
 
 /**
  * @generated from message cogmesh.policy.v1.GetBundleRequest
@@ -298,7 +324,7 @@ export type GetBundleRequest = Message<"cogmesh.policy.v1.GetBundleRequest"> & {
  * Use `create(GetBundleRequestSchema)` to create a new message.
  */
 export const GetBundleRequestSchema: GenMessage<GetBundleRequest> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 7);
+  messageDesc(file_cogmesh_policy_v1_policy, 9);
 
 /**
  * @generated from message cogmesh.policy.v1.GetBundleResponse
@@ -332,7 +358,7 @@ export type GetBundleResponse = Message<"cogmesh.policy.v1.GetBundleResponse"> &
  * Use `create(GetBundleResponseSchema)` to create a new message.
  */
 export const GetBundleResponseSchema: GenMessage<GetBundleResponse> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 8);
+  messageDesc(file_cogmesh_policy_v1_policy, 10);
 
 /**
  * @generated from message cogmesh.policy.v1.GetIssuersRequest
@@ -345,7 +371,7 @@ export type GetIssuersRequest = Message<"cogmesh.policy.v1.GetIssuersRequest"> &
  * Use `create(GetIssuersRequestSchema)` to create a new message.
  */
 export const GetIssuersRequestSchema: GenMessage<GetIssuersRequest> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 9);
+  messageDesc(file_cogmesh_policy_v1_policy, 11);
 
 /**
  * @generated from message cogmesh.policy.v1.GetIssuersResponse
@@ -362,7 +388,7 @@ export type GetIssuersResponse = Message<"cogmesh.policy.v1.GetIssuersResponse">
  * Use `create(GetIssuersResponseSchema)` to create a new message.
  */
 export const GetIssuersResponseSchema: GenMessage<GetIssuersResponse> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 10);
+  messageDesc(file_cogmesh_policy_v1_policy, 12);
 
 /**
  * A registered issuer of outside tokens.
@@ -442,7 +468,7 @@ export type Issuer = Message<"cogmesh.policy.v1.Issuer"> & {
  * Use `create(IssuerSchema)` to create a new message.
  */
 export const IssuerSchema: GenMessage<Issuer> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 11);
+  messageDesc(file_cogmesh_policy_v1_policy, 13);
 
 /**
  * @generated from message cogmesh.policy.v1.PutPoliciesRequest
@@ -473,7 +499,7 @@ export type PutPoliciesRequest = Message<"cogmesh.policy.v1.PutPoliciesRequest">
  * Use `create(PutPoliciesRequestSchema)` to create a new message.
  */
 export const PutPoliciesRequestSchema: GenMessage<PutPoliciesRequest> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 12);
+  messageDesc(file_cogmesh_policy_v1_policy, 14);
 
 /**
  * @generated from message cogmesh.policy.v1.PutPoliciesResponse
@@ -490,7 +516,7 @@ export type PutPoliciesResponse = Message<"cogmesh.policy.v1.PutPoliciesResponse
  * Use `create(PutPoliciesResponseSchema)` to create a new message.
  */
 export const PutPoliciesResponseSchema: GenMessage<PutPoliciesResponse> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 13);
+  messageDesc(file_cogmesh_policy_v1_policy, 15);
 
 /**
  * @generated from message cogmesh.policy.v1.GetPoliciesRequest
@@ -507,7 +533,7 @@ export type GetPoliciesRequest = Message<"cogmesh.policy.v1.GetPoliciesRequest">
  * Use `create(GetPoliciesRequestSchema)` to create a new message.
  */
 export const GetPoliciesRequestSchema: GenMessage<GetPoliciesRequest> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 14);
+  messageDesc(file_cogmesh_policy_v1_policy, 16);
 
 /**
  * @generated from message cogmesh.policy.v1.GetPoliciesResponse
@@ -529,7 +555,7 @@ export type GetPoliciesResponse = Message<"cogmesh.policy.v1.GetPoliciesResponse
  * Use `create(GetPoliciesResponseSchema)` to create a new message.
  */
 export const GetPoliciesResponseSchema: GenMessage<GetPoliciesResponse> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 15);
+  messageDesc(file_cogmesh_policy_v1_policy, 17);
 
 /**
  * @generated from message cogmesh.policy.v1.CheckTaskGrantRequest
@@ -560,7 +586,7 @@ export type CheckTaskGrantRequest = Message<"cogmesh.policy.v1.CheckTaskGrantReq
  * Use `create(CheckTaskGrantRequestSchema)` to create a new message.
  */
 export const CheckTaskGrantRequestSchema: GenMessage<CheckTaskGrantRequest> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 16);
+  messageDesc(file_cogmesh_policy_v1_policy, 18);
 
 /**
  * An attempt as it stood in the work message, to be held against the grant.
@@ -591,7 +617,7 @@ export type PresentedAttempt = Message<"cogmesh.policy.v1.PresentedAttempt"> & {
  * Use `create(PresentedAttemptSchema)` to create a new message.
  */
 export const PresentedAttemptSchema: GenMessage<PresentedAttempt> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 17);
+  messageDesc(file_cogmesh_policy_v1_policy, 19);
 
 /**
  * @generated from message cogmesh.policy.v1.CheckTaskGrantResponse
@@ -618,7 +644,7 @@ export type CheckTaskGrantResponse = Message<"cogmesh.policy.v1.CheckTaskGrantRe
  * Use `create(CheckTaskGrantResponseSchema)` to create a new message.
  */
 export const CheckTaskGrantResponseSchema: GenMessage<CheckTaskGrantResponse> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 18);
+  messageDesc(file_cogmesh_policy_v1_policy, 20);
 
 /**
  * Decides, explains, and distributes signed bundles.
@@ -711,6 +737,16 @@ export const EnforcementService: GenService<{
     methodKind: "unary";
     input: typeof CheckTaskGrantRequestSchema;
     output: typeof CheckTaskGrantResponseSchema;
+  },
+  /**
+   * Looks for changed policies now: the service has heard on the bus that there are some. Answers when it has looked.
+   *
+   * @generated from rpc cogmesh.policy.v1.EnforcementService.Refresh
+   */
+  refresh: {
+    methodKind: "unary";
+    input: typeof RefreshRequestSchema;
+    output: typeof RefreshResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_cogmesh_policy_v1_policy, 1);
