@@ -120,6 +120,29 @@ export function sqlEngineStoreContract(name: string, open: OpenDatabase): void {
       expect(await count('runs', born.run.id)).toBe(0);
     });
 
+    it('writes nothing when the shard changes hands while the flush waits', async () => {
+      const born = bornRun();
+      const flush = { ...nothing, newRuns: [born], newTasks: born.tasks };
+      await database.execute(sql`insert into scheduler_shards (shard, epoch) values (0, 0) on conflict do nothing`);
+      const begun = Promise.withResolvers<void>();
+      const goOn = Promise.withResolvers<void>();
+      const setEpoch = (epoch: number) => sql`update scheduler_shards set epoch = ${epoch} where shard = 0`;
+      const taking = database.transaction(async (tx) => {
+        await tx.execute(setEpoch(1));
+        begun.resolve();
+        await goOn.promise;
+      });
+      await begun.promise;
+      const refused = expect(store.flush(flush)).rejects.toEqual(code('failed_precondition'));
+      // Whatever was asked before it has been answered: the flush is under way.
+      await database.query(sql`select 1 as one`);
+      goOn.resolve();
+      await taking;
+      await refused;
+      expect(await count('runs', born.run.id)).toBe(0);
+      await database.execute(setEpoch(0));
+    });
+
     it('does not fail for text of an agent that no database can hold', async () => {
       const born = bornRun();
       await storeSubmission(database, born);
@@ -192,6 +215,21 @@ export function sqlEngineStoreContract(name: string, open: OpenDatabase): void {
         const stored = await storeSubmission(database, born, { before: note });
         expect(stored.born).toBe(born);
         expect(await count('noted', born.run.id)).toBe(1);
+      });
+
+      it('of thousands of tasks is stored whole, or not at all', async () => {
+        const tasks = Array.from({ length: 2_500 }, (_, index) => ({
+          id: `t${index}`,
+          uses: 'script',
+          script: 'return 1',
+        }));
+        const born = bornRun({ tasks, key: 'large' });
+        expect((await storeSubmission(database, born)).born).toBe(born);
+        const [loaded] = await store.load([born.run.id]);
+        expect(loaded?.tasks.map(({ taskId }) => taskId)).toEqual(born.tasks.map(({ taskId }) => taskId));
+        const again = bornRun({ tasks, key: 'large' });
+        expect(await storeSubmission(database, again)).toMatchObject({ runId: born.run.id, replayed: true });
+        expect(await count('tasks', again.run.id)).toBe(0);
       });
 
       it('is found by its labels', async () => {

@@ -1,10 +1,14 @@
 /** Stores a new run with its tasks and first history entry, all or nothing; knows earlier submits by their key. */
+import { setImmediate } from 'node:timers/promises';
 import { sql, type Database, type SqlRunner, type Statement } from '@cogmesh/database';
 import { CogmeshError, toCogmeshError } from '@cogmesh/errors';
 import type { NewRun, Submission } from '@cogmesh/scheduling-core';
 import { adoptTasks } from './sql-adoption.js';
 import { putCommandUnless, type NewCommand } from '../replicas/sql-commands.js';
 import { insertHistory, insertRuns, insertTasks } from './engine-statements.js';
+
+/** Tasks written down without giving anybody else a turn. */
+const stepRows = 1_000;
 
 /** Which epoch this scheduler has of the run's shard, and what the shard's owner is asked when that is not the newest. */
 export interface SubmissionOwner {
@@ -38,10 +42,10 @@ export async function storeSubmission(
   const { submission, run } = born;
   let isElsewhere: boolean;
   try {
-    if (extras.before || submission.origin) {
+    if (extras.before || submission.origin || born.tasks.length > stepRows) {
       isElsewhere = await db.transaction((tx) => storeInSteps(tx, born, extras));
     } else {
-      const changed = await db.batch(statementsOf(db, born, extras.owner));
+      const changed = await db.batch([...statementsOf(db, born, extras.owner)]);
       isElsewhere = extras.owner !== undefined && changed.at(-1) === 1;
     }
   } catch (thrown) {
@@ -53,17 +57,24 @@ export async function storeSubmission(
   return { runId: run.id, replayed: false, isElsewhere, born: hasAdopted ? undefined : born };
 }
 
-/** The last one asks the owner of the shard, unless that is this scheduler and stays so until all of it is stored. */
-function statementsOf({ dialect }: Pick<SqlRunner, 'dialect'>, born: NewRun, owner?: SubmissionOwner): Statement[] {
+/**
+ * One by one, so that a large document is not written down in one go. The last one asks the owner of the shard, unless that is
+ * this scheduler and stays so until all of it is stored.
+ */
+function* statementsOf(
+  { dialect }: Pick<SqlRunner, 'dialect'>,
+  born: NewRun,
+  owner?: SubmissionOwner,
+): Generator<Statement> {
   const first = { runId: born.run.id, sequence: 1, type: 'run.state', runState: 'PENDING' } as const;
   const { shard } = born.run;
-  return [
-    ...(owner?.epoch === undefined ? [] : [keepShard(dialect, shard)]),
-    ...insertRuns(dialect, [born]),
-    ...insertTasks(dialect, born.tasks),
-    ...insertHistory(dialect, [first], born.run.createdAt),
-    ...(owner ? [putCommandUnless(owner.command, holdsEpoch(shard, owner.epoch))] : []),
-  ];
+  if (owner?.epoch !== undefined) yield keepShard(dialect, shard);
+  yield* insertRuns(dialect, [born]);
+  for (let at = 0; at < born.tasks.length; at += stepRows) {
+    yield* insertTasks(dialect, born.tasks.slice(at, at + stepRows));
+  }
+  yield* insertHistory(dialect, [first], born.run.createdAt);
+  if (owner) yield putCommandUnless(owner.command, holdsEpoch(shard, owner.epoch));
 }
 
 /** Its owner cannot change until the transaction ends. */
@@ -78,7 +89,15 @@ const holdsEpoch = (shard: number, epoch = -1): Statement =>
 async function storeInSteps(tx: SqlRunner, born: NewRun, { before, owner }: SubmissionExtras): Promise<boolean> {
   const { run, submission } = born;
   await before?.(tx, run.id);
-  const changed = await Promise.all(statementsOf(tx, born, owner).map((statement) => tx.execute(statement)));
+  const sent: Promise<number>[] = [];
+  for (const statement of statementsOf(tx, born, owner)) {
+    const executed = tx.execute(statement);
+    // Awaited together; the database works on it while the next one is written down, and others have their turn.
+    executed.catch(() => undefined);
+    sent.push(executed);
+    await setImmediate();
+  }
+  const changed = await Promise.all(sent);
   if (submission.origin) await adoptTasks(tx, run, submission.origin);
   return owner !== undefined && changed.at(-1) === 1;
 }
