@@ -117,7 +117,8 @@ async function adopt({ engine, onAdopted }: CommandParts, runId: string): Promis
 function signal(engine: Engine, ref: TaskRef, answer: ApprovalAnswer): Promise<number> {
   return engine.transact([ref.runId], (unit, outcomes) => {
     const task = unit.task(ref);
-    if (!task) throw new CogmeshError('not_found', `run ${ref.runId} has no task ${ref.taskId}`);
+    const item = ref.itemIndex < 0 ? '' : `[${ref.itemIndex}]`;
+    if (!task) throw new CogmeshError('not_found', `run ${ref.runId} has no task ${ref.taskId}${item}`);
     return answerApproval(unit, outcomes, { task, answer });
   });
 }
