@@ -176,7 +176,8 @@ export class Engine {
    * and answers once it is stored. `work` throws before it changes anything, or not at all.
    */
   async transact<T>(runIds: Iterable<string>, work: (unit: Unit, outcomes: Outcomes) => T): Promise<T> {
-    await this.opened();
+    // Memory may come into doubt in any pause: that it is open and which one it is are asked in one go.
+    while (!this.isOpen) await this.opened();
     const generation = this.#generation;
     const pinned = await this.residents.pin(runIds);
     let decided: { readonly result: T; readonly stored: Promise<unknown> };
@@ -202,9 +203,12 @@ export class Engine {
 
   /** The same for a run that only the store has whole. Resolves when it is in memory. */
   async adoptStored(runId: string): Promise<void> {
-    await this.opened();
+    while (!this.isOpen) await this.opened();
+    const generation = this.#generation;
     const pinned = await this.residents.pin([runId]);
-    for (const { row, tasks } of pinned) this.#adopt({ run: row, tasks: [...tasks] });
+    // Memory that was thrown away meanwhile finds the run in the store.
+    if (generation === this.#generation)
+      for (const { row, tasks } of pinned) this.#adopt({ run: row, tasks: [...tasks] });
     this.residents.release(pinned);
   }
 

@@ -54,6 +54,7 @@ export type OrderPlace = Pick<ReadyEntry, 'rank' | 'runId' | 'taskId' | 'itemInd
 
 export interface LanePage extends LaneName {
   readonly after: OrderPlace | undefined;
+  /** A page that is shorter is the last. */
   readonly limit: number;
 }
 

@@ -268,7 +268,55 @@ describe('ReadyHeads', () => {
         expect(world.ready.size).toBe(0);
         for (const name of lanes) expect(world.heads.sizeOf(`organisation ${name}`)).toBe(0);
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
+  });
+
+  it('reads on when the only task in memory moves behind those that only the store has', async () => {
+    const world = new World(Array.from({ length: 8 }, (_, at) => entryOf(`s${at}`, at)));
+    await settle(world);
+    const [first, second, third, fourth] = ['s0', 's1', 's2', 's3'].map((key) => world.ready.get(key));
+    expect(world.pages).toHaveLength(1);
+    for (const entry of [first, second, third]) if (entry) world.leave(entry);
+    expect(world.order.size).toBe(1);
+    if (fourth) world.move({ ...fourth, rank: 100 });
+    await settle(world);
+    expect([world.take()?.key, world.take()?.key, world.take()?.key, world.take()?.key]).toEqual([
+      's4',
+      's5',
+      's6',
+      's7',
+    ]);
+    await settle(world);
+    expect(world.take()?.key).toBe('s3');
+  });
+
+  it('offers what has to be prepared to the order only when that is done', async () => {
+    const world = new World();
+    const entry = entryOf('when', 1, { control: true });
+    world.offer(entry);
+    expect([world.order.size, world.prepared]).toEqual([0, [entry]]);
+    world.heads.take(entry);
+    world.heads.prepared(entry);
+    expect(world.take()).toEqual(entry);
+    world.putBack(entry);
+    expect(world.order.has('when')).toBe(true);
+    world.leave(entry);
+    world.heads.prepared(entry);
+    expect(world.order.size).toBe(0);
+    await settle(world);
+  });
+
+  it('reads again after a page that failed, and counts what only the store has meanwhile', async () => {
+    const world = new World(Array.from({ length: 6 }, (_, at) => entryOf(`s${at}`, at)));
+    world.flush();
+    await setImmediate();
+    world.read();
+    world.answer(false);
+    await setImmediate();
+    expect([world.troubles, world.order.size, world.heads.sizeOf('capability script')]).toEqual([1, 0, 6]);
+    await world.clock.advance(50);
+    await settle(world);
+    expect(world.order.size).toBe(4);
   });
 });
