@@ -177,6 +177,8 @@ export { cancelRun } from './engine/cancel-run.js';
 export { answerApproval, type Answer } from './engine/approvals.js';
 export { pauseRun, resumeRun, setPriority, type PriorityChange } from './engine/steer-run.js';
 export { renewLeases } from './engine/leases.js';
+export { sweepKinds, type Suspicion, type SweepKind } from './engine/sweep.js';
+export { defaultSweepMs, type OnMended, type Sweeper } from './engine/sweeper.js';
 export {
   assembleScheduling,
   type Scheduling,

@@ -56,6 +56,11 @@ export class Alarms {
     if (this.#heap.size > this.#sweepAt) this.#sweep();
   }
 
+  /** At the time that the row has now. */
+  isSet(row: Timed): boolean {
+    return this.#set.get(row) === row.dueAt;
+  }
+
   /** So many rows have left memory. */
   left(rows: number): void {
     this.#evicted += rows;

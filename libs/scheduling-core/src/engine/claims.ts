@@ -62,6 +62,8 @@ const maxWaiting = 4;
 
 export class Claims {
   readonly #options: ClaimsOptions;
+  /** Keys of tasks that are being claimed, and the attempts this would make. */
+  readonly #claiming = new Set<string>();
   #waiting = 0;
 
   constructor(options: ClaimsOptions) {
@@ -84,7 +86,13 @@ export class Claims {
     }
     const attemptId = newAttemptId(entry.shard);
     credits.hold(attemptId, target, entry);
+    this.#claiming.add(entry.key).add(attemptId);
     return { entry, attemptId, target };
+  }
+
+  /** The task is being claimed, or would be by this attempt. */
+  isClaiming(keyOrAttemptId: string): boolean {
+    return this.#claiming.has(keyOrAttemptId);
   }
 
   /** Claims in the background. */
@@ -106,6 +114,7 @@ export class Claims {
 
   /** Memory is thrown away. */
   reset(): void {
+    this.#claiming.clear();
     this.#waiting = 0;
   }
 
@@ -158,6 +167,11 @@ export class Claims {
         onTrouble(error, 'claiming tasks');
         for (const reservation of reservations) this.#putOff(reservation);
       }
+    }
+    if (generation !== engine.generation) return;
+    for (const { entry, attemptId } of reservations) {
+      this.#claiming.delete(entry.key);
+      this.#claiming.delete(attemptId);
     }
   }
 

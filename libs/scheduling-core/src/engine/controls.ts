@@ -14,7 +14,7 @@ import type { Payloads } from './payloads.js';
 import type { EngineStore } from './ports.js';
 import { precedeSteps } from './precede-claim.js';
 import type { Scopes } from './scopes.js';
-import type { ReadyEntry, TaskRef } from './rows.js';
+import { taskKey, type ReadyEntry, type TaskRef } from './rows.js';
 import { StepQueue, type StepKind } from './step-queue.js';
 
 /** What becomes of a ready task that the controls took. */
@@ -51,6 +51,7 @@ export interface ControlContext extends ControlParts {
 
 export class Controls {
   readonly #heads: () => Prepared;
+  readonly #parts: ControlParts;
   readonly #precede: StepQueue<ReadyEntry>;
   readonly #join: StepQueue<TaskRef>;
   readonly #finish: StepQueue<string>;
@@ -60,6 +61,7 @@ export class Controls {
   /** `heads`: of the order; asked for when needed, since it feeds the controls itself. */
   constructor(parts: ControlParts, heads: () => Prepared) {
     this.#heads = heads;
+    this.#parts = parts;
     const { engine, deferrals, onTrouble, onDone } = parts;
     const context: ControlContext = {
       ...parts,
@@ -108,6 +110,27 @@ export class Controls {
 
   finish(runId: string): void {
     this.#finish.add(runId);
+  }
+
+  /** Somebody prepares the task, or will. */
+  isPreceding(key: string): boolean {
+    return this.#precede.has(key);
+  }
+
+  isJoining(ref: TaskRef): boolean {
+    return this.#join.has(taskKey(ref)) || this.#parts.deferrals.isWaiting(`join ${taskKey(ref)}`);
+  }
+
+  isFinishing(runId: string): boolean {
+    return this.#finish.has(runId) || this.#parts.deferrals.isWaiting(`finish ${runId}`);
+  }
+
+  isAnswering(runId: string): boolean {
+    return this.#answer.has(runId);
+  }
+
+  isEndingOrphan(runId: string): boolean {
+    return this.#orphans.has(runId);
   }
 
   /** Memory is thrown away. */

@@ -70,6 +70,11 @@ export class Credits {
     return [...this.#held].flatMap(([attemptId, { agentId }]) => (agentId && agents.has(agentId) ? [attemptId] : []));
   }
 
+  /** Attempts that are counted. */
+  attempts(): string[] {
+    return [...this.#held.keys()];
+  }
+
   /** Agents that hold something. */
   agents(): Set<string> {
     return new Set([...this.#held.values()].flatMap(({ agentId }) => (agentId === undefined ? [] : [agentId])));

@@ -19,7 +19,9 @@ const maxRemembered = 50_000;
 export class Deferrals {
   readonly #clock: Clock;
   readonly #tried = new Map<string, Tried>();
-  readonly #waiting = new Set<() => void>();
+  /** How to cancel what waits, by key. */
+  readonly #waiting = new Map<string, Set<() => void>>();
+  #size = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -27,7 +29,11 @@ export class Deferrals {
 
   /** Things that wait for their next try. */
   get size(): number {
-    return this.#waiting.size;
+    return this.#size;
+  }
+
+  isWaiting(key: string): boolean {
+    return this.#waiting.has(key);
   }
 
   /** Runs `again` after a wait that doubles with each deferral of the same key. */
@@ -40,16 +46,25 @@ export class Deferrals {
     this.#tried.set(key, { times, atMs: now + waitMs });
     this.#trim();
     const cancel = this.#clock.after(waitMs, () => {
-      this.#waiting.delete(cancel);
+      this.#forget(key, cancel);
       again();
     });
-    this.#waiting.add(cancel);
+    this.#waiting.set(key, (this.#waiting.get(key) ?? new Set()).add(cancel));
+    this.#size += 1;
   }
 
   /** Nothing that waits is tried again. */
   clear(): void {
-    for (const cancel of this.#waiting) cancel();
+    for (const waiting of this.#waiting.values()) for (const cancel of waiting) cancel();
     this.#waiting.clear();
+    this.#size = 0;
+  }
+
+  #forget(key: string, cancel: () => void): void {
+    const waiting = this.#waiting.get(key);
+    if (!waiting?.delete(cancel)) return;
+    this.#size -= 1;
+    if (waiting.size === 0) this.#waiting.delete(key);
   }
 
   #trim(): void {

@@ -43,6 +43,14 @@ export interface ReadyHeadsOptions {
   readonly onTrouble: OnTrouble;
 }
 
+export interface LaneSize {
+  readonly size: number;
+  /** Grows with everything that changes the size. */
+  readonly changes: number;
+  /** All of it is in memory. */
+  readonly isComplete: boolean;
+}
+
 /** Pages that are read at once. */
 const maxReading = 4;
 
@@ -135,6 +143,41 @@ export class ReadyHeads {
     if (!lane) return false;
     if (lane.has(entry.key)) return true;
     return lane.isReading || (lane.isBehind(entry) && (lane.waiting > 0 || !lane.needsPage || this.#wanting.has(lane)));
+  }
+
+  /**
+   * It has its place, and whoever is to take it from there knows it. `isWorkedOn`: somebody prepares or claims it now.
+   */
+  isServed(entry: ReadyEntry, isWorkedOn: (key: string) => boolean): boolean {
+    const { order, deferrals } = this.#options;
+    const lane = this.#lanes.get(keyOfEntry(entry));
+    switch (lane?.stateOf(entry.key)) {
+      case undefined:
+        return this.hasPlaceFor(entry) || deferrals.isWaiting(`lane ${keyOfEntry(entry)}`);
+      case 'resting':
+        return deferrals.isWaiting(entry.key);
+      case 'in hand':
+        return isWorkedOn(entry.key);
+      case 'waiting':
+        return order.has(entry.key) || isWorkedOn(entry.key);
+    }
+  }
+
+  /** Its place is found anew. */
+  restore(entry: ReadyEntry): void {
+    this.left(entry);
+    this.offer(entry);
+  }
+
+  /** What is known of a lane's size; undefined while it is being read. */
+  known(name: LaneName): LaneSize | undefined {
+    const lane = this.#lanes.get(keyOfLane(name));
+    if (!lane) return { size: 0, changes: 0, isComplete: true };
+    return lane.isReading ? undefined : { size: lane.size, changes: lane.changes, isComplete: lane.isComplete };
+  }
+
+  recount(name: LaneName, stored: number): void {
+    this.#lanes.get(keyOfLane(name))?.recount(stored);
   }
 
   /** Lanes with ready tasks, wherever those are. */

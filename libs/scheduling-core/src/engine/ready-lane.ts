@@ -41,6 +41,7 @@ export class ReadyLane {
   #isComplete: boolean;
   #count: number;
   #waiting = 0;
+  #changes = 0;
   #meanwhile: Meanwhile | undefined;
 
   /** `stored`: how many the store has that memory does not know; undefined for a lane that is new. */
@@ -59,6 +60,16 @@ export class ReadyLane {
   /** In memory and offered. */
   get waiting(): number {
     return this.#waiting;
+  }
+
+  /** Grows with everything that changes its size. */
+  get changes(): number {
+    return this.#changes;
+  }
+
+  /** All of it is in memory. */
+  get isComplete(): boolean {
+    return this.#isComplete;
   }
 
   /** Nothing is known to be left of it, here or in the store. */
@@ -87,6 +98,16 @@ export class ReadyLane {
     return !this.#isInside(place);
   }
 
+  stateOf(key: string): Member['state'] | undefined {
+    return this.#members.get(key)?.state;
+  }
+
+  /** The store says how many there are. */
+  recount(stored: number): void {
+    this.#count = stored;
+    this.#changes += 1;
+  }
+
   isPrepared(key: string): boolean {
     return this.#members.get(key)?.isPrepared ?? false;
   }
@@ -94,12 +115,14 @@ export class ReadyLane {
   /** A task became ready. `rests`: it is not offered before `rested`. */
   offer(entry: ReadyEntry, rests = false): LaneChange {
     if (!this.#members.has(entry.key)) this.#count += 1;
+    this.#changes += 1;
     return this.#place(entry, rests);
   }
 
   /** A task is ready no more. True when it was in memory. */
   left(key: string): boolean {
     this.#count = Math.max(0, this.#count - 1);
+    this.#changes += 1;
     return this.#forget(key);
   }
 

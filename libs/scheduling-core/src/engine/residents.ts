@@ -43,6 +43,10 @@ export class Residents {
     return this.#runs.size;
   }
 
+  get all(): Iterable<ResidentRun> {
+    return this.#runs.values();
+  }
+
   get(runId: string): ResidentRun | undefined {
     return this.#runs.get(runId);
   }

@@ -21,6 +21,8 @@ import { ReadyHeads } from './ready-heads.js';
 import { Recovery } from './recovery.js';
 import type { ReadyEntry } from './rows.js';
 import { Scopes } from './scopes.js';
+import type { SweepParts } from './sweep.js';
+import { defaultConfirmMs, defaultSweepMs, Sweeper, type OnMended } from './sweeper.js';
 import { Timers, type TimersOptions } from './timers.js';
 
 export interface SchedulingSettings extends DispatchSettings {
@@ -34,6 +36,8 @@ export interface SchedulingSettings extends DispatchSettings {
   readonly maxResidentRows: number;
   /** Bytes of outputs and items in memory beyond which the oldest are put out. */
   readonly maxPayloadBytes: number;
+  /** Between two comparisons of memory with the store, milliseconds. */
+  readonly sweepMs?: number;
 }
 
 export interface SchedulingOptions {
@@ -63,6 +67,8 @@ export interface SchedulingOptions {
   /** The dispatch span of an attempt, where its row does not hold it yet. */
   readonly traceOf?: (attemptId: string) => string | undefined;
   readonly onTrouble: OnTrouble;
+  /** Memory was wrong: a defect. */
+  readonly onMended?: OnMended;
 }
 
 export type Scheduling = ReturnType<typeof assembleScheduling>;
@@ -130,14 +136,16 @@ export function assembleScheduling(options: SchedulingOptions) {
     onError: onTimerTrouble(onTrouble),
   });
   const keeper = assembleKeeper(options, memory);
-  for (const listener of [keeper, queued, dispatcher]) engine.listen(listener);
+  const sweeper = assembleSweeper(options, { ...parts, timers }, onUnblocked);
+  for (const listener of [keeper, queued, dispatcher, sweeper]) engine.listen(listener);
   const intake = new Intake({ engine, ...settings, ...(options.traceOf ? { traceOf: options.traceOf } : {}) });
   const stop = async (): Promise<void> => {
+    sweeper.stop();
     dispatcher.stop();
     await keeper.stop();
     await timers.stop();
   };
-  return { ...parts, limits, queued, dispatcher, timers, keeper, intake, stop };
+  return { ...parts, limits, queued, dispatcher, timers, keeper, sweeper, intake, stop };
 }
 
 function assembleKeeper(
@@ -145,6 +153,15 @@ function assembleKeeper(
   { engine, queued, limits }: ReturnType<typeof assembleMemory>,
 ): Keeper {
   return new Keeper({ engine, queued, deferrals: new Deferrals(clock), owned, before: () => limits.load(), onTrouble });
+}
+
+function assembleSweeper(
+  { settings, store, onMended = () => undefined, onTrouble }: SchedulingOptions,
+  parts: Omit<SweepParts, 'store'>,
+  onDone: () => void,
+): Sweeper {
+  const { sweepMs: everyMs = defaultSweepMs } = settings;
+  return new Sweeper({ ...parts, store, everyMs, confirmMs: defaultConfirmMs, onMended, onDone, onTrouble });
 }
 
 const onTimerTrouble =

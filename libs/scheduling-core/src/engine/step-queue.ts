@@ -32,6 +32,8 @@ export class StepQueue<T> {
   readonly #options: StepQueueOptions;
   readonly #fresh = new Map<string, T>();
   readonly #slow = new Map<string, T>();
+  /** Begun and not ended. */
+  readonly #taking = new Set<string>();
   #waiting = 0;
 
   constructor(kind: StepKind<T>, options: StepQueueOptions) {
@@ -42,6 +44,12 @@ export class StepQueue<T> {
   /** Nothing waits to be taken. */
   get isEmpty(): boolean {
     return this.#fresh.size === 0 && this.#slow.size === 0;
+  }
+
+  /** It waits to be taken, is being taken, or is tried again later. */
+  has(key: string): boolean {
+    const isWaiting = this.#fresh.has(key) || this.#slow.has(key) || this.#taking.has(key);
+    return isWaiting || this.#options.deferrals.isWaiting(`${this.#kind.what} ${key}`);
   }
 
   add(step: T): void {
@@ -58,6 +66,7 @@ export class StepQueue<T> {
   clear(): void {
     this.#fresh.clear();
     this.#slow.clear();
+    this.#taking.clear();
     this.#waiting = 0;
   }
 
@@ -81,6 +90,8 @@ export class StepQueue<T> {
     const { generation, onDone } = this.#options;
     const begun = generation();
     if (mayWait) this.#waiting += 1;
+    const keys = steps.map((step) => this.#kind.keyOf(step));
+    for (const key of keys) this.#taking.add(key);
     try {
       const left = await this.#kind.take(steps, mayWait);
       if (begun !== generation()) return;
@@ -89,6 +100,7 @@ export class StepQueue<T> {
       if (begun !== generation()) return;
       this.#putOff(steps, error);
     }
+    for (const key of keys) this.#taking.delete(key);
     if (mayWait) this.#waiting -= 1;
     onDone();
   }

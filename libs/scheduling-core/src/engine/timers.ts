@@ -37,6 +37,8 @@ export class Timers {
   readonly #options: TimersOptions;
   readonly #alarms: Alarms;
   readonly #acting = new Set<Promise<void>>();
+  /** Their time has come; what it means is not decided yet. */
+  readonly #firing = new Set<Timed>();
   #isRunning = false;
   #isStopped = false;
   #cancelWake: (() => void) | undefined;
@@ -64,6 +66,25 @@ export class Timers {
   /** Alarms that are set, dead ones included. */
   get size(): number {
     return this.#alarms.size;
+  }
+
+  /** It is looked at when its time comes, or is being looked at. */
+  isWatched(row: Timed): boolean {
+    return row.dueAt === null || this.#alarms.isSet(row) || this.#firing.has(row);
+  }
+
+  /** Looks at the row when its time comes. */
+  watch(row: Timed): void {
+    this.#alarms.set(row);
+    this.#plan();
+  }
+
+  /** Looks at runs that are not in memory, now. */
+  look(runIds: readonly string[]): Promise<void> {
+    const { engine, poisonAfter } = this.#options;
+    return engine.transact(runIds, (unit, outcomes) => {
+      for (const run of unit.runs) allOf({ unit, outcomes, poisonAfter }, run);
+    });
   }
 
   /** Nothing fires any more; what is under way comes to its end. */
@@ -153,6 +174,7 @@ export class Timers {
 
   async #fire(due: readonly Timed[]): Promise<void> {
     const { engine, poisonAfter } = this.#options;
+    for (const row of due) this.#firing.add(row);
     try {
       await engine.transact(due.map(runIdOf), (unit, outcomes) => {
         const firing = { unit, outcomes, poisonAfter };
@@ -165,12 +187,14 @@ export class Timers {
       for (const row of due) this.#alarms.set(row);
       this.#restUntil = engine.now() + this.#failed(thrown);
       this.#plan();
+    } finally {
+      for (const row of due) this.#firing.delete(row);
     }
   }
 
   /** Of runs that are not in memory. */
   async #poll(): Promise<void> {
-    const { engine, store, poisonAfter, backoff } = this.#options;
+    const { engine, store, backoff } = this.#options;
     const session = this.#session;
     this.#pollAt = Infinity;
     let restMs = pollMs;
@@ -178,11 +202,7 @@ export class Timers {
       const found = await store.due([...engine.owned.keys()], engine.now() + pollMs, batch);
       if (session !== this.#session) return;
       const absent = found.filter((runId) => !engine.residents.get(runId));
-      if (absent.length > 0) {
-        await engine.transact(absent, (unit, outcomes) => {
-          for (const run of unit.runs) allOf({ unit, outcomes, poisonAfter }, run);
-        });
-      }
+      if (absent.length > 0) await this.look(absent);
       if (found.length === batch) restMs = busyPollMs;
       backoff.succeeded();
     } catch (thrown) {

@@ -16,6 +16,7 @@ import { ReadyHeads } from '../engine/ready-heads.js';
 import { Recovery } from '../engine/recovery.js';
 import type { ReadyEntry } from '../engine/rows.js';
 import { Scopes } from '../engine/scopes.js';
+import { Sweeper, type OnMended } from '../engine/sweeper.js';
 import { Timers } from '../engine/timers.js';
 import { FairOrder } from '../fair-order.js';
 import type { Payloads } from '../engine/payloads.js';
@@ -53,6 +54,8 @@ export interface PartsOptions {
   readonly mutant: Mutant | undefined;
   /** What it owns now; asked before memory is read. */
   readonly owned: () => Promise<Ownership>;
+  /** The sweeper found memory wrong. */
+  readonly onMended: OnMended;
 }
 
 /** Nothing in a simulation is large. */
@@ -64,6 +67,9 @@ const noPayloads: Payloads = {
 export type Parts = ReturnType<typeof buildParts>;
 
 const ignore = (): void => undefined;
+
+/** More often than the product does: a seed lasts a minute or so. The second look is as late as a placement may be. */
+const sweeping = { everyMs: 2_000, confirmMs: 7_000 };
 
 function buildMemory(options: PartsOptions) {
   const { process, settings, limitStore, random, mutant } = options;
@@ -107,12 +113,17 @@ export function buildParts(options: PartsOptions) {
   wake.up = () => dispatcher.wake();
   const timers = buildTimers(options, memory);
   const keeper = buildKeeper(options, memory);
-  for (const listener of [keeper, queued, dispatcher]) engine.listen(listener);
+  const sweeper = new Sweeper({
+    engine, store, order, heads, controls, claims, credits, timers, ...sweeping, onMended: options.onMended,
+    onDone: onUnblocked, onTrouble: ignore,
+  }); // prettier-ignore
+  for (const listener of [keeper, queued, dispatcher, sweeper]) engine.listen(listener);
   engine.listen({ stored: (all) => tellStops(options, all) });
   const intake = new Intake({ engine, ...settings });
   const rightly = (message: SimulatedMessage): Promise<void> => take(intake, message);
   const hear = mutant?.hear?.(rightly, { engine, observed }) ?? rightly;
   const stop = async (): Promise<void> => {
+    sweeper.stop();
     dispatcher.stop();
     publisher.stop();
     await keeper.stop();
@@ -122,7 +133,7 @@ export function buildParts(options: PartsOptions) {
   };
   mutant?.parts?.({ order });
   return {
-    engine, order, heads, claims, deferrals, limits, credits, publisher, queued, dispatcher, keeper, timers, hear, stop,
+    engine, order, heads, claims, deferrals, limits, credits, publisher, queued, dispatcher, keeper, timers, sweeper, hear, stop,
   }; // prettier-ignore
 }
 

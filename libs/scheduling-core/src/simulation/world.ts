@@ -157,6 +157,7 @@ export class World {
       submitTo: (born) => store.submit(born),
       stop: (agentId, attemptId) => registry.stop(agentId, attemptId),
       observed: this.observed, mutant: this.options.mutant,
+      onMended: ({ kind, says }) => this.violations.add('never stuck', `a sweeper had to mend a ${kind}: ${says}`),
       settings: settingsFor(this.options, random),
     }); // prettier-ignore
     const look = (): void => {
