@@ -65,7 +65,7 @@ export async function until<T>(
 }
 
 export class SchedulerFixture {
-  readonly hub: MemoryHub = createMemoryHub();
+  readonly hub: MemoryHub;
   readonly agents: FakeAgent[] = [];
   readonly #options: FixtureOptions;
   #dir = '';
@@ -81,8 +81,26 @@ export class SchedulerFixture {
   #crashed: Promise<unknown>[] = [];
   client!: SchedulerClient;
 
-  private constructor(options: FixtureOptions) {
+  /** Owner of everything but the scheduler itself. */
+  readonly #host: SchedulerFixture | undefined;
+
+  private constructor(options: FixtureOptions, host?: SchedulerFixture) {
     this.#options = options;
+    this.#host = host;
+    this.hub = host?.hub ?? createMemoryHub();
+  }
+
+  /** Another scheduler of the same database, broker and neighbours; to be closed before the first. */
+  static beside(host: SchedulerFixture, settings: FixtureOptions['settings'] = {}): SchedulerFixture {
+    const beside = new SchedulerFixture(
+      { ...host.#options, settings: { ...host.#options.settings, ...settings } },
+      host,
+    );
+    beside.#dir = host.#dir;
+    beside.#identity = host.#identity;
+    beside.#gateway = host.#gateway;
+    const { registry, blobs, policy } = host;
+    return Object.assign(beside, { registry, blobs, policy });
   }
 
   static async open(options: FixtureOptions = {}): Promise<SchedulerFixture> {
@@ -128,6 +146,10 @@ export class SchedulerFixture {
     this.#channel = openChannel({ target: this.#running.addresses['grpc'] ?? '' });
     this.client = createClient(schedulerV1.SchedulerService, this.#channel);
     await until('the scheduler to be ready', async () => (await this.#running?.readiness())?.ready);
+  }
+
+  readiness() {
+    return this.#running?.readiness();
   }
 
   #prove!: ReturnType<typeof createSidecarProof>;
@@ -180,6 +202,7 @@ export class SchedulerFixture {
     for (const agent of this.agents) await agent.stop();
     if (this.#running) await this.stop();
     await Promise.all(this.#crashed);
+    if (this.#host) return;
     await this.registry.server.stop();
     await this.blobs.server.stop();
     await this.policy.server.stop();

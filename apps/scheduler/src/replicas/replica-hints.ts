@@ -20,6 +20,7 @@ const keys = {
   waiting: 'commands.waiting.v1',
   answered: 'commands.answered.v1',
   scopes: 'scopes.changed.v1',
+  slices: 'slices.changed.v1',
 } as const;
 
 const queue: Queue = {
@@ -34,6 +35,7 @@ export interface HintListeners {
   onWaiting(shards: readonly number[]): void;
   onAnswered(commandIds: readonly string[]): void;
   onScopes(): void;
+  onSlices(): void;
 }
 
 export class ReplicaHints {
@@ -41,7 +43,13 @@ export class ReplicaHints {
   readonly #logger: Logger;
   readonly #replica: string;
   #consumer: Consumer | undefined;
-  readonly #pending = { shards: false, scopes: false, waiting: new Set<number>(), answered: new Set<string>() };
+  readonly #pending = {
+    shards: false,
+    scopes: false,
+    slices: false,
+    waiting: new Set<number>(),
+    answered: new Set<string>(),
+  };
   #isScheduled = false;
   #sending: Promise<void> = Promise.resolve();
 
@@ -76,6 +84,11 @@ export class ReplicaHints {
     this.#schedule();
   }
 
+  slicesChanged(): void {
+    this.#pending.slices = true;
+    this.#schedule();
+  }
+
   waiting(shards: readonly number[]): void {
     for (const shard of shards) this.#pending.waiting.add(shard);
     this.#schedule();
@@ -102,10 +115,11 @@ export class ReplicaHints {
   }
 
   #messages(): OutgoingMessage[] {
-    const { shards, scopes, waiting, answered } = this.#pending;
+    const { shards, scopes, slices, waiting, answered } = this.#pending;
     const messages: OutgoingMessage[] = [];
     if (shards) messages.push(messageTo(to(keys.shards), eventsV1.ShardsChangedSchema, { replica: this.#replica }));
     if (scopes) messages.push(messageTo(to(keys.scopes), eventsV1.ScopesChangedSchema, {}));
+    if (slices) messages.push(messageTo(to(keys.slices), eventsV1.SlicesChangedSchema, {}));
     if (waiting.size > 0) {
       messages.push(messageTo(to(keys.waiting), eventsV1.CommandsWaitingSchema, { shards: [...waiting] }));
     }
@@ -113,7 +127,7 @@ export class ReplicaHints {
       const commandIds = [...answered];
       messages.push(messageTo(to(keys.answered), eventsV1.CommandsAnsweredSchema, { commandIds }));
     }
-    Object.assign(this.#pending, { shards: false, scopes: false });
+    Object.assign(this.#pending, { shards: false, scopes: false, slices: false });
     waiting.clear();
     answered.clear();
     return messages;
@@ -128,6 +142,8 @@ function hear(delivery: Delivery, listeners: HintListeners): void {
       return listeners.onShards();
     case keys.scopes:
       return listeners.onScopes();
+    case keys.slices:
+      return listeners.onSlices();
     case keys.waiting:
       return listeners.onWaiting(decode(eventsV1.CommandsWaitingSchema, delivery).shards);
     case keys.answered:

@@ -93,6 +93,7 @@ export class Replicas {
       onWaiting: (shards) => this.#loop.wake(shards),
       onAnswered: (ids) => this.commands.answered(ids),
       onScopes: () => void this.#scopes.look(),
+      onSlices: () => this.slices.wake(),
     });
     await this.keeper.start();
     this.slices.start();
@@ -202,6 +203,7 @@ export class Replicas {
       view: () => this.keeper.view,
       stored: () => engine.stored(),
       onChange: () => this.#applySlices(),
+      onFreed: () => this.#hints.slicesChanged(),
       logger,
     });
   }

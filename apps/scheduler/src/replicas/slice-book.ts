@@ -20,7 +20,7 @@ const atMostEveryMs = 100;
 /** What does not divide goes to another after so long, milliseconds. */
 const turnMs = 2_000;
 /** A key counts as wanted for so long after work for it was last seen, milliseconds. */
-const wantedForMs = 3_000;
+const wantedForMs = 1_500;
 /** A key that nobody asked for in so long is given back and forgotten, milliseconds. */
 const forgottenAfterMs = 60_000;
 /** A weight is told anew when it has changed by this part. */
@@ -41,6 +41,8 @@ export interface SliceBookOptions {
   readonly stored: () => Promise<void>;
   /** This replica may use more, or less. */
   readonly onChange: () => void;
+  /** Others may have what this replica had. */
+  readonly onFreed?: () => void;
   readonly logger: Logger;
   /** Monotonic, milliseconds. */
   readonly monotonicMs?: () => number;
@@ -133,8 +135,9 @@ export class SliceBook {
     await this.#loop;
   }
 
+  /** Somebody has freed something: looks soon. */
   wake(): void {
-    this.#signal.set();
+    if (!this.#isWhole) this.#soon();
   }
 
   /** Shards are about to go to others: nothing global is started until `endHandOver`. */
@@ -236,6 +239,7 @@ export class SliceBook {
       await stored();
     }
     await table.lower(name, lower);
+    if (isLess) this.#options.onFreed?.();
     for (const { scope, amount, weight } of lower) {
       this.#told.set(scope, weight);
       if (amount === 0) this.#amounts.delete(scope);

@@ -60,7 +60,7 @@ describe('slices of what is limited as a whole', () => {
     await tickAll(world, 3);
     expect([get(world, 'a').part, get(world, 'b').part]).toEqual([8, 8]);
     get(world, 'a').hasDemand = false;
-    await tickAll(world, 7);
+    await tickAll(world, 5);
     expect([get(world, 'a').part, get(world, 'b').part]).toEqual([idle, 16 - idle]);
   });
 

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cogmesh/events/v1/events.proto.
  */
 export const file_cogmesh_events_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("Ch5jb2dtZXNoL2V2ZW50cy92MS9ldmVudHMucHJvdG8SEWNvZ21lc2guZXZlbnRzLnYxIkQKClJ1bkNoYW5nZWQSDgoGcnVuX2lkGAEgASgJEhQKDG9yZ2FuaXNhdGlvbhgCIAEoCRIQCghzZXF1ZW5jZRgDIAEoBCJvCgxBZ2VudENoYW5nZWQSEAoIYWdlbnRfaWQYASABKAkSFAoMb3JnYW5pc2F0aW9uGAIgASgJEg0KBXN0YXRlGAMgASgJEigKBHRpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIjYKD0J1bmRsZVB1Ymxpc2hlZBIUCgxvcmdhbmlzYXRpb24YASABKAkSDQoFZXBvY2gYAiABKAQiEAoOSXNzdWVyc0NoYW5nZWQiIAoNU2hhcmRzQ2hhbmdlZBIPCgdyZXBsaWNhGAEgASgJIiEKD0NvbW1hbmRzV2FpdGluZxIOCgZzaGFyZHMYASADKA0iJwoQQ29tbWFuZHNBbnN3ZXJlZBITCgtjb21tYW5kX2lkcxgBIAMoCSIPCg1TY29wZXNDaGFuZ2VkYgZwcm90bzM", [file_google_protobuf_timestamp]);
+  fileDesc("Ch5jb2dtZXNoL2V2ZW50cy92MS9ldmVudHMucHJvdG8SEWNvZ21lc2guZXZlbnRzLnYxIkQKClJ1bkNoYW5nZWQSDgoGcnVuX2lkGAEgASgJEhQKDG9yZ2FuaXNhdGlvbhgCIAEoCRIQCghzZXF1ZW5jZRgDIAEoBCJvCgxBZ2VudENoYW5nZWQSEAoIYWdlbnRfaWQYASABKAkSFAoMb3JnYW5pc2F0aW9uGAIgASgJEg0KBXN0YXRlGAMgASgJEigKBHRpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIjYKD0J1bmRsZVB1Ymxpc2hlZBIUCgxvcmdhbmlzYXRpb24YASABKAkSDQoFZXBvY2gYAiABKAQiEAoOSXNzdWVyc0NoYW5nZWQiIAoNU2hhcmRzQ2hhbmdlZBIPCgdyZXBsaWNhGAEgASgJIiEKD0NvbW1hbmRzV2FpdGluZxIOCgZzaGFyZHMYASADKA0iJwoQQ29tbWFuZHNBbnN3ZXJlZBITCgtjb21tYW5kX2lkcxgBIAMoCSIPCg1TY29wZXNDaGFuZ2VkIg8KDVNsaWNlc0NoYW5nZWRiBnByb3RvMw", [file_google_protobuf_timestamp]);
 
 /**
  * scheduler.events, routing key `run.changed.v1`. Wakes watchers; the history is in the scheduler.
@@ -191,4 +191,19 @@ export type ScopesChanged = Message<"cogmesh.events.v1.ScopesChanged"> & {
  */
 export const ScopesChangedSchema: GenMessage<ScopesChanged> = /*@__PURE__*/
   messageDesc(file_cogmesh_events_v1_events, 7);
+
+/**
+ * scheduler.events, routing key `slices.changed.v1`: a scheduler needs less of what is limited as a whole than it had.
+ *
+ * @generated from message cogmesh.events.v1.SlicesChanged
+ */
+export type SlicesChanged = Message<"cogmesh.events.v1.SlicesChanged"> & {
+};
+
+/**
+ * Describes the message cogmesh.events.v1.SlicesChanged.
+ * Use `create(SlicesChangedSchema)` to create a new message.
+ */
+export const SlicesChangedSchema: GenMessage<SlicesChanged> = /*@__PURE__*/
+  messageDesc(file_cogmesh_events_v1_events, 8);
 
