@@ -1,7 +1,7 @@
 /**
  * Brings the checkout to a state that can run, then hands over: dependencies (which bring the pinned Node), build, CLI.
- * Runs on any Node >= 18 with nothing installed, so it imports Node built-ins only. `test` and `bench` are handled here,
- * because they must work before anything is built.
+ * Runs on any Node >= 18 with nothing installed, so it imports Node built-ins only. `test`, `bench` and `sim` are
+ * handled here: they belong to the checkout and must work before anything is built.
  */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
@@ -47,13 +47,19 @@ async function bench() {
   return run(pinnedNode, [join(root, 'bench/run.mjs'), ...rest], { cwd: root });
 }
 
+async function sim() {
+  await ensureInstalled();
+  await ensureBuilt();
+  return run(pinnedNode, [join(root, 'tools/sim/sim.mjs'), ...rest], { cwd: root });
+}
+
 async function cli() {
   await ensureInstalled();
   await ensureBuilt();
   return run(pinnedNode, [...nodeFlags, join(root, 'apps/cli/dist/main.js'), ...process.argv.slice(2)]);
 }
 
-const commands = { test, bench };
+const commands = { test, bench, sim };
 
 try {
   process.exitCode = await (commands[command] ?? cli)();

@@ -1,6 +1,6 @@
 /**
- * Everything CI runs, in order, stopping at the first failure: format, lint and boundaries, contracts, generated files,
- * types, unit tests, build, services, component tests, e2e, unused exports. `verify.mjs NAME…` runs only those steps.
+ * Everything CI runs, in order, stopping at the first failure: format, types, lint and boundaries, contracts, build,
+ * generated files, unit tests, simulation, component tests, e2e, unused exports. `verify.mjs NAME…` runs only those steps.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -69,6 +69,7 @@ const steps = {
   build: () => run('tsc', '-b', 'tsconfig.build.json'),
   generate,
   unit: () => vitest('unit'),
+  sim: () => run('node', 'tools/sim/sim.mjs', 'scheduler', '--seeds', '1000'),
   component: () => vitest('component', '--config', 'vitest.component.config.ts'),
   e2e: () => vitest('e2e', '--config', 'vitest.e2e.config.ts'),
   unused: () => run('knip', '--no-config-hints'),

@@ -23,6 +23,7 @@ export interface ClientsOptions {
   readonly ageingMs: number;
   /** The scheduler that owns the shard now, as far as a caller can know. */
   readonly replicaOf: (shard: number) => Replica | undefined;
+  readonly anyReplica: () => Replica | undefined;
   readonly note: (line: string) => void;
 }
 
@@ -70,14 +71,16 @@ export class Clients {
   }
 
   async #submit(order: Order): Promise<void> {
-    const { clock, ageingMs, observed, violations, state, random } = this.#options;
+    const { clock, ageingMs, observed, violations, state, random, replicaOf, anyReplica } = this.#options;
     const { runId, organisation, shard, spec } = order;
     const asked = observed.asks(runId, 'submit');
     const submission: Submission = {
       runId, organisation, shard, plan: spec.plan, submittedBy: 'somebody', traceparent: '', callerTraceparent: '',
       idempotencyKey: '', requestSha256: '',
     }; // prettier-ignore
-    await this.#until(shard, (replica) => {
+    const isStray = random.chance(0.2);
+    const find = (): Replica | undefined => (isStray ? anyReplica() : replicaOf(shard));
+    await this.#until(find, (replica) => {
       const born: NewRun = newRun(submission, { now: clock.now(), ageingMs });
       return replica.submit(born);
     });
@@ -109,7 +112,10 @@ export class Clients {
     const { observed, random } = this.#options;
     const asked = observed.asks(runId, what);
     const priority = random.below(10);
-    const isGranted = await this.#until(shard, (replica) => replica.steer(shard, { runId, what, priority }));
+    const isGranted = await this.#until(
+      () => this.#options.replicaOf(shard),
+      (replica) => replica.steer(shard, { runId, what, priority }),
+    );
     asked.isGranted = isGranted;
     if (isGranted) this.#verify(runId, what);
   }
@@ -133,10 +139,10 @@ export class Clients {
   }
 
   /** Until somebody answers; false when the answer is no. */
-  async #until(shard: number, call: (replica: Replica) => Promise<unknown>): Promise<boolean> {
-    const { clock, replicaOf } = this.#options;
+  async #until(find: () => Replica | undefined, call: (replica: Replica) => Promise<unknown>): Promise<boolean> {
+    const { clock } = this.#options;
     for (;;) {
-      const replica = replicaOf(shard);
+      const replica = find();
       const answer = replica ? await this.#once(replica, call) : 'none';
       if (answer !== 'none') return answer === 'yes';
       await clock.sleep(againMs);
@@ -180,7 +186,10 @@ export class Clients {
     const approved = random.chance(0.85);
     const by = random.pick(['ada', 'bob', 'cleo']);
     const asked = observed.asks(runId, approved ? 'approve' : 'refuse');
-    asked.isGranted = await this.#until(shard, (replica) => replica.answer(shard, { runId, taskId, by, approved }));
+    asked.isGranted = await this.#until(
+      () => this.#options.replicaOf(shard),
+      (replica) => replica.answer(shard, { runId, taskId, by, approved }),
+    );
   }
 }
 

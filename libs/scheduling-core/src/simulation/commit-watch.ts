@@ -76,7 +76,8 @@ export class CommitWatch {
       () => `${name} is BLOCKED again`,
     );
     this.#require(task.attempt >= known.attempt, 'meaning', () => `${name} forgot attempts`);
-    if (task.state === 'SUCCEEDED' && known.state !== 'SUCCEEDED' && task.attemptId !== null) this.#accept(task);
+    const isOfAgent = task.attemptId !== null && task.uses !== 'run';
+    if (task.state === 'SUCCEEDED' && known.state !== 'SUCCEEDED' && isOfAgent) this.#accept(task);
   }
 
   #accept(task: TaskRow): void {
@@ -174,16 +175,15 @@ interface Known {
 /** Why it is where it is, as far as what is stored can say. */
 function reasonsOf(task: TaskRow, run: StoredRun, { state, memory }: Known): string[] {
   const isPaused = run.row.state === 'PAUSED';
-  const isTimed = task.dueAt !== null || (isPaused && task.heldMs !== null);
+  const isTimed = hasTimer(task, isPaused);
   switch (task.state) {
     case 'BLOCKED':
       return blockedBy(task, run, memory);
     case 'READY':
       return [isPaused ? 'pause' : 'place in the order'];
     case 'CLAIMED':
-      return task.attemptId !== null && task.dueAt !== null ? ['unconfirmed claim'] : [];
     case 'PUBLISHED':
-      return task.attemptId !== null && task.dueAt !== null ? ['published message'] : [];
+      return handedOver(task);
     case 'RUNNING':
       return runningFor(task, run);
     case 'RETRY_WAIT':
@@ -193,6 +193,14 @@ function reasonsOf(task: TaskRow, run: StoredRun, { state, memory }: Known): str
     default:
       return [];
   }
+}
+
+const hasTimer = ({ dueAt, heldMs }: TaskRow, isPaused: boolean): boolean =>
+  dueAt !== null || (isPaused && heldMs !== null);
+
+function handedOver({ attemptId, dueAt, state }: TaskRow): string[] {
+  if (attemptId === null || dueAt === null) return [];
+  return [state === 'CLAIMED' ? 'unconfirmed claim' : 'published message'];
 }
 
 function blockedBy(task: TaskRow, { tasks }: StoredRun, memory: WatchMemory): string[] {

@@ -40,6 +40,8 @@ const capabilitySets: readonly (readonly string[])[] = [
   ['tool:acme/count', 'script', 'tool:globex/weigh'],
 ];
 
+const mendsItself = (): void => undefined;
+
 export class Crew {
   readonly #options: CrewOptions;
   readonly #posts: Post[] = [];
@@ -97,10 +99,10 @@ export class Crew {
     return agent;
   }
 
-  /** Answers how to end it, for faults that end; the others mend themselves. */
+  /** Answers how to end it; undefined when there is nobody whom it could befall. */
   begin(kind: FaultKind): (() => void) | undefined {
     if (kind.startsWith('scheduler')) return this.#troubleScheduler(kind);
-    return kind.startsWith('agent') ? this.#troubleAgent(kind) : undefined;
+    return kind.startsWith('agent') ? this.#troubleAgent(kind) : mendsItself;
   }
 
   #troubleScheduler(kind: FaultKind): (() => void) | undefined {
@@ -116,7 +118,7 @@ export class Crew {
     if (kind === 'scheduler killed') replica.kill();
     else void replica.stop();
     clock.after(random.between(300, 4_000), () => this.#startReplica());
-    return undefined;
+    return mendsItself;
   }
 
   #troubleAgent(kind: FaultKind): (() => void) | undefined {
@@ -137,6 +139,6 @@ export class Crew {
     if (kind === 'agent crashed') agent.crash();
     else agent.drain();
     clock.after(random.between(300, 3_000), () => (post.agent = this.#hire(post.capabilities, post.labels)));
-    return undefined;
+    return mendsItself;
   }
 }

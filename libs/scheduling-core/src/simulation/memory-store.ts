@@ -87,6 +87,13 @@ export class MemoryStore implements EngineStore {
     return { run: { ...stored.row }, tasks: [...stored.tasks.values()].map((task) => ({ ...task })) };
   }
 
+  /** The same for one of several schedulers, which has this epoch of the run's shard. */
+  async submitAs(born: NewRun, epoch: number | undefined): Promise<'mine' | 'elsewhere' | 'known'> {
+    let whose: 'mine' | 'elsewhere' | 'known' = 'known';
+    await this.#hear(this.#write('submit', () => (whose = this.state.submitAs(born, epoch))));
+    return whose;
+  }
+
   #hear<T>(answer: Promise<T>): Promise<T> {
     return this.#manners.hear?.(answer) ?? answer;
   }

@@ -12,6 +12,7 @@ import type { Invariant, Violations } from './violations.js';
 
 export interface PlacementOptions {
   readonly state: StoredState;
+  readonly shards: readonly number[];
   readonly violations: Violations;
   readonly now: () => number;
   /** Who owns the shard now and runs. */
@@ -45,11 +46,12 @@ export class Placement {
   }
 
   look(): void {
-    const { state } = this.#options;
+    const { state, shards } = this.#options;
+    for (const shard of shards) this.#judge(shard);
     for (const run of state.runs.values()) {
       const isTaken = run.row.parentRunId !== null || this.#options.isConfirmed(run.row.id);
       if (isOver(run.row.state) || !isTaken) continue;
-      const trust = this.#trustIn(run.row.shard);
+      const trust = this.#trust.get(run.row.shard);
       if (trust) this.#lookAt(run, trust);
     }
     this.#seenBefore = this.#seen;
@@ -98,40 +100,32 @@ export class Placement {
     }
   }
 
-  #trustIn(shard: number): Trust | undefined {
+  /** Whether the memory of its owner can be held to account, and since when. */
+  #judge(shard: number): void {
     const { replicaOf, now, isStoreUp } = this.#options;
     const replica = replicaOf(shard);
     const engine = replica?.parts.engine;
-    if (!replica || !engine?.isOpen || !engine.owns(shard) || !isStoreUp()) {
-      this.#trust.delete(shard);
-      return undefined;
-    }
     const known = this.#trust.get(shard);
-    if (known?.replica === replica && known.generation === engine.generation) return known;
-    const trust = { replica, generation: engine.generation, since: now() };
-    this.#trust.set(shard, trust);
-    return trust;
+    if (!replica || !engine?.isOpen || !engine.owns(shard) || !isStoreUp()) this.#trust.delete(shard);
+    else if (known?.replica !== replica || known.generation !== engine.generation) {
+      this.#trust.set(shard, { replica, generation: engine.generation, since: now() });
+    }
   }
 
   #lookAt({ row, tasks }: StoredRun, trust: Trust): void {
     const isLate = (dueAt: number | null): boolean => dueAt !== null && this.#isLate(dueAt, trust);
     this.#require(!isLate(row.dueAt), 'never stuck', () => `nobody looks at the deadline of ${row.id}`);
-    const { heads, engine, deferrals } = trust.replica.parts;
-    // A page that could not be read is read again after a while.
-    const isResting = deferrals.size > 0;
-    for (const task of tasks.values()) {
-      if (isOver(task.state)) continue;
-      const resident = engine.residents.get(row.id);
-      const memory = resident?.task(task.taskId, task.itemIndex);
-      const isNewest = !memory || memory.state === task.state;
-      const isPaused = (resident?.row ?? row).state === 'PAUSED';
-      const isOrdered = task.state !== 'READY' || isPaused || !isNewest;
-      this.#require(isOrdered || isResting || heads.hasPlaceFor(readyEntry(memory ?? task)), 'never stuck', () => {
-        return `${nameOf(task)} is READY and has no place in the order of ${trust.replica.name}`;
+    const resident = trust.replica.parts.engine.residents.get(row.id);
+    for (const stored of tasks.values()) {
+      if (isOver(stored.state)) continue;
+      // What memory has decided since is not stored yet; leases are never.
+      const task = resident?.task(stored.taskId, stored.itemIndex) ?? stored;
+      if (task.state !== stored.state) continue;
+      this.#require(!isLate(task.dueAt), 'never stuck', () => `nobody looks at the timer of ${nameOf(task)}`);
+      if (task.state !== 'READY' || (resident?.row ?? row).state === 'PAUSED') continue;
+      this.#require(hasPlace(trust.replica, task), 'never stuck', () => {
+        return `${nameOf(task)} has no place in the order of ${trust.replica.name}`;
       });
-      // Leases are renewed in memory only.
-      const { dueAt } = memory ?? task;
-      this.#require(!isNewest || !isLate(dueAt), 'never stuck', () => `nobody looks at the timer of ${nameOf(task)}`);
     }
   }
 
@@ -139,6 +133,10 @@ export class Placement {
     return this.#options.now() - Math.max(dueAt, since) > tolerableMs;
   }
 }
+
+/** A page that could not be read is read again after a while. */
+const hasPlace = ({ parts: { heads, deferrals } }: Replica, task: TaskRow): boolean =>
+  deferrals.size > 0 || heads.hasPlaceFor(readyEntry(task));
 
 const nameOf = ({ runId, taskId, itemIndex, state }: TaskRow): string =>
   `${runId}/${taskId}${itemIndex < 0 ? '' : `[${itemIndex}]`} (${state})`;

@@ -5,7 +5,7 @@
 import { CogmeshError } from '@cogmesh/errors';
 import { cancelRun } from '../engine/cancel-run.js';
 import { answerApproval } from '../engine/approvals.js';
-import type { LoadedRun, NewRun } from '../engine/new-run.js';
+import type { NewRun } from '../engine/new-run.js';
 import { pauseRun, resumeRun, setPriority } from '../engine/steer-run.js';
 import type { Ownership } from '../engine/ports.js';
 import { renewLeases } from '../engine/leases.js';
@@ -21,7 +21,10 @@ export interface ReplicaOptions extends Omit<PartsOptions, 'owned' | 'slices'> {
   readonly table: ShardTable;
   /** Answers when the store has done what is asked of the shard table; rejects when it is down. */
   readonly reach: <T>(ask: () => T) => Promise<T>;
-  readonly submitTo: (born: NewRun) => Promise<LoadedRun>;
+  readonly submitTo: (born: NewRun, epoch: number | undefined) => Promise<'mine' | 'elsewhere' | 'known'>;
+  /** Runs of these shards that their owner is asked to take on. */
+  readonly asked: (shards: readonly number[]) => Promise<readonly string[]>;
+  readonly taken: (runId: string) => Promise<void>;
   readonly note: (line: string) => void;
 }
 
@@ -81,24 +84,32 @@ export class Replica {
     dispatcher.wake();
   }
 
+  /** Of a shard that may be anybody's. */
   async submit(born: NewRun): Promise<void> {
     const { engine, queued } = this.#parts;
     const { organisation, shard } = born.run;
-    this.#requireShard(shard);
     const store = async (): Promise<{ readonly open: number }> => {
-      try {
-        const loaded = await this.#options.submitTo(born);
-        engine.adopt(loaded);
-        return { open: loaded.run.openTasks };
-      } catch (error) {
+      const epoch = engine.owned.get(shard);
+      const whose = await this.#options.submitTo(born, epoch).catch((error: unknown) => {
         // It may be stored, and memory would not know of it.
-        engine.doubt(error);
+        if (epoch !== undefined) engine.doubt(error);
         throw error;
-      }
+      });
+      if (whose === 'mine') engine.adopt(born);
+      return { open: whose === 'mine' ? born.tasks.length : 0 };
     };
     const earlier = (): Promise<undefined> => Promise.resolve(undefined);
     await queued.admit({ organisation, tasks: born.tasks.length, maxQueued: 0, earlier, store });
-    this.#requireShard(shard);
+  }
+
+  /** Takes on what others have stored for its shards. */
+  async #takeOn(): Promise<void> {
+    const { engine } = this.#parts;
+    const { asked, taken } = this.#options;
+    for (const runId of await asked([...engine.owned.keys()])) {
+      await engine.adoptStored(runId);
+      await taken(runId);
+    }
   }
 
   /** Somebody else decides for the shard now: the caller asks there. */
@@ -158,6 +169,8 @@ export class Replica {
     if (this.#isStopping) return;
     this.process.clock.after(renewMs, () => this.#renew());
     void this.#look();
+    // What cannot be taken on now is asked for again.
+    this.#takeOn().catch(() => undefined);
   }
 
   /** Reads memory when it owns other shards than before. */

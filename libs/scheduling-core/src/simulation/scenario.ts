@@ -143,33 +143,57 @@ function eachOf({ random }: TaskShape, sure: readonly TaskSpec[]): NonNullable<T
 
 function planOf(shape: TaskShape, spec: Omit<TaskSpec, 'plan'>, parents: readonly TaskSpec[]): TaskPlan {
   const { random, id } = shape;
-  const { kind, when, each, nested } = spec;
-  const need = random.pick(needs);
-  const uses = kind === 'agent' ? need.uses : kind === 'nested' ? 'run' : kind;
   const onFailure = random.pick<FailurePolicy | undefined>([undefined, undefined, 'fail', 'continue', 'ignore']);
   return {
     id,
-    uses,
     depends: parents.map(({ plan }) => plan.id),
     priority: random.below(10),
     input: inputOf(spec),
     retry: random.pick(retries),
-    timeoutMs: kind !== 'agent' ? 20_000 : spec.does === 'stuck' ? 2_500 : random.pick([2_500, 6_000, 60_000]),
-    ...(when ? { when: `\${{ tasks.${when.task}.output.v % 2 == ${when.rest} }}` } : {}),
-    ...(each ? { forEach: `\${{ ${'task' in each ? `tasks.${each.task}.output.list` : `input.lists.${id}`} }}` } : {}),
-    ...(each && random.chance(0.5) ? { maxParallel: random.between(1, 4) } : {}),
-    ...(each && random.chance(0.5) ? { itemFailure: 'continue' as const } : {}),
     ...(onFailure === undefined ? {} : { onFailure }),
     ...(random.chance(0.03) ? { queueTimeoutMs: random.between(200, 8_000) } : {}),
-    ...(kind === 'agent' && random.chance(0.1) ? { heartbeatTimeoutMs: 5_000 } : {}),
-    ...(kind === 'agent' && random.chance(0.15) ? { concurrencyGroup: random.pick(['disk', 'mail']) } : {}),
-    ...(kind === 'agent' && need.affinity ? { affinity: need.affinity } : {}),
-    ...(kind === 'approval'
-      ? { approval: { approvers: random.chance(0.3) ? (2 as const) : (1 as const), roles: [] } }
-      : {}),
-    ...(nested ? { nested: nested.plan } : {}),
     ...(random.chance(0.2) ? { ownPriority: true as const } : {}),
+    ...controlOf(shape, spec),
+    ...(spec.kind === 'agent' ? agentOf(random, spec) : waitingOf(random, spec)),
   };
+}
+
+/** What precedes its claim. */
+function controlOf(
+  { random, id }: TaskShape,
+  { when, each }: Omit<TaskSpec, 'plan'>,
+): Pick<TaskPlan, 'when' | 'forEach' | 'maxParallel' | 'itemFailure'> {
+  const condition = when ? { when: `\${{ tasks.${when.task}.output.v % 2 == ${when.rest} }}` } : {};
+  if (!each) return condition;
+  const list = 'task' in each ? `tasks.${each.task}.output.list` : `input.lists.${id}`;
+  return {
+    ...condition,
+    forEach: `\${{ ${list} }}`,
+    ...(random.chance(0.5) ? { maxParallel: random.between(1, 4) } : {}),
+    ...(random.chance(0.5) ? { itemFailure: 'continue' } : {}),
+  };
+}
+
+type Work = Pick<
+  TaskPlan,
+  'uses' | 'timeoutMs' | 'heartbeatTimeoutMs' | 'concurrencyGroup' | 'affinity' | 'approval' | 'nested'
+>;
+
+function agentOf(random: SeededRandom, { does }: Omit<TaskSpec, 'plan'>): Work {
+  return {
+    ...random.pick(needs),
+    timeoutMs: does === 'stuck' ? 2_500 : random.pick([2_500, 6_000, 60_000]),
+    ...(random.chance(0.1) ? { heartbeatTimeoutMs: 5_000 } : {}),
+    ...(random.chance(0.15) ? { concurrencyGroup: random.pick(['disk', 'mail']) } : {}),
+  };
+}
+
+/** What waits in the scheduler. */
+function waitingOf(random: SeededRandom, { kind, nested }: Omit<TaskSpec, 'plan'>): Work {
+  const timeoutMs = 20_000;
+  if (nested) return { uses: 'run', timeoutMs, nested: nested.plan };
+  if (kind === 'sleep') return { uses: 'sleep', timeoutMs };
+  return { uses: 'approval', timeoutMs, approval: { approvers: random.chance(0.3) ? 2 : 1, roles: [] } };
 }
 
 /** An agent is told all it needs: the numbers to add up, and how to behave. */

@@ -104,12 +104,14 @@ function planScopes(random: SeededRandom, names: readonly string[], shards: numb
 function schedule(world: World, { kind, atMs, lastsMs }: Fault): void {
   const { clock, faults, crew, note } = world;
   clock.after(atMs, () => {
+    const mend = crew.begin(kind);
+    // Nobody is left whom it could befall: something else goes wrong.
+    if (!mend) return schedule(world, { kind: 'broker shaky', atMs: 0, lastsMs });
     note(`fault: ${kind} for ${lastsMs} ms`);
     faults.begin(kind);
-    const mend = crew.begin(kind);
     clock.after(lastsMs, () => {
       faults.end(kind);
-      mend?.();
+      mend();
     });
   });
 }
@@ -164,21 +166,35 @@ function conclude(world: World, orders: readonly Order[]): void {
   for (const { runId, spec } of orders) visit(runId, spec);
   const strays = [...state.runs.keys()].filter((id) => !judged.has(id));
   violations.require(strays.length === 0, 'meaning', () => `nobody asked for the runs ${strays.join(', ')}`);
-  violations.require(watched.accepted.size >= tally.succeeded, 'one result', () => {
+  violations.require(watched.accepted.size === tally.succeeded, 'one result', () => {
     return `${tally.succeeded} tasks ended well, ${watched.accepted.size} results were accepted`;
   });
+  requireEnough(world);
 }
 
-function reportOf(
-  { state, faults, watched, violations, trace, clock }: World,
-  seed: number,
-  count: number,
-): SeedReport {
+/** A seed in which little happens proves little. */
+function requireEnough(world: World): void {
+  const { violations, faults, state } = world;
+  const tasks = tasksIn(world);
+  const befallen = [...faults.counts.values()].reduce((sum, count) => sum + count, 0);
+  const organisationsSeen = new Set([...state.runs.values()].map(({ row }) => row.organisation)).size;
+  const isEnough = tasks >= 200 && befallen >= 3 && organisationsSeen >= 2;
+  violations.require(
+    isEnough,
+    'enough',
+    () => `${tasks} tasks, ${befallen} faults, ${organisationsSeen} organisations`,
+  );
+}
+
+const tasksIn = ({ state }: World): number => [...state.runs.values()].reduce((sum, { tasks }) => sum + tasks.size, 0);
+
+function reportOf(world: World, seed: number, count: number): SeedReport {
+  const { state, faults, watched, violations, trace, clock } = world;
   return {
     seed,
     organisations: count,
     runs: state.runs.size,
-    tasks: [...state.runs.values()].reduce((sum, { tasks }) => sum + tasks.size, 0),
+    tasks: tasksIn(world),
     faults: faults.counts,
     accepted: watched.accepted.size,
     violations: violations.found,

@@ -25,6 +25,8 @@ export const fenced = (): CogmeshError =>
 export class StoredState {
   readonly runs = new Map<string, StoredRun>();
   readonly moves: RunMove[] = [];
+  /** Runs that the owners of their shards have been asked to take on. */
+  readonly asked = new Map<string, number>();
   readonly #epochs = new Map<number, number>();
 
   /** Newest epoch of a shard's lease; 0 before the first. */
@@ -64,6 +66,24 @@ export class StoredState {
     stored.history.push({ sequence: 1, time: run.createdAt, type: 'run.state', runState: 'PENDING' });
     for (const task of tasks) stored.tasks.set(slot(task), { ...task });
     if (submission.origin) this.#adopt(stored, submission.origin);
+  }
+
+  /**
+   * A run from a caller of a scheduler with this epoch of its shard. When that is not the newest, the owner is asked to take
+   * the run on.
+   */
+  submitAs(born: NewRun, epoch: number | undefined): 'mine' | 'elsewhere' | 'known' {
+    const { id, shard } = born.run;
+    if (this.runs.has(id)) return 'known';
+    this.submit(born);
+    if (epoch === this.epoch(shard)) return 'mine';
+    this.asked.set(id, shard);
+    return 'elsewhere';
+  }
+
+  /** Runs that owners of these shards are asked to take on. */
+  askedOf(shards: readonly number[]): string[] {
+    return [...this.asked].flatMap(([id, shard]) => (shards.includes(shard) ? [id] : []));
   }
 
   #adopt(stored: StoredRun, origin: { readonly runId: string; readonly adopted: ReadonlySet<string> }): void {

@@ -28,14 +28,14 @@ export interface Tally {
 
 export function judge(court: Court, run: Meant, tally: Tally): void {
   const { row, spec } = run;
-  require(court, isOver(row.state), `run ${row.id} is ${row.state}`);
+  demand(court, isOver(row.state), `run ${row.id} is ${row.state}`);
   judgeEnd(court, run);
   for (const task of spec.tasks.values()) judgeTask(court, run, { task, tally });
   const strays = run.tasks.filter(({ taskId }) => !spec.tasks.has(taskId));
-  require(court, strays.length === 0, `run ${row.id} has tasks that nobody asked for: ${strays.map((t) => t.taskId)}`);
+  demand(court, strays.length === 0, `run ${row.id} has tasks that nobody asked for: ${strays.map((t) => t.taskId)}`);
 }
 
-const require = ({ violations }: Court, holds: boolean, message: string): void =>
+const demand = ({ violations }: Court, holds: boolean, message: string): void =>
   violations.require(holds, 'meaning', () => message);
 
 function judgeEnd(court: Court, run: Meant): void {
@@ -43,19 +43,19 @@ function judgeEnd(court: Court, run: Meant): void {
   const code = errorOf(row)?.code;
   if (row.state === 'CANCELLED') {
     const isOrphan = row.parentRunId !== null;
-    return require(court, court.wasCancelled(row.id) || isOrphan, `run ${row.id} was cancelled, nobody asked for it`);
+    return demand(court, court.wasCancelled(row.id) || isOrphan, `run ${row.id} was cancelled, nobody asked for it`);
   }
   const { deadlineMs } = run.spec.plan;
   if (row.state === 'FAILED' && code === 'timeout' && endOf(run) === 'SUCCEEDED') {
     const late = deadlineMs !== undefined || row.parentRunId !== null;
-    return require(court, late, `run ${row.id} failed by a deadline it does not have`);
+    return demand(court, late, `run ${row.id} failed by a deadline it does not have`);
   }
   if (row.state === 'FAILED' && isEndedByDeadline(run)) return;
-  require(court, row.state === endOf(run), `run ${row.id} is ${row.state}, its tasks say ${endOf(run)}`);
+  demand(court, row.state === endOf(run), `run ${row.id} is ${row.state}, its tasks say ${endOf(run)}`);
   if (row.state !== 'SUCCEEDED') return;
   const output = row.output === null ? null : (JSON.parse(row.output) as Json);
   const wanted = runOutputOf(run);
-  require(court, isSame(output, wanted), `output of ${row.id} is ${row.output}, not ${JSON.stringify(wanted)}`);
+  demand(court, isSame(output, wanted), `output of ${row.id} is ${row.output}, not ${JSON.stringify(wanted)}`);
 }
 
 const isEndedByDeadline = ({ row }: Meant): boolean => errorOf(row)?.message.includes('deadline') ?? false;
@@ -71,21 +71,21 @@ interface Case {
 function judgeTask(court: Court, run: Meant, { task, tally }: Case): void {
   const row = taskOf(run, task.plan.id);
   const name = `task ${task.plan.id} of ${run.row.id}`;
-  if (!row) return require(court, false, `${name} is gone`);
+  if (!row) return demand(court, false, `${name} is gone`);
   const missing = unmet(run, task);
   const isStarted =
     row.state === 'SUCCEEDED' || row.state === 'FAILED' || (row.state === 'SKIPPED' && row.error === null);
-  if (isStarted) require(court, missing.length === 0, `${name} is ${row.state} before ${missing.join(', ')}`);
+  if (isStarted) demand(court, missing.length === 0, `${name} is ${row.state} before ${missing.join(', ')}`);
   if (row.state === 'SUCCEEDED') {
-    require(court, conditionOf(run, task) !== false, `${name} ran although its condition is false`);
+    demand(court, conditionOf(run, task) !== false, `${name} ran although its condition is false`);
     judgeSuccess(court, run, { row, task, tally });
   } else if (row.state === 'FAILED') judgeFailure(court, run, { row, task });
   else if (row.state === 'CANCELLED') {
-    require(court, isCutShort(run) || isFailing(run), `${name} was cancelled although its run went on`);
+    demand(court, isCutShort(run) || isFailing(run), `${name} was cancelled although its run went on`);
   } else if (row.error === null) {
-    require(court, conditionOf(run, task) === false, `${name} was skipped although its condition is true`);
+    demand(court, conditionOf(run, task) === false, `${name} was skipped although its condition is true`);
   } else {
-    require(court, isBelowFailure(run, task), `${name} was skipped although nothing above it failed`);
+    demand(court, isBelowFailure(run, task), `${name} was skipped although nothing above it failed`);
   }
   for (const item of itemsOf(run, task.plan.id)) judgeItem(court, run, { row: item, task, tally, parent: row });
 }
@@ -103,12 +103,12 @@ function judgeItem(
   run: Meant,
   { row, task, tally, parent }: Row & Case & { readonly parent: TaskRow },
 ): void {
-  require(court, isOver(row.state), `${nameOf(row)} is ${row.state}`);
+  demand(court, isOver(row.state), `${nameOf(row)} is ${row.state}`);
   if (row.state === 'SUCCEEDED') judgeLeaf(court, run, { row, task, tally });
   else if (row.state === 'FAILED') judgeFailure(court, run, { row, task });
   else {
     const isLost = parent.state === 'FAILED' || parent.state === 'CANCELLED';
-    require(court, row.state === 'CANCELLED' && isLost, `${nameOf(row)} is ${row.state}, its task ${parent.state}`);
+    demand(court, row.state === 'CANCELLED' && isLost, `${nameOf(row)} is ${row.state}, its task ${parent.state}`);
   }
 }
 
@@ -117,33 +117,47 @@ function judgeSuccess(court: Court, run: Meant, { row, task, tally }: Row & Case
   if (!task.each) return judgeLeaf(court, run, { row, task, tally });
   const items = itemsOf(run, id);
   const list = listOf(run, task);
-  require(court, items.length === list?.length, `${nameOf(row)} has ${items.length} items of ${list?.length}`);
+  demand(court, items.length === list?.length, `${nameOf(row)} has ${items.length} items of ${list?.length}`);
   const isLost = (item: TaskRow): boolean => item.state === 'FAILED' && itemFailure === 'continue';
   const bad = items.find((item) => item.state !== 'SUCCEEDED' && !isLost(item));
-  require(court, bad === undefined, `${nameOf(row)} ended well although item ${bad?.itemIndex} is ${bad?.state}`);
+  demand(court, bad === undefined, `${nameOf(row)} ended well although item ${bad?.itemIndex} is ${bad?.state}`);
   const joined = joinedOf(run, id);
-  require(court, isSame(
-    outputOf(run, id),
-    joined,
-  ), `output of ${nameOf(row)} is ${row.output}, not ${JSON.stringify(joined)}`);
+  demand(
+    court,
+    isSame(outputOf(run, id), joined),
+    `output of ${nameOf(row)} is ${row.output}, not ${JSON.stringify(joined)}`,
+  );
 }
 
 /** A task or item that something worked on itself. */
 function judgeLeaf(court: Court, run: Meant, { row, task, tally }: Row & Case): void {
-  const output = row.output == null ? undefined : (JSON.parse(row.output) as Json);
-  if (task.kind === 'agent') {
-    tally.succeeded += 1;
-    return judgeAgents(court, run, { row, task });
+  switch (task.kind) {
+    case 'agent':
+      tally.succeeded += 1;
+      return judgeAgents(court, run, { row, task });
+    case 'sleep':
+      return demand(court, row.output === 'null', `${nameOf(row)} slept and says ${row.output}`);
+    case 'nested':
+      return judgeRunInside(court, row);
+    case 'approval':
+      return judgeApproval(court, { row, task });
   }
-  if (task.kind === 'sleep') return require(court, output === null, `${nameOf(row)} slept and says ${row.output}`);
-  if (task.kind === 'nested') {
-    const nested = court.state.runs.get(row.attemptId ?? '')?.row;
-    const isRight = nested?.state === 'SUCCEEDED' && nested.output === row.output;
-    return require(court, isRight, `${nameOf(row)} is not what its run says: ${row.output}, ${nested?.output}`);
+}
+
+function judgeRunInside(court: Court, row: TaskRow): void {
+  const nested = court.state.runs.get(row.attemptId ?? '')?.row;
+  const isRight = nested?.state === 'SUCCEEDED' && nested.output === row.output;
+  demand(court, isRight, `${nameOf(row)} is not what its run says: ${row.output}, ${nested?.output}`);
+}
+
+function judgeApproval(court: Court, { row, task }: Row): void {
+  interface Approval {
+    readonly approved?: boolean;
+    readonly approvals?: readonly unknown[];
   }
-  const { approved, approvals } = (output ?? {}) as { readonly approved?: Json; readonly approvals?: readonly Json[] };
+  const { approved, approvals } = JSON.parse(row.output ?? '{}') as Approval;
   const isRight = approved === true && approvals?.length === task.plan.approval?.approvers;
-  require(court, isRight, `${nameOf(row)} was approved by ${row.output}`);
+  demand(court, isRight, `${nameOf(row)} was approved by ${row.output}`);
 }
 
 function judgeAgents({ observed, violations }: Court, run: Meant, { row, task }: Row): void {
@@ -165,48 +179,54 @@ function judgeAgents({ observed, violations }: Court, run: Meant, { row, task }:
   );
 }
 
-/** Codes of failures that need no agent to report them, and whether they may have happened. */
 function judgeFailure(court: Court, run: Meant, { row, task }: Row): void {
   const { code = '' } = errorOf(row) ?? {};
-  const name = `${nameOf(row)} failed with ${row.error}`;
   const { plan, kind } = task;
-  require(court, row.attempt <=
-    plan.retry.maxAttempts, `${name} after ${row.attempt} attempts of ${plan.retry.maxAttempts}`);
+  const { maxAttempts } = plan.retry;
+  const name = `${nameOf(row)} failed with ${row.error}`;
+  demand(court, row.attempt <= maxAttempts, `${name} after ${row.attempt} attempts of ${maxAttempts}`);
   if (task.each && row.itemIndex < 0) return judgeLostItems(court, run, { row, task });
   if (kind === 'nested' && row.attemptId !== null) return judgeNested(court, { row, task });
-  if (code === 'queue_timeout') return require(court, plan.queueTimeoutMs !== undefined, name);
-  if (kind === 'approval') return require(court, ['refused', 'approval_timeout'].includes(code), name);
-  if (kind !== 'agent') return require(court, false, name);
-  const results = court.observed.results.get(row.attemptId ?? '') ?? [];
-  const isReported = results.some(({ outcome }) => outcome.case === 'error' && outcome.code === code);
-  const isLoss = ['lease_lost', 'timeout', 'poison'].includes(code);
-  require(court, isReported || isLoss, `${name}, which nobody reported`);
-  const isSpent =
-    row.attempt >= plan.retry.maxAttempts || code === 'poison' || !isRetried(plan.retry.notOn, { code, results });
-  const isDoomed = isFailing(run) || isCutShort(run) || taskOf(run, plan.id)?.state === 'FAILED';
-  require(court, isSpent || isDoomed, `${name} after ${row.attempt} attempts of ${plan.retry.maxAttempts}`);
+  if (code === 'queue_timeout') return demand(court, plan.queueTimeoutMs !== undefined, name);
+  if (kind === 'agent') return judgeAttempts(court, run, { row, task });
+  demand(court, kind === 'approval' && ['refused', 'approval_timeout'].includes(code), name);
 }
 
-function isRetried(
-  notOn: readonly string[] | undefined,
-  {
-    code,
-    results,
-  }: {
-    readonly code: string;
-    readonly results: readonly { readonly outcome: { readonly case: string; readonly retryable?: boolean } }[];
-  },
-): boolean {
-  if (notOn?.includes(code)) return false;
-  const reported = results.find(({ outcome }) => outcome.case === 'error');
-  return reported?.outcome.retryable ?? true;
+/** It was tried as often as it may be, or nobody waited for it any more. */
+function judgeAttempts(court: Court, run: Meant, { row, task }: Row): void {
+  const { id, retry } = task.plan;
+  const name = `${nameOf(row)} failed with ${row.error}`;
+  const isDoomed = isFailing(run) || isCutShort(run) || taskOf(run, id)?.state === 'FAILED';
+  const isSpent = row.attempt >= retry.maxAttempts || isFinal(court, { row, task });
+  demand(court, isReported(court, row), `${name}, which nobody reported`);
+  demand(court, isSpent || isDoomed, `${name} after ${row.attempt} attempts of ${retry.maxAttempts}`);
+}
+
+function isReported(court: Court, row: TaskRow): boolean {
+  const { code = '' } = errorOf(row) ?? {};
+  return losses.includes(code) || reportedError(court, row)?.code === code;
+}
+
+/** Not to be tried again, however often it was. */
+function isFinal(court: Court, { row, task }: Row): boolean {
+  const { code = '' } = errorOf(row) ?? {};
+  const isExcluded = task.plan.retry.notOn?.includes(code) ?? false;
+  return code === 'poison' || isExcluded || reportedError(court, row)?.retryable === false;
+}
+
+/** Nobody reports these. */
+const losses = ['lease_lost', 'timeout', 'poison'];
+
+function reportedError({ observed }: Court, { attemptId }: TaskRow) {
+  const outcomes = (observed.results.get(attemptId ?? '') ?? []).map(({ outcome }) => outcome);
+  return outcomes.find((outcome) => outcome.case === 'error');
 }
 
 function judgeLostItems(court: Court, run: Meant, { row, task }: Row): void {
   const { id, itemFailure = 'fail', queueTimeoutMs } = task.plan;
   const isLost = itemFailure === 'fail' && itemsOf(run, id).some(({ state }) => state === 'FAILED');
   const isLate = errorOf(row)?.code === 'queue_timeout' && queueTimeoutMs !== undefined;
-  require(court, isLost || isLate, `${nameOf(row)} failed with ${row.error} although no item did`);
+  demand(court, isLost || isLate, `${nameOf(row)} failed with ${row.error} although no item did`);
 }
 
 function judgeNested(court: Court, { row }: Row): void {
@@ -214,5 +234,5 @@ function judgeNested(court: Court, { row }: Row): void {
   const code = errorOf(row)?.code;
   // One that took too long may have come to a good end before it heard that nobody waits.
   const isEnded = state === 'FAILED' || state === 'CANCELLED' || code === 'timeout';
-  require(court, isEnded, `${nameOf(row)} failed with ${code}, its run is ${state}`);
+  demand(court, isEnded, `${nameOf(row)} failed with ${code}, its run is ${state}`);
 }

@@ -21,7 +21,9 @@ export type Invariant =
   /** Agents stop what nobody wants. */
   | 'stop'
   /** Every run ends. */
-  | 'ends';
+  | 'ends'
+  /** The seed is large and bad enough to prove something. */
+  | 'enough';
 
 export interface Violation {
   readonly invariant: Invariant;

@@ -154,7 +154,9 @@ export class World {
     const replica = new Replica({
       process, table, bus, store, reach, note, random: random.fork(), shared: this.#shared, portraits: () => known,
       limitStore: { all: () => reach(() => [...this.options.scopes]), save: () => Promise.resolve() },
-      submitTo: (born) => store.submit(born),
+      submitTo: (born, epoch) => store.submitAs(born, epoch),
+      asked: (shards) => reach(() => this.state.askedOf(shards)),
+      taken: (runId) => reach(() => void this.state.asked.delete(runId)),
       stop: (agentId, attemptId) => registry.stop(agentId, attemptId),
       observed: this.observed, mutant: this.options.mutant,
       onMended: ({ kind, says }) => this.violations.add('never stuck', `a sweeper had to mend a ${kind}: ${says}`),
@@ -214,9 +216,10 @@ export class World {
     const replicaOf = (shard: number): Replica | undefined => this.replicaOf(shard);
     const isStoreUp = (): boolean => !faults.is('store down') && !faults.is('store shaky');
     const agents = (): Iterable<SimulatedAgent> => this.crew.agents;
-    const isConfirmed = (runId: string): boolean => this.clients.isConfirmed(runId);
+    const isConfirmed = (runId: string): boolean => this.clients.isConfirmed(runId) && !state.asked.has(runId);
     return new Placement({
       state,
+      shards: this.table.shards,
       violations,
       now: clock.now,
       replicaOf,
@@ -230,7 +233,11 @@ export class World {
   #makeClients(): Clients {
     const { clock, state, observed, violations, note, random } = this;
     const replicaOf = (shard: number): Replica | undefined => this.replicaOf(shard);
-    const parts = { clock, state, observed, violations, note, ageingMs, replicaOf };
+    const anyReplica = (): Replica | undefined => {
+      const serving = this.crew.replicas.filter(({ isServing }) => isServing);
+      return serving.length > 0 ? random.pick(serving) : undefined;
+    };
+    const parts = { clock, state, observed, violations, note, ageingMs, replicaOf, anyReplica };
     return new Clients({ ...parts, random: random.fork() }, this.options.orders);
   }
 }
