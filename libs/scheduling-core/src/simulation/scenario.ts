@@ -112,7 +112,7 @@ function makeTask(shape: TaskShape): TaskSpec {
     does: kind === 'agent' && random.chance(shape.trouble) ? random.pick(['flaky', 'flaky', 'never', 'broken', 'stuck']) : 'well', // prettier-ignore
     runMs: random.pick([5, 20, 80, 300, 1_200]),
     ...(sure[0] && random.chance(0.15) ? { when: { task: sure[0].plan.id, rest: random.below(2) } } : {}),
-    ...(kind !== 'approval' && random.chance(0.12) ? { each: eachOf(shape, sure) } : {}),
+    ...(kind !== 'approval' && random.chance(0.09) ? { each: eachOf(shape, sure) } : {}),
     ...(kind === 'nested' ? { nested: makeRun(nestedShape(shape)) } : {}),
   };
   return { ...spec, plan: planOf(shape, spec, parents) };
@@ -121,12 +121,12 @@ function makeTask(shape: TaskShape): TaskSpec {
 const nestedShape = (shape: TaskShape): RunShape => ({
   ...shape,
   name: `${shape.name}.${shape.id}`,
-  size: shape.random.between(1, 6),
+  size: shape.random.between(1, 4),
   depth: shape.depth - 1,
 });
 
 function kindOf({ random, depth }: TaskShape): TaskSpec['kind'] {
-  if (random.chance(0.88)) return 'agent';
+  if (random.chance(0.9)) return 'agent';
   return random.pick(
     depth > 0 ? (['sleep', 'approval', 'nested', 'nested'] as const) : (['sleep', 'approval'] as const),
   );
@@ -138,7 +138,7 @@ const isSure = ({ kind, when, each, plan }: TaskSpec): boolean =>
 
 function eachOf({ random }: TaskShape, sure: readonly TaskSpec[]): NonNullable<TaskSpec['each']> {
   if (sure[0] && random.chance(0.5)) return { task: sure[0].plan.id };
-  return { items: Array.from({ length: random.pick([0, 1, 3, 5, 12]) }, () => random.below(50)) };
+  return { items: Array.from({ length: random.pick([0, 1, 3, 5, 9]) }, () => random.below(50)) };
 }
 
 function planOf(shape: TaskShape, spec: Omit<TaskSpec, 'plan'>, parents: readonly TaskSpec[]): TaskPlan {
