@@ -6,6 +6,7 @@ import {
   defaultMisfireGraceMs,
   defaultRunLimits,
   defaultShards,
+  defaultSweepMs,
   defaultTaskDefaults,
   maxShards,
 } from '@cogmesh/scheduling-core';
@@ -49,6 +50,11 @@ export const schedulerConfig = defineConfig('scheduler', {
     'COGMESH_SCHEDULER_MAX_PAYLOAD_BYTES',
     integer({ min: 1_048_576, max: 2_147_483_647, default: 67_108_864 }),
     'Bytes of outputs and forEach items held in memory beyond which the oldest are put out and read again when an expression needs them.',
+  ),
+  sweepMs: setting(
+    'COGMESH_SCHEDULER_SWEEP_MS',
+    integer({ min: 100, max: hourMs, default: defaultSweepMs }),
+    'Time between two comparisons of memory with the database, milliseconds. What had to be mended is counted, shown by `readyz` and logged as an error; it is always a defect.',
   ),
   sharedOutstanding: setting(
     'COGMESH_SCHEDULER_SHARED_OUTSTANDING',
@@ -134,6 +140,16 @@ export const schedulerConfig = defineConfig('scheduler', {
     'COGMESH_WEBHOOK_ALLOW_PRIVATE',
     flag(false),
     'Webhooks may use plain http and reach private, loopback and link-local addresses. Only where every organisation is trusted with the network of the scheduler.',
+  ),
+  historyDays: setting(
+    'COGMESH_SCHEDULER_HISTORY_DAYS',
+    integer({ min: 0, max: 36_500, default: 30 }),
+    'History of finished runs, times that schedules fired and deliveries of webhooks are removed after so many days. 0 keeps them for ever.',
+  ),
+  runDays: setting(
+    'COGMESH_SCHEDULER_RUN_DAYS',
+    integer({ min: 0, max: 36_500, default: 30 }),
+    'Finished runs are removed after so many days, with their tasks, outputs, history and idempotency keys. 0 keeps them for ever.',
   ),
   hostOrganisation: setting(
     'COGMESH_HOST_ORGANISATION',

@@ -22,7 +22,7 @@ export const schedulerService: ServiceDefinition<(typeof schedulerConfig)['setti
 
 async function readinessOf(
   { bus, database }: ServiceHost,
-  { enforcement, dispatcher, directory, pool, replicas }: Scheduler,
+  { enforcement, dispatcher, directory, pool, replicas, counters }: Scheduler,
 ): Promise<Readiness> {
   const checks = {
     database: await answers(() => database.ping()),
@@ -30,7 +30,7 @@ async function readinessOf(
     enforcement: enforcement.ready(),
     memory: {
       ready: dispatcher.isSettled,
-      detail: dispatcher.isSettled ? 'agrees with the database' : 'is being rebuilt',
+      detail: `${dispatcher.isSettled ? 'agrees with the database' : 'is being rebuilt'}${mendedIn(counters)}`,
     },
     shards: { ready: replicas.keeper.isSettled, detail: replicas.keeper.summary },
     registry: { ready: directory.isFresh, detail: directory.isFresh ? 'agents are known' : 'has not answered' },
@@ -38,6 +38,10 @@ async function readinessOf(
   };
   return { ready: Object.values(checks).every((check) => check.ready), checks };
 }
+
+/** Where a test looks for what must not be. */
+const mendedIn = ({ mendedSummary }: Scheduler['counters']): string =>
+  mendedSummary === '' ? '' : `; mended: ${mendedSummary}`;
 
 async function answers(ping: () => Promise<void>): Promise<{ ready: boolean; detail?: string }> {
   try {

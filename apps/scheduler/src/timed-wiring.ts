@@ -1,13 +1,15 @@
-/** What runs by the clock beside the engine: schedules that submit runs, and webhooks that tell of them. Part of the composition root. */
+/** What runs by the clock beside the engine: schedules that submit runs, webhooks that tell of them, the end of what is old. Part of the composition root. */
 import type { Engine } from '@cogmesh/scheduling-core';
 import type { ServiceHost } from '@cogmesh/service';
 import { ulid } from 'ulid';
+import { SqlRetention } from './adapters/sql-retention.js';
 import { SqlSchedules } from './adapters/sql-schedules.js';
 import { SqlWebhooks } from './adapters/sql-webhooks.js';
 import type { SchedulerConfig } from './config.js';
 import { submitRun, type SubmitContext } from './engine/submit-run.js';
 import type { SchedulesRpcContext } from './rpc/schedules.rpc.js';
 import type { WebhooksRpcContext } from './rpc/webhooks.rpc.js';
+import { RetentionLoop } from './retention/retention-loop.js';
 import type { Decisions } from './schedules/decisions.js';
 import { SchedulesLoop } from './schedules/schedules-loop.js';
 import { WebhookSender } from './webhooks/webhook-sender.js';
@@ -26,7 +28,7 @@ export interface Timed {
   readonly schedules: SchedulesRpcContext;
   readonly webhooks: WebhooksRpcContext;
   start(): void;
-  /** No schedule fires any more. */
+  /** No schedule fires any more, and nothing more is removed. */
   stopFiring(): Promise<void>;
   /** Deliveries under way come to their end. */
   stopSending(): Promise<void>;
@@ -45,6 +47,9 @@ export function buildTimed({ host, config, engine, decisions, submission, cancel
   const webhooks = new SqlWebhooks(database);
   const { webhookAllowPrivate: allowPrivate, webhookMaxAttempts: maxAttempts } = config;
   const sender = new WebhookSender({ webhooks, allowPrivate, maxAttempts, random: Math.random, logger });
+  const { historyDays, runDays } = config;
+  const table = new SqlRetention(database);
+  const retention = new RetentionLoop({ table, historyDays, runDays, isResponsible: isOn, logger });
   engine.listen({
     stored: (_effects, { deliveries }) => {
       if (deliveries > 0) sender.wake();
@@ -56,8 +61,11 @@ export function buildTimed({ host, config, engine, decisions, submission, cancel
     start: () => {
       loop.start();
       sender.start();
+      retention.start();
     },
-    stopFiring: () => loop.stop(),
+    stopFiring: async () => {
+      await Promise.all([loop.stop(), retention.stop()]);
+    },
     stopSending: () => sender.stop(),
   };
 }

@@ -27,6 +27,7 @@ import { AgentWatch } from './engine/agent-watch.js';
 import { Backoff } from './engine/backoff.js';
 import { Counters } from './engine/counters.js';
 import { InputSchemas } from './engine/input-schemas.js';
+import { onMended } from './engine/on-mended.js';
 import { BrokerPublisher } from './engine/publisher.js';
 import { RunHints, schedulerEvents } from './engine/run-hints.js';
 import { RunNotifier } from './engine/run-notifier.js';
@@ -62,7 +63,7 @@ export async function buildScheduler(host: ServiceHost, config: SchedulerConfig)
   const stores = openStores(host.database);
   const counters = new Counters();
   const notifier = new RunNotifier();
-  const engine = buildEngine({ host, config, identity: enforcement.identity, neighbours, stores, notifier });
+  const engine = buildEngine({ host, config, identity: enforcement.identity, neighbours, stores, notifier, counters });
   const { replicas } = engine;
   await engine.clock.start();
   const pool = await openPool({ host, config, registry: neighbours.agents, ...engine });
@@ -155,6 +156,7 @@ interface EngineParts {
   readonly neighbours: Neighbours;
   readonly stores: Stores;
   readonly notifier: RunNotifier;
+  readonly counters: Counters;
 }
 
 /** Who can take work, as far as this process has heard and seen. */
@@ -224,6 +226,7 @@ function buildEngine(parts: EngineParts) {
     assertTaken: inputSchemas.assertTaken,
     traceOf: (attemptId) => publisher?.traceOf(attemptId),
     onTrouble,
+    onMended: onMended(parts.counters, logger),
   });
   const { engine, credits, dispatcher } = scheduling;
   const agentWatch = new AgentWatch({ directory, credits, engine, logger, onChange: () => dispatcher.wake() });

@@ -122,6 +122,7 @@ export class SchedulerFixture {
     const environment = {
       COGMESH_ENFORCEMENT: 'sidecar',
       COGMESH_SIDECAR_SECRET_FILE: join(this.#dir, 'secret'),
+      COGMESH_SCHEDULER_SWEEP_MS: '500',
       ...this.#options.settings,
     };
     const host = {
@@ -192,10 +193,17 @@ export class SchedulerFixture {
 
   async stop(): Promise<void> {
     this.#channel?.close();
+    await this.#requireNothingMended();
     await this.#running?.stop();
     await this.#bus?.close();
     await this.database.close();
     this.#running = undefined;
+  }
+
+  /** Memory was never wrong. */
+  async #requireNothingMended(): Promise<void> {
+    const detail = (await this.#running?.readiness())?.checks['memory']?.detail ?? '';
+    if (detail.includes('mended')) throw new Error(`the sweeper found memory wrong: ${detail}`);
   }
 
   async close(): Promise<void> {

@@ -10,6 +10,7 @@ import { affinityMigration } from './migrations/0005-affinity.js';
 import { poolMigration } from './migrations/0006-pool.js';
 import { engineMigration } from './migrations/0006-engine.js';
 import { replicasMigration } from './migrations/0007-replicas.js';
+import { retentionMigration } from './migrations/0008-retention.js';
 
 const held = sql.raw(`('CLAIMED', 'PUBLISHED', 'RUNNING')`);
 const open = sql.raw(`('BLOCKED', 'READY', 'CLAIMED', 'PUBLISHED', 'RUNNING', 'RETRY_WAIT', 'WAITING')`);
@@ -148,4 +149,5 @@ export const schedulerMigrations: readonly Migration[] = [
   engineMigration,
   poolMigration,
   replicasMigration,
+  retentionMigration,
 ];

@@ -1,5 +1,5 @@
 /** Reads for callers. Every question names the organisation, so that another's run is simply not found. */
-import { oneOf, sql, type Database, type Statement } from '@cogmesh/database';
+import { byDialect, oneOf, sql, type Database, type Statement } from '@cogmesh/database';
 import type {
   RunRow,
   RunState,
@@ -10,6 +10,7 @@ import type {
   TaskState,
 } from '@cogmesh/scheduling-core';
 import { allTaskColumns, runColumns, selectList, taskColumns } from './columns.js';
+import { historySlackMs } from './history-days.js';
 
 const runList = selectList(runColumns, 'r');
 
@@ -130,8 +131,18 @@ export class SqlRunViews {
 function historyQuery(runId: string, after: number, limit: number): Statement<StoredHistoryEntry> {
   return sql<StoredHistoryEntry>`select e.sequence, e.time, e.type, e.run_state as "runState", e.task_id as "taskId",
     e.task_state as "taskState", e.item_index as "itemIndex", e.attempt, e.agent_id as "agentId", e.error, e.data
-    from run_events e where e.run_id = ${runId} and e.sequence > ${after} order by e.sequence limit ${limit}`;
+    from run_events e where e.run_id = ${runId} and e.sequence > ${after} ${ofDays(runId)}
+    order by e.sequence limit ${limit}`;
 }
+
+/** Days that the run did not see are not looked into. */
+const ofDays = (runId: string): Statement =>
+  byDialect({
+    postgres: sql`and e.time >= (select r.created_at - ${sql.lit(historySlackMs)} from runs r where r.id = ${runId})
+      and e.time <= (select coalesce(r.finished_at + ${sql.lit(historySlackMs)}, 9007199254740991) from runs r
+        where r.id = ${runId})`,
+    sqlite: sql``,
+  });
 
 function filtered(
   organisation: string,

@@ -35,7 +35,7 @@ export async function* watchRun(
       if (entries.at(-1)?.type === 'run.done') return;
       if (entries.length === page) continue;
       // Somebody who has seen everything already is told so by the end of the stream.
-      if (entries.length === 0 && (await isOver(views, { runId, organisation, seen }))) return;
+      if (entries.length === 0 && (await isOver(views, { runId, organisation, after: seen }))) return;
       await wake.wait(pollMs);
     }
   } finally {
@@ -44,10 +44,13 @@ export async function* watchRun(
   }
 }
 
+/** Nothing more will come: it has ended, and what it stored with its end has been seen, or is gone by now. */
 async function isOver(
   views: SqlRunViews,
-  { runId, organisation, seen }: { runId: string; organisation: string; seen: number },
+  { runId, organisation, after }: Omit<WatchRequest, 'signal'>,
 ): Promise<boolean> {
   const run = await views.run(runId, organisation);
-  return run === undefined || (isTerminalRun(run.state as RunState) && seen >= run.sequence);
+  if (run === undefined) return true;
+  if (!isTerminalRun(run.state as RunState)) return false;
+  return after >= run.sequence || (await views.history(runId, after, 1)).length === 0;
 }

@@ -45,6 +45,8 @@ export interface ReadyHeadsOptions {
 
 export interface LaneSize {
   readonly size: number;
+  /** Lanes that came and went before it came; or until now, when it is not there. */
+  readonly made: number;
   /** Grows with everything that changes the size. */
   readonly changes: number;
   /** All of it is in memory. */
@@ -60,6 +62,8 @@ export class ReadyHeads {
   /** Lanes that wait for a page, in the order in which they came to need one. */
   readonly #wanting = new Set<ReadyLane>();
   #reading = 0;
+  /** Lanes that came and went. */
+  #made = 0;
 
   constructor(options: ReadyHeadsOptions) {
     this.#options = options;
@@ -75,7 +79,8 @@ export class ReadyHeads {
 
   restored(lanes: Snapshot['lanes']): void {
     for (const { ready, ...name } of lanes) {
-      const lane = new ReadyLane(name, { headSize: this.#options.headSize, stored: ready });
+      this.#made += 1;
+      const lane = new ReadyLane(name, { headSize: this.#options.headSize, made: this.#made, stored: ready });
       this.#lanes.set(keyOfLane(name), lane);
       this.#wanting.add(lane);
     }
@@ -172,8 +177,9 @@ export class ReadyHeads {
   /** What is known of a lane's size; undefined while it is being read. */
   known(name: LaneName): LaneSize | undefined {
     const lane = this.#lanes.get(keyOfLane(name));
-    if (!lane) return { size: 0, changes: 0, isComplete: true };
-    return lane.isReading ? undefined : { size: lane.size, changes: lane.changes, isComplete: lane.isComplete };
+    if (!lane) return { size: 0, made: this.#made, changes: 0, isComplete: true };
+    const { size, changes, isComplete, made } = lane;
+    return lane.isReading ? undefined : { size, made, changes, isComplete };
   }
 
   recount(name: LaneName, stored: number): void {
@@ -242,14 +248,15 @@ export class ReadyHeads {
     const key = keyOfEntry(entry);
     let lane = this.#lanes.get(key);
     if (!lane) {
-      lane = new ReadyLane(nameOf(entry), { headSize: this.#options.headSize });
+      this.#made += 1;
+      lane = new ReadyLane(nameOf(entry), { headSize: this.#options.headSize, made: this.#made });
       this.#lanes.set(key, lane);
     }
     return lane;
   }
 
   #look(lane: ReadyLane): void {
-    if (lane.isEmpty) this.#lanes.delete(keyOfLane(lane.name));
+    if (lane.isEmpty && this.#lanes.delete(keyOfLane(lane.name))) this.#made += 1;
     if (!lane.needsPage) return;
     this.#wanting.add(lane);
     this.#read();

@@ -26,6 +26,14 @@ interface Meanwhile {
   limit: OrderPlace | undefined;
 }
 
+export interface LaneOptions {
+  readonly headSize: number;
+  /** Tells it from an earlier lane of the same name. */
+  readonly made: number;
+  /** How many the store has that memory does not know; undefined for a lane that is new. */
+  readonly stored?: number;
+}
+
 export interface LaneChange {
   readonly added: readonly ReadyEntry[];
   readonly dropped: readonly ReadyEntry[];
@@ -35,6 +43,8 @@ const unchanged: LaneChange = { added: [], dropped: [] };
 
 export class ReadyLane {
   readonly name: LaneName;
+  /** Tells it from an earlier lane of the same name. */
+  readonly made: number;
   readonly #headSize: number;
   readonly #members = new Map<string, Member>();
   #cutoff: OrderPlace | undefined;
@@ -44,9 +54,9 @@ export class ReadyLane {
   #changes = 0;
   #meanwhile: Meanwhile | undefined;
 
-  /** `stored`: how many the store has that memory does not know; undefined for a lane that is new. */
-  constructor(name: LaneName, { headSize, stored }: { readonly headSize: number; readonly stored?: number }) {
+  constructor(name: LaneName, { headSize, made, stored }: LaneOptions) {
     this.name = name;
+    this.made = made;
     this.#headSize = headSize;
     this.#isComplete = stored === undefined;
     this.#count = stored ?? 0;

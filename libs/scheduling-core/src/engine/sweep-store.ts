@@ -107,7 +107,8 @@ function suspectSizes(
     const [known, count] = [heads.known(name), ready.get(key) ?? 0];
     if (!known || known.size === count) return [];
     if (!known.isComplete) {
-      if (before.get(key)?.changes === known.changes) heads.recount(name, count);
+      const { made, changes } = before.get(key) ?? {};
+      if (made === known.made && changes === known.changes) heads.recount(name, count);
       return [];
     }
     const says = `lane ${name.organisation} ${name.uses} has ${count} ready tasks, memory counts ${known.size}`;
