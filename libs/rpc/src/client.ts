@@ -1,65 +1,27 @@
 /**
  * Typed clients over one channel. Every call has a CLIENT span, carries the trace context and the channel's
- * authorization, and fails with a CogmeshError. Unary calls have a deadline even when nobody sets one.
+ * authorization, and fails with a CogmeshError. Unary calls have a deadline even when nobody sets one. Where the service
+ * runs in several places, a call that one could not take goes to the next if it did not begin or may be repeated.
  */
 import { once } from 'node:events';
 import { create, type DescMethod, type DescService, type Message, type MessageInitShape } from '@bufbuild/protobuf';
-import {
-  Client as GrpcClient,
-  credentials,
-  type ClientDuplexStream,
-  type ClientReadableStream,
-  type ClientWritableStream,
-  type Metadata,
-  type ServiceError,
+import type {
+  ClientDuplexStream,
+  ClientReadableStream,
+  ClientWritableStream,
+  Metadata,
+  ServiceError,
 } from '@grpc/grpc-js';
-import { CogmeshError } from '@cogmesh/errors';
+import { MethodOptions_IdempotencyLevel } from '@bufbuild/protobuf/wkt';
+import { CogmeshError, toCogmeshError } from '@cogmesh/errors';
 import { attributeNames, currentTraceparent, SpanKind, withSpan } from '@cogmesh/telemetry';
 import { methodDefinition } from './codec.js';
 import { fromServiceError } from './errors.js';
+import { GrpcChannel, noteFailure, type Channel, type ChannelOptions, type Place } from './grpc-channel.js';
 import { toMetadata } from './metadata.js';
-import { DEFAULT_MAX_MESSAGE_BYTES } from './server.js';
 import type { CallOptions, Client } from './types.js';
 
 export const DEFAULT_UNARY_DEADLINE_MS = 10_000;
-const MAX_RECONNECT_BACKOFF_MS = 2_000;
-const KEEPALIVE_MS = 20_000;
-
-export interface ChannelOptions {
-  /** `host:port` or `unix:/path`. */
-  readonly target: string;
-  /** Value of the `authorization` header for a method, for example `Bearer …`. */
-  readonly authorize?: (method: string) => string | undefined | Promise<string | undefined>;
-  readonly maxMessageBytes?: number;
-}
-
-export interface Channel {
-  readonly target: string;
-  close(): void;
-}
-
-class GrpcChannel implements Channel {
-  readonly target: string;
-  readonly grpc: GrpcClient;
-
-  constructor(readonly options: ChannelOptions) {
-    this.target = options.target;
-    const limit = options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES;
-    this.grpc = new GrpcClient(options.target, credentials.createInsecure(), {
-      'grpc.max_receive_message_length': limit,
-      'grpc.max_send_message_length': limit,
-      'grpc.initial_reconnect_backoff_ms': 100,
-      'grpc.max_reconnect_backoff_ms': MAX_RECONNECT_BACKOFF_MS,
-      'grpc.keepalive_time_ms': KEEPALIVE_MS,
-      // Channels to the same address must not share a connection: each speaks for its own service.
-      'grpc.use_local_subchannel_pool': 1,
-    });
-  }
-
-  close(): void {
-    this.grpc.close();
-  }
-}
 
 export function openChannel(options: ChannelOptions): Channel {
   return new GrpcChannel(options);
@@ -115,23 +77,59 @@ function cancelWith(
   call.on('status', () => signal.removeEventListener('abort', cancel));
 }
 
+/** Whether another place may be asked after this one failed. */
+function mayGoOn({ idempotency }: DescMethod, { code, details }: CogmeshError): boolean {
+  if (code !== 'unavailable') return false;
+  return idempotency !== MethodOptions_IdempotencyLevel.IDEMPOTENCY_UNKNOWN || details['unsent'] === true;
+}
+
+/** Notes what the failure says of the place; throws it when nobody else is to be asked. */
+function orElsewhere(place: Place, thrown: unknown, goesOn: (error: CogmeshError) => boolean): void {
+  const error = toCogmeshError(thrown);
+  noteFailure(place, error);
+  if (!goesOn(error)) throw error;
+}
+
 function callUnary(method: DescMethod, channel: GrpcChannel, request: Init, options: CallOptions): Promise<Message> {
-  const { path, requestSerialize, responseDeserialize } = methodDefinition(method);
+  const { path } = methodDefinition(method);
   return withSpan(path.slice(1) as `${string}/${string}`, spanOf(path), async () => {
     const metadata = await metadataFor(channel, path, options);
-    const callOptions = deadlineOf(options.deadlineMs ?? DEFAULT_UNARY_DEADLINE_MS);
-    return new Promise<Message>((resolve, reject) => {
-      const call = channel.grpc.makeUnaryRequest(
-        path,
-        requestSerialize,
-        responseDeserialize,
-        create(method.input, request),
-        metadata,
-        callOptions,
-        (error, answer) => (error ? reject(fromServiceError(error)) : resolve(answer as Message)),
-      );
-      cancelWith(options.signal, call);
+    const timed = { ...options, ...deadlineOf(options.deadlineMs ?? DEFAULT_UNARY_DEADLINE_MS) };
+    const [...places] = channel.places();
+    const last = places.pop() as Place;
+    for (const place of places) {
+      try {
+        return await unaryAt(method, place, { request, metadata, options: timed });
+      } catch (thrown) {
+        orElsewhere(place, thrown, (error) => mayGoOn(method, error));
+      }
+    }
+    return unaryAt(method, last, { request, metadata, options: timed }).catch((thrown: unknown) => {
+      orElsewhere(last, thrown, () => false);
+      throw thrown;
     });
+  });
+}
+
+interface Asked {
+  readonly request: Init;
+  readonly metadata: Metadata;
+  readonly options: CallOptions & { readonly deadline?: number };
+}
+
+function unaryAt(method: DescMethod, { grpc }: Place, { request, metadata, options }: Asked): Promise<Message> {
+  const { path, requestSerialize, responseDeserialize } = methodDefinition(method);
+  return new Promise<Message>((resolve, reject) => {
+    const call = grpc.makeUnaryRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      create(method.input, request),
+      metadata,
+      options.deadline === undefined ? {} : { deadline: options.deadline },
+      (error, answer) => (error ? reject(fromServiceError(error)) : resolve(answer as Message)),
+    );
+    cancelWith(options.signal, call);
   });
 }
 
@@ -145,14 +143,16 @@ function callClientStream(
   return withSpan(path.slice(1) as `${string}/${string}`, spanOf(path), async () => {
     const metadata = await metadataFor(channel, path, options);
     return new Promise<Message>((resolve, reject) => {
-      const call = channel.grpc.makeClientStreamRequest(
-        path,
-        requestSerialize,
-        responseDeserialize,
-        metadata,
-        deadlineOf(options.deadlineMs),
-        (error, answer) => (error ? reject(fromServiceError(error)) : resolve(answer as Message)),
-      );
+      const call = channel
+        .places()[0]
+        .grpc.makeClientStreamRequest(
+          path,
+          requestSerialize,
+          responseDeserialize,
+          metadata,
+          deadlineOf(options.deadlineMs),
+          (error, answer) => (error ? reject(fromServiceError(error)) : resolve(answer as Message)),
+        );
       cancelWith(options.signal, call);
       pump(method, requests, call).catch((error: unknown) => {
         call.cancel();
@@ -162,18 +162,33 @@ function callClientStream(
   });
 }
 
+/** Another place is asked only as long as nothing was answered. */
 async function* callServerStream(method: DescMethod, channel: GrpcChannel, request: Init, options: CallOptions) {
   const { path, requestSerialize, responseDeserialize } = methodDefinition(method);
   const metadata = await metadataFor(channel, path, options);
-  const call = channel.grpc.makeServerStreamRequest(
-    path,
-    requestSerialize,
-    responseDeserialize,
-    create(method.input, request),
-    metadata,
-    deadlineOf(options.deadlineMs),
-  );
-  yield* answersOf(call, options.signal);
+  const timed = deadlineOf(options.deadlineMs);
+  const places = [...channel.places()];
+  for (const place of places) {
+    let isAnswered = false;
+    const call = place.grpc.makeServerStreamRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      create(method.input, request),
+      metadata,
+      timed,
+    );
+    try {
+      for await (const answer of answersOf(call, options.signal)) {
+        isAnswered = true;
+        yield answer;
+      }
+      return;
+    } catch (thrown) {
+      const isLast = place === places.at(-1);
+      orElsewhere(place, thrown, (error) => !isAnswered && !isLast && mayGoOn(method, error));
+    }
+  }
 }
 
 async function* callBidi(
@@ -184,13 +199,9 @@ async function* callBidi(
 ) {
   const { path, requestSerialize, responseDeserialize } = methodDefinition(method);
   const metadata = await metadataFor(channel, path, options);
-  const call = channel.grpc.makeBidiStreamRequest(
-    path,
-    requestSerialize,
-    responseDeserialize,
-    metadata,
-    deadlineOf(options.deadlineMs),
-  );
+  const call = channel
+    .places()[0]
+    .grpc.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata, deadlineOf(options.deadlineMs));
   // A failing source ends the call; the reader below then sees the cancellation.
   pump(method, requests, call).catch(() => call.cancel());
   yield* answersOf(call, options.signal);

@@ -1,4 +1,5 @@
-export { createClient, DEFAULT_UNARY_DEADLINE_MS, openChannel, type Channel, type ChannelOptions } from './client.js';
+export { createClient, DEFAULT_UNARY_DEADLINE_MS, openChannel } from './client.js';
+export { type Channel, type ChannelOptions } from './grpc-channel.js';
 export { errorStatus, errorTrailer, fromServiceError } from './errors.js';
 export { Outgoing } from './outgoing.js';
 export {

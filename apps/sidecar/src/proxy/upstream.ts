@@ -109,5 +109,7 @@ function socketTo(address: string): Socket {
 function unavailable(address: string, why: string): CogmeshError {
   return new CogmeshError('unavailable', `the service behind the sidecar (${address}) cannot be reached: ${why}`, {
     retryAfterSeconds: 1,
+    // Nothing of the call has reached the service: another one may be asked.
+    unsent: true,
   });
 }
