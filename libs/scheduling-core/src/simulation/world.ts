@@ -5,6 +5,7 @@
 import type { StoredScope } from '../engine/dispatch-ports.js';
 import type { Flush } from '../engine/ports.js';
 import type { TaskRow } from '../engine/rows.js';
+import type { SchedulingSettings } from '../engine/scheduling.js';
 import { scopeKey, scopesOf } from '../scope-keys.js';
 import { Clients, type Order } from './clients.js';
 import { CommitWatch, WatchMemory } from './commit-watch.js';
@@ -18,7 +19,6 @@ import { Placement } from './placement.js';
 import type { SimulatedProcess } from './process.js';
 import { Replica } from './replica.js';
 import { ShardSlices } from './shard-slices.js';
-import type { ReplicaSettings } from './replica-parts.js';
 import { SeededRandom } from './seeded-random.js';
 import { ShardTable } from './shard-table.js';
 import type { SimulatedAgent } from './simulated-agent.js';
@@ -244,7 +244,7 @@ export class World {
 
 const heldStates = ['CLAIMED', 'PUBLISHED', 'RUNNING'];
 
-function settingsFor({ headSize }: WorldOptions, random: SeededRandom): ReplicaSettings {
+function settingsFor({ headSize }: WorldOptions, random: SeededRandom): SchedulingSettings {
   return {
     claimBatch: random.pick([3, 20, 200]),
     headSize,
@@ -254,6 +254,8 @@ function settingsFor({ headSize }: WorldOptions, random: SeededRandom): ReplicaS
     leaseMs: 10_000,
     poisonAfter: 5,
     ageingMs,
+    // More often than the product does: a seed lasts a minute or so.
+    sweepMs: 2_000,
     maxResidentRows: random.pick([1, 60, 10_000]),
     maxPayloadBytes: random.pick([1, 2_000, 1_000_000]),
   };
