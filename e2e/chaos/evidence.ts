@@ -2,11 +2,13 @@
 import { cp, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { World } from '../src/world.js';
 import type { Journal } from './journal.js';
 import { glimpse, type Observed } from './observed.js';
 import type { MeshUnderTest } from './mesh-under-test.js';
 
 export interface Evidence {
+  readonly world: World;
   readonly mesh: MeshUnderTest | undefined;
   readonly journal: Journal;
   readonly observed: ReadonlyMap<string, Observed>;
@@ -15,11 +17,10 @@ export interface Evidence {
 const LAST_LINES = 60;
 
 /** Answers the folder, which nobody removes. */
-export async function keepEvidence({ mesh, journal, observed }: Evidence): Promise<string> {
+export async function keepEvidence({ world, mesh, journal, observed }: Evidence): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'cogmesh-chaos-'));
-  const data = mesh?.world.directory.path;
-  for (const name of data === undefined ? [] : ['logs', 'ledger', 'rabbitmq/log']) {
-    await cp(join(data ?? '', name), join(folder, name), { recursive: true }).catch(() => undefined);
+  for (const name of ['logs', 'ledger', 'rabbitmq/log']) {
+    await cp(join(world.directory.path, name), join(folder, name), { recursive: true }).catch(() => undefined);
   }
   await writeFile(join(folder, 'journal.txt'), `${journal.lines.join('\n')}\n`);
   for (const run of new Set(journal.complaints.map((each) => each.run))) {

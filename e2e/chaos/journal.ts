@@ -1,7 +1,7 @@
 /** What was done to the mesh and what is wrong with it, in order of time. */
 
 /** What a complaint is about. */
-export type Fault = 'lost' | 'stuck' | 'doubled' | 'history' | 'outcome' | 'ledger' | 'left over';
+export type Fault = 'lost' | 'stuck' | 'doubled' | 'history' | 'outcome' | 'ledger' | 'left over' | 'broken';
 
 export interface Complaint {
   readonly fault: Fault;

@@ -15,7 +15,6 @@ import type { Journal } from './journal.js';
 import { narrowGroup } from './program.js';
 
 export interface MeshUnderTest {
-  readonly world: World;
   readonly cluster: Cluster;
   readonly crew: Crew;
   readonly clients: ReadonlyMap<Organisation, CogmeshClient>;
@@ -53,8 +52,9 @@ const environment = {
 const NARROW = 2;
 const READY_WITHIN_MS = 120_000;
 
-export async function startMesh(journal: Journal): Promise<MeshUnderTest> {
-  const world = await createWorld({ partners: ['globex', 'initech'], policiesOf });
+export const createChaosWorld = (): Promise<World> => createWorld({ partners: ['globex', 'initech'], policiesOf });
+
+export async function startMesh(world: World, journal: Journal): Promise<MeshUnderTest> {
   const cluster = await startTestCluster(world, environment);
   const folder = join(world.directory.path, 'ledger');
   await mkdir(folder);
@@ -63,7 +63,6 @@ export async function startMesh(journal: Journal): Promise<MeshUnderTest> {
   const administrator = client('admin');
   const clients = new Map(organisations.map((organisation) => [organisation, client('operator')(organisation)]));
   const mesh: MeshUnderTest = {
-    world,
     cluster,
     crew,
     clients,
