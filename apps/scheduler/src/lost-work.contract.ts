@@ -36,7 +36,8 @@ export function lostWorkContract(name: string, where: () => FixtureOptions): voi
       }
       const run = await fixture.finished(id);
       expect(await fixture.output(id, 'a')).toBe(7);
-      expect(run.tasks[0]).toMatchObject({ attempt: 3 });
+      // The second was lost before anybody knew that it had begun, and does not count.
+      expect(run.tasks[0]).toMatchObject({ attempt: 2 });
     });
 
     it('a late success of a lost attempt changes nothing', async () => {

@@ -11,7 +11,7 @@ import { chainSteps } from './steps.mjs';
 
 const PER_RUN = 10_000;
 const SUBMITS_AT_ONCE = 2;
-const CHAIN_ROUNDS = 3;
+const CHAIN_ROUNDS = 5;
 const KILLED_FROM = 10_000;
 const LOOK_MS = 3_000;
 const TAKEOVER_LIMIT_MS = 300_000;

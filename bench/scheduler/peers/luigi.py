@@ -83,9 +83,11 @@ def main():
             found = build(Step(name=f"chain{turn}-{CHAIN - 1}", after=[f"chain{turn}"], at=CHAIN - 1), 1, port)
             chain += measure.steps(found) if turn > 0 else []
         measure.report(chain=chain)
-        fans = [build(Last(name=f"fan{turn}-last", turn=turn), 1, port) for turn in range(3)]
-        measure.report(fans=[measure.fan_ms(found) for found in fans])
         measure.report(rate=measure.per_second(build(All(count=TASKS), 1, port)), tasks=TASKS)
+        fans = []
+        for turn in range(ROUNDS):
+            fans.append(measure.fan_ms(build(Last(name=f"fan{turn}-last", turn=turn), 1, port)))
+            measure.report(fans=fans)
         forked = measure.per_second(build(All(count=FORKED_TASKS), 2, port))
         measure.report(tasks_per_s_two_workers=round(forked, 1))
     finally:
