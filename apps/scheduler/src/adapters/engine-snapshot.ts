@@ -7,11 +7,12 @@ type Shards = readonly number[];
 const held = sql.raw(`('CLAIMED', 'PUBLISHED', 'RUNNING')`);
 const unfinished = sql.raw(`('PENDING', 'RUNNING', 'PAUSED', 'CANCELLING')`);
 
-export async function readSnapshot(db: Database, shards: Shards): Promise<Snapshot> {
+/** `isBrief`: nothing is counted. */
+export async function readSnapshot(db: Database, shards: Shards, isBrief: boolean): Promise<Snapshot> {
   const [attempts, lanes, open, aggregate, finalise, answered, orphaned] = await Promise.all([
     heldAttempts(db, shards),
-    readyLanes(db, shards),
-    openTasks(db, shards),
+    isBrief ? [] : readyLanes(db, shards),
+    isBrief ? [] : openTasks(db, shards),
     joinable(db, shards),
     complete(db, shards),
     endedNested(db, shards),

@@ -112,6 +112,19 @@ export function sqlEngineStoreContract(name: string, open: OpenDatabase): void {
       expect(await count('tasks', born.run.id)).toBe(1);
     });
 
+    it('counts nothing for a brief snapshot', async () => {
+      const born = bornRun({ organisation: 'brief' });
+      await storeSubmission(database, born);
+      await store.flush({
+        ...nothing,
+        tasks: [{ ...(born.tasks[0] as TaskRow), state: 'CLAIMED', attemptId: 'brief' }],
+      });
+      const [whole, brief] = await Promise.all([store.snapshot([0]), store.snapshot([0], { brief: true })]);
+      expect(whole.open.some(({ organisation }) => organisation === 'brief')).toBe(true);
+      expect(brief).toEqual({ ...whole, lanes: [], open: [] });
+      expect(brief.held.map(({ attemptId }) => attemptId)).toContain('brief');
+    });
+
     it('refuses rows of a shard that is not its own', async () => {
       const born = bornRun();
       await expect(store.flush({ ...nothing, owned: new Map(), newRuns: [born] })).rejects.toEqual(

@@ -38,8 +38,8 @@ export class SqlEngineStore implements EngineStore {
     this.#db = db;
   }
 
-  snapshot(shards: readonly number[]): Promise<Snapshot> {
-    return readSnapshot(this.#db, shards);
+  snapshot(shards: readonly number[], { brief = false } = {}): Promise<Snapshot> {
+    return readSnapshot(this.#db, shards, brief);
   }
 
   async load(runIds: readonly string[]): Promise<LoadedRun[]> {

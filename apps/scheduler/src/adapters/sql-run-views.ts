@@ -1,5 +1,5 @@
 /** Reads for callers. Every question names the organisation, so that another's run is simply not found. */
-import { byDialect, oneOf, sql, type Database, type Statement } from '@cogmesh/database';
+import { oneOf, sql, type Database, type Statement } from '@cogmesh/database';
 import type {
   RunRow,
   RunState,
@@ -123,26 +123,34 @@ export class SqlRunViews {
     return row;
   }
 
-  history(runId: string, after: number, limit: number): Promise<StoredHistoryEntry[]> {
-    return this.#db.query(historyQuery(runId, after, limit));
+  async history(runId: string, after: number, limit: number): Promise<StoredHistoryEntry[]> {
+    return this.#db.query(historyQuery({ runId, after, limit, days: await this.#daysOf(runId) }));
+  }
+
+  /** Where history is kept by the day, those that the run did not see are not looked into: as values, not as a question. */
+  async #daysOf(runId: string): Promise<Statement> {
+    if (this.#db.dialect === 'sqlite') return sql``;
+    const [run] = await this.#db.query(sql<{ from: number; to: number | null }>`select r.created_at as "from",
+      r.finished_at as "to" from runs r where r.id = ${runId}`);
+    if (!run) return sql``;
+    const to = run.to === null ? Number.MAX_SAFE_INTEGER : run.to + historySlackMs;
+    return sql`and e.time >= ${run.from - historySlackMs} and e.time <= ${to}`;
   }
 }
 
-function historyQuery(runId: string, after: number, limit: number): Statement<StoredHistoryEntry> {
-  return sql<StoredHistoryEntry>`select e.sequence, e.time, e.type, e.run_state as "runState", e.task_id as "taskId",
-    e.task_state as "taskState", e.item_index as "itemIndex", e.attempt, e.agent_id as "agentId", e.error, e.data
-    from run_events e where e.run_id = ${runId} and e.sequence > ${after} ${ofDays(runId)}
-    order by e.sequence limit ${limit}`;
+interface HistoryPage {
+  readonly runId: string;
+  readonly after: number;
+  readonly limit: number;
+  readonly days: Statement;
 }
 
-/** Days that the run did not see are not looked into. */
-const ofDays = (runId: string): Statement =>
-  byDialect({
-    postgres: sql`and e.time >= (select r.created_at - ${sql.lit(historySlackMs)} from runs r where r.id = ${runId})
-      and e.time <= (select coalesce(r.finished_at + ${sql.lit(historySlackMs)}, 9007199254740991) from runs r
-        where r.id = ${runId})`,
-    sqlite: sql``,
-  });
+function historyQuery({ runId, after, limit, days }: HistoryPage): Statement<StoredHistoryEntry> {
+  return sql<StoredHistoryEntry>`select e.sequence, e.time, e.type, e.run_state as "runState", e.task_id as "taskId",
+    e.task_state as "taskState", e.item_index as "itemIndex", e.attempt, e.agent_id as "agentId", e.error, e.data
+    from run_events e where e.run_id = ${runId} and e.sequence > ${after} ${days}
+    order by e.sequence limit ${limit}`;
+}
 
 function filtered(
   organisation: string,

@@ -82,8 +82,10 @@ export interface Snapshot extends Unsettled {
  * with `unavailable` when it does not answer; a flush that rejects with `unavailable` may have happened.
  */
 export interface EngineStore {
-  /** What an engine that knows nothing starts from. */
-  snapshot(shards: readonly number[]): Promise<Snapshot>;
+  /**
+   * What an engine that knows nothing starts from. `brief`: lanes and open tasks, which have to be counted, may be left out.
+   */
+  snapshot(shards: readonly number[], options?: { readonly brief?: boolean }): Promise<Snapshot>;
   /** Whole runs; those that are gone are left out. `item` and `output` of tasks are undefined: `payloads` reads them. */
   load(runIds: readonly string[]): Promise<LoadedRun[]>;
   payloads(refs: readonly TaskRef[]): Promise<(TaskRef & Pick<TaskRow, 'item' | 'output'>)[]>;

@@ -12,6 +12,8 @@ import { isWorkedOn, type Suspicion, type SweepParts } from './sweep.js';
 
 /** Lanes looked at by one look, and ready tasks of each. */
 const [lanesPerLook, tasksPerLane] = [40, 200];
+/** Ready tasks beyond which they are no longer counted: the lanes that memory knows have to do. */
+const countedUpTo = 50_000;
 /** Runs asked for whose time has come. */
 const duePerLook = 200;
 /** A time that passed so long ago should have been looked at, milliseconds. */
@@ -30,19 +32,20 @@ export async function suspectStored(parts: SweepParts, fromLane: number): Promis
   const shards = [...engine.owned.keys()];
   const before = new Map(parts.heads.names().map((lane) => [keyOf(lane), parts.heads.known(lane)]));
   await engine.stored();
-  const snapshot = await store.snapshot(shards);
+  const isBrief = sizeOf([...before.values()]) > countedUpTo;
+  const snapshot = await store.snapshot(shards, { brief: isBrief });
   if (generation !== engine.generation) return { suspicions: [], nextLane: fromLane };
   const suspicions = [
     ...suspectAttempts(parts, snapshot.held),
     ...suspectSteps(parts, snapshot),
-    ...suspectSizes(parts, snapshot.lanes, before),
+    ...(isBrief ? [] : suspectSizes(parts, snapshot.lanes, before)),
   ];
   const due = await store.due(shards, engine.now() - overdueMs, duePerLook);
   if (generation !== engine.generation) return { suspicions: [], nextLane: fromLane };
   suspicions.push(...suspectDue(parts, due));
-  const lanes = [...snapshot.lanes].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
+  const lanes = (isBrief ? parts.heads.names() : snapshot.lanes.map(nameOf)).sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1)); // prettier-ignore
   const first = fromLane < lanes.length ? fromLane : 0;
-  for (const { ready: _ready, ...name } of lanes.slice(first, first + lanesPerLook)) {
+  for (const name of lanes.slice(first, first + lanesPerLook)) {
     const page = await store.ready(shards, { ...name, after: undefined, limit: tasksPerLane });
     if (generation !== engine.generation) return { suspicions: [], nextLane: fromLane };
     suspicions.push(...page.flatMap((entry) => suspectReady(parts, entry)));
@@ -139,6 +142,9 @@ function suspectReady(parts: SweepParts, stored: ReadyEntry): Suspicion[] {
   const { key, readyAtMs, rank } = entry;
   return [{ kind: 'place', says, evidence: { ready: key, readyAtMs, rank }, mend: () => heads.restore(entry) }];
 }
+
+const sizeOf = (lanes: readonly (LaneSize | undefined)[]): number =>
+  lanes.reduce((sum, lane) => sum + (lane?.size ?? 0), 0);
 
 const nameOf = ({ organisation, uses, affinity, concurrencyGroup, control }: LaneName): LaneName => ({
   organisation, uses, affinity, concurrencyGroup, control,
