@@ -31,7 +31,10 @@ export const ended = (client, ids, options) =>
 export async function chainSteps({ clients, agents }, rounds, organisation = 'acme') {
   const steps = [];
   for (let round = 0; round <= rounds; round++) {
+    const before = await total(agents);
     const run = await clients[organisation].submitRun(chain(CHAIN));
+    // Asking the gateway for the end again and again would be a good part of the load that is measured.
+    await until('the handlers have been called', async () => (await total(agents)) >= before + CHAIN);
     await ended(clients[organisation], [run.id]);
     const ours = (await allMarks(agents)).filter((mark) => mark[1] === run.id);
     const starts = ours.map((mark) => mark[3]).toSorted((a, b) => a - b);

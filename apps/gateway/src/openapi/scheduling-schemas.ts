@@ -54,13 +54,9 @@ export const Limits = z.object({
     .meta({ description: 'Unfinished tasks of an organisation; a submit beyond is refused with 429.' }),
   weight: z.int().min(0).max(1_000).default(0).meta({ description: 'Share between organisations; 0 means 1.' }),
   serviceClass: z.int().min(0).default(0).meta({ description: 'Higher first, across organisations.' }),
-  parts: z
-    .int()
-    .min(0)
-    .default(0)
-    .meta({
-      description: 'Shards over which new runs of the organisation are spread; 0 when it has never been split.',
-    }),
+  parts: z.int().min(0).default(0).meta({
+    description: 'Shards over which new runs of the organisation are spread; 0 when it has never been split.',
+  }),
 });
 export const ScopeRequest = z.object({ limits: Limits.prefault({}), paused: z.boolean().default(false) });
 export const Scope = z.object({

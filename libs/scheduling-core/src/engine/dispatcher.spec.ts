@@ -348,7 +348,12 @@ describe('limits', () => {
     const world = await DispatchWorld.open();
     await world.do(world.limits.put({ ...scope, limits: { ...limits, maxInFlight: 4 }, paused: false }, 'ada'));
     let part = 0;
-    const slices = { inFlight: () => part, rate: (_: string, whole: number) => whole, credits: () => 0, share: () => 1 };
+    const slices = {
+      inFlight: () => part,
+      rate: (_: string, whole: number) => whole,
+      credits: () => 0,
+      share: () => 1,
+    };
     world.limits.setSlices(slices);
     await world.submit({ tasks: ['a', 'b', 'c'].map((id) => script(id)) });
     expect(world.take()).toEqual({});
