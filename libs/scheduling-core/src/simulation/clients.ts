@@ -5,6 +5,7 @@
 import { CogmeshError } from '@cogmesh/errors';
 import { newRun, type NewRun, type Submission } from '../engine/new-run.js';
 import type { RunRow } from '../engine/rows.js';
+import { dependenciesOf, planAdoption } from '../plan.js';
 import { isOver } from './naive-model.js';
 import type { Asked, Observations } from './observations.js';
 import type { Replica } from './replica.js';
@@ -32,6 +33,8 @@ export interface Order {
   readonly organisation: string;
   readonly shard: number;
   readonly spec: RunSpec;
+  /** Run that this one retries: what ended well there is taken over. */
+  readonly origin?: string;
   /** Virtual milliseconds from the start of the seed. */
   readonly atMs: number;
 }
@@ -45,20 +48,26 @@ const approvalsMs = 700;
 export class Clients {
   readonly #options: ClientsOptions;
   readonly #confirmed = new Set<string>();
-  readonly #orders: number;
+  readonly #orders: Order[];
+  readonly #retried = new Set<string>();
   /** Nobody changes his mind after that, and who paused resumes. */
   #isCalm = false;
 
   constructor(options: ClientsOptions, orders: readonly Order[]) {
     this.#options = options;
-    this.#orders = orders.length;
+    this.#orders = [...orders];
     for (const order of orders) options.clock.after(order.atMs, () => void this.#submit(order));
     options.clock.after(approvalsMs, () => this.#approve());
   }
 
   /** Runs that nobody has confirmed yet. */
   get unconfirmed(): number {
-    return this.#orders - this.#confirmed.size;
+    return this.#orders.length - this.#confirmed.size;
+  }
+
+  /** Every run that was asked for, retries included. */
+  get orders(): readonly Order[] {
+    return this.#orders;
   }
 
   /** Somebody was told that the run is taken. */
@@ -76,7 +85,7 @@ export class Clients {
     const asked = observed.asks(runId, 'submit');
     const submission: Submission = {
       runId, organisation, shard, plan: spec.plan, submittedBy: 'somebody', traceparent: '', callerTraceparent: '',
-      idempotencyKey: '', requestSha256: '',
+      idempotencyKey: '', requestSha256: '', ...this.#originOf(order),
     }; // prettier-ignore
     const isStray = random.chance(0.2);
     const find = (): Replica | undefined => (isStray ? anyReplica() : replicaOf(shard));
@@ -98,6 +107,26 @@ export class Clients {
     ] as const) {
       if (random.chance(chance)) clock.after(random.between(50, 8_000), () => void this.#steer(order, what));
     }
+  }
+
+  #originOf({ origin, spec }: Order): Pick<Submission, 'origin'> {
+    const stored = origin === undefined ? undefined : this.#options.state.runs.get(origin);
+    if (!stored) return {};
+    const ended = [...stored.tasks.values()].filter(({ itemIndex }) => itemIndex < 0);
+    const tasks = ended.map(({ taskId: id, state, error }) => ({ id, state, error }));
+    return { origin: { runId: stored.row.id, adopted: planAdoption(tasks, dependenciesOf(spec.plan.tasks)) } };
+  }
+
+  /** Now and then somebody wants a run that did not end well done again from where it failed. */
+  #retry(order: Order): void {
+    const { state, random } = this.#options;
+    const run = state.runs.get(order.runId)?.row;
+    if (!run || !isOver(run.state) || run.state === 'SUCCEEDED' || this.#retried.has(run.id)) return;
+    this.#retried.add(run.id);
+    if (this.#isCalm || order.origin !== undefined || !random.chance(0.4)) return;
+    const again: Order = { ...order, runId: `${run.id}-again`, origin: run.id };
+    this.#orders.push(again);
+    void this.#submit(again);
   }
 
   async #steer(order: Order, what: 'cancel' | 'pause' | 'priority'): Promise<void> {
@@ -169,6 +198,7 @@ export class Clients {
   #approve(): void {
     const { clock, random, state } = this.#options;
     clock.after(approvalsMs, () => this.#approve());
+    for (const order of [...this.#orders]) this.#retry(order);
     for (const { row, tasks } of state.runs.values()) {
       if (row.state === 'PAUSED' && this.#isCalm && row.parentRunId === null) {
         void this.#ask({ runId: row.id, shard: row.shard }, 'resume');

@@ -35,15 +35,19 @@ export function isSatisfied(run: Meant, id: string): boolean {
 
 export const unmet = (run: Meant, spec: TaskSpec): string[] => spec.plan.depends.filter((id) => !isSatisfied(run, id));
 
-/** Something above it failed and was not to be ignored. */
-export function isBelowFailure(run: Meant, spec: TaskSpec): boolean {
-  const above = new Set(spec.plan.depends);
+/** Everything it depends on, at any depth. */
+export function ancestorsOf({ spec }: Meant, id: string): Set<string> {
+  const above = new Set(spec.tasks.get(id)?.plan.depends);
   // A set is walked to its end although it grows meanwhile.
-  for (const id of above) for (const next of run.spec.tasks.get(id)?.plan.depends ?? []) above.add(next);
-  return [...above].some(
+  for (const parent of above) for (const next of spec.tasks.get(parent)?.plan.depends ?? []) above.add(next);
+  return above;
+}
+
+/** Something above it failed and was not to be ignored. */
+export const isBelowFailure = (run: Meant, { plan }: TaskSpec): boolean =>
+  [...ancestorsOf(run, plan.id)].some(
     (id) => taskOf(run, id)?.state === 'FAILED' && run.spec.tasks.get(id)?.plan.onFailure !== 'ignore',
   );
-}
 
 /** What children and the run's output see; null for what has none. */
 export function outputOf(run: Meant, id: string): Json {

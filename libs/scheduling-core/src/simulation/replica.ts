@@ -76,11 +76,13 @@ export class Replica {
 
   /** Others are there now: work may go to them, and unstarted work of those that are gone is taken back. */
   lookAtAgents(isGone: (agentId: string) => boolean): void {
-    const { credits, engine, dispatcher } = this.#parts;
+    const { credits, engine, dispatcher, limits } = this.#parts;
     const gone = new Set([...credits.agents()].filter(isGone));
     const held = credits.heldBy(gone).map((attemptId) => ({ attemptId }));
     // What fails now is seen again the next time.
     if (held.length > 0) takeBack(engine, held, 'agent_gone').catch(() => undefined);
+    // The store may be down; what is known holds then.
+    limits.load().catch(() => undefined);
     dispatcher.wake();
   }
 
@@ -95,11 +97,18 @@ export class Replica {
         if (epoch !== undefined) engine.doubt(error);
         throw error;
       });
-      if (whose === 'mine') engine.adopt(born);
+      if (whose === 'mine') await this.#adopt(born);
       return { open: whose === 'mine' ? born.tasks.length : 0 };
     };
     const earlier = (): Promise<undefined> => Promise.resolve(undefined);
     await queued.admit({ organisation, tasks: born.tasks.length, maxQueued: 0, earlier, store });
+  }
+
+  /** What it takes over from another run is not in the born rows: only the store has it whole. */
+  async #adopt(born: NewRun): Promise<void> {
+    const { engine } = this.#parts;
+    if (born.submission.origin === undefined) return engine.adopt(born);
+    await engine.adoptStored(born.run.id);
   }
 
   /** Takes on what others have stored for its shards. */

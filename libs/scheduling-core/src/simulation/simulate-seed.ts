@@ -6,7 +6,8 @@ import type { Mutant } from './mutants.js';
 import { isOver, type Meant } from './naive-model.js';
 import { makeRun, type RunSpec } from './scenario.js';
 import { SeededRandom } from './seeded-random.js';
-import { judge, type Tally } from './verdict.js';
+import type { StoredRun } from './stored-state.js';
+import { judge, judgeRetry, type Tally } from './verdict.js';
 import type { Violation } from './violations.js';
 import { startMs, World } from './world.js';
 
@@ -49,9 +50,10 @@ export async function simulateSeed(seed: number, mutant?: Mutant): Promise<SeedR
     headSize: random.pick([1, 3, 10, 100]),
   }); // prettier-ignore
   for (const fault of planFaults(random)) schedule(world, fault);
+  for (let pauses = random.below(3); pauses > 0; pauses -= 1) schedulePause(world, random);
   world.clock.after(calmAtMs, () => world.clients.calmDown());
   await live(world);
-  if (world.violations.isNone) conclude(world, orders);
+  if (world.violations.isNone) conclude(world);
   return reportOf(world, seed, names.length);
 }
 
@@ -116,6 +118,21 @@ function schedule(world: World, { kind, atMs, lastsMs }: Fault): void {
   });
 }
 
+/** Somebody pauses a capability, a group or an organisation for a while. */
+function schedulePause(world: World, random: SeededRandom): void {
+  const { clock, note } = world;
+  const { scopes } = world.options;
+  if (scopes.length === 0) return;
+  const { kind, organisation, name } = random.pick(scopes);
+  const set = (paused: boolean) => (): void => {
+    note(`${kind} ${name} of ${organisation || 'all'}: ${paused ? 'paused' : 'resumed'}`);
+    world.pause({ kind, organisation, name }, paused);
+  };
+  const atMs = random.below(10_000);
+  clock.after(atMs, set(true));
+  clock.after(atMs + random.between(500, 8_000), set(false));
+}
+
 const runsOver = ({ state }: World): boolean => [...state.runs.values()].every(({ row }) => isOver(row.state));
 
 async function live(world: World): Promise<void> {
@@ -146,8 +163,10 @@ function unfinished({ state, clients }: World): string[] {
   return lines.length > 0 ? lines : [`${clients.unconfirmed} submits were never confirmed`];
 }
 
-function conclude(world: World, orders: readonly Order[]): void {
-  const { state, observed, violations, watched } = world;
+const meantBy = ({ row, tasks }: StoredRun, spec: RunSpec): Meant => ({ row, spec, tasks: [...tasks.values()] });
+
+function conclude(world: World): void {
+  const { state, observed, violations, watched, clients } = world;
   const cancelled = new Set(observed.asked.filter(({ what }) => what === 'cancel').map(({ runId }) => runId));
   const court = { state, observed, violations, poisonAfter: 5, wasCancelled: (id: string) => cancelled.has(id) };
   const tally: Tally = { succeeded: 0 };
@@ -156,14 +175,17 @@ function conclude(world: World, orders: readonly Order[]): void {
     const stored = state.runs.get(id);
     if (!stored) return violations.add('durable', `run ${id} was confirmed and is gone`);
     judged.add(id);
-    const run: Meant = { row: stored.row, spec, tasks: [...stored.tasks.values()] };
-    judge(court, run, tally);
+    judge(court, meantBy(stored, spec), tally);
     for (const { row } of state.runs.values()) {
       const nested = row.parentRunId === id ? spec.tasks.get(row.parentTaskId ?? '')?.nested : undefined;
       if (nested) visit(row.id, nested);
     }
   };
-  for (const { runId, spec } of orders) visit(runId, spec);
+  for (const { runId, spec, origin } of clients.orders) {
+    visit(runId, spec);
+    const [retried, again] = [state.runs.get(origin ?? ''), state.runs.get(runId)];
+    if (retried && again) judgeRetry(court, meantBy(retried, spec), meantBy(again, spec));
+  }
   const strays = [...state.runs.keys()].filter((id) => !judged.has(id));
   violations.require(strays.length === 0, 'meaning', () => `nobody asked for the runs ${strays.join(', ')}`);
   violations.require(watched.accepted.size === tally.succeeded, 'one result', () => {

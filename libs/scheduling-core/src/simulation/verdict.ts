@@ -5,6 +5,7 @@
 import type { Json } from '../json.js';
 import type { TaskRow } from '../engine/rows.js';
 import {
+  ancestorsOf,
   conditionOf, endOf, errorOf, inputOf, isBelowFailure, isFailing, isOver, isSame, itemsOf, joinedOf, listOf, outputOf,
   runOutputOf, taskOf, unmet, type Meant,
 } from './naive-model.js'; // prettier-ignore
@@ -133,7 +134,7 @@ function judgeSuccess(court: Court, run: Meant, { row, task, tally }: Row & Case
 function judgeLeaf(court: Court, run: Meant, { row, task, tally }: Row & Case): void {
   switch (task.kind) {
     case 'agent':
-      tally.succeeded += 1;
+      if (!isAdopted(court, row)) tally.succeeded += 1;
       return judgeAgents(court, run, { row, task });
     case 'sleep':
       return demand(court, row.output === 'null', `${nameOf(row)} slept and says ${row.output}`);
@@ -143,6 +144,10 @@ function judgeLeaf(court: Court, run: Meant, { row, task, tally }: Row & Case): 
       return judgeApproval(court, { row, task });
   }
 }
+
+/** It was done in the run that this one retries. */
+const isAdopted = ({ observed }: Court, { attemptId, runId }: TaskRow): boolean =>
+  observed.starts.get(attemptId ?? '')?.runId !== runId;
 
 function judgeRunInside(court: Court, row: TaskRow): void {
   const nested = court.state.runs.get(row.attemptId ?? '')?.row;
@@ -235,4 +240,26 @@ function judgeNested(court: Court, { row }: Row): void {
   // One that took too long may have come to a good end before it heard that nobody waits.
   const isEnded = state === 'FAILED' || state === 'CANCELLED' || code === 'timeout';
   demand(court, isEnded, `${nameOf(row)} failed with ${code}, its run is ${state}`);
+}
+
+/** A retry does again what did not end well, and everything below it, and nothing else. */
+export function judgeRetry(court: Court, retried: Meant, again: Meant): void {
+  for (const { plan } of retried.spec.tasks.values()) {
+    const above = ancestorsOf(retried, plan.id);
+    const isWell = [plan.id, ...above].every((id) => isWellEnded(retried, id));
+    const [before, after] = [taskOf(retried, plan.id), taskOf(again, plan.id)];
+    const isSame = before?.finishedAt === after?.finishedAt && before?.attemptId === after?.attemptId;
+    demand(court, !isWell || isSame, `task ${plan.id} of ${again.row.id} was done again although it had ended well`);
+    const isAgain = (after?.finishedAt ?? Infinity) >= again.row.createdAt;
+    demand(
+      court,
+      isWell || isAgain,
+      `task ${plan.id} of ${again.row.id} was taken over although it had not ended well`,
+    );
+  }
+}
+
+function isWellEnded(run: Meant, id: string): boolean {
+  const task = taskOf(run, id);
+  return task?.state === 'SUCCEEDED' || (task?.state === 'SKIPPED' && task.error === null);
 }

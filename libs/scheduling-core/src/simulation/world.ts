@@ -6,7 +6,7 @@ import type { StoredScope } from '../engine/dispatch-ports.js';
 import type { Flush } from '../engine/ports.js';
 import type { TaskRow } from '../engine/rows.js';
 import type { SchedulingSettings } from '../engine/scheduling.js';
-import { scopeKey, scopesOf } from '../scope-keys.js';
+import { scopeKey, scopesOf, type ScopeName } from '../scope-keys.js';
 import { Clients, type Order } from './clients.js';
 import { CommitWatch, WatchMemory } from './commit-watch.js';
 import { Crew } from './crew.js';
@@ -62,6 +62,7 @@ export class World {
   readonly placement: Placement;
   readonly #limits: ReadonlyMap<string, number>;
   readonly #shared: ReadonlyMap<string, string>;
+  #scopes: readonly StoredScope[];
 
   constructor(options: WorldOptions) {
     this.options = options;
@@ -75,6 +76,7 @@ export class World {
     this.faults = new Faults(random.fork());
     this.table = new ShardTable(this.state, options.shards);
     this.#limits = new Map(options.scopes.map((scope) => [scopeKey(scope), scope.limits.maxInFlight]));
+    this.#scopes = options.scopes;
     this.#shared = new Map(options.shared.map((name) => [name, `shared.${name}`]));
     this.bus = this.#makeBus();
     this.registry = this.#makeRegistry();
@@ -84,6 +86,12 @@ export class World {
   }
 
   readonly note = (line: string): void => this.trace.note(line);
+
+  /** Stored at once; schedulers hear of it when they look. */
+  pause(scope: ScopeName, paused: boolean): void {
+    const key = scopeKey(scope);
+    this.#scopes = this.#scopes.map((each) => (scopeKey(each) === key ? { ...each, paused } : each));
+  }
 
   replicaOf(shard: number): Replica | undefined {
     const owner = this.table.ownerOf(shard);
@@ -153,7 +161,7 @@ export class World {
     };
     const replica = new Replica({
       process, table, bus, store, reach, note, random: random.fork(), shared: this.#shared, portraits: () => known,
-      limitStore: { all: () => reach(() => [...this.options.scopes]), save: () => Promise.resolve() },
+      limitStore: { all: () => reach(() => [...this.#scopes]), save: () => Promise.resolve() },
       submitTo: (born, epoch) => store.submitAs(born, epoch),
       asked: (shards) => reach(() => this.state.askedOf(shards)),
       taken: (runId) => reach(() => void this.state.asked.delete(runId)),
