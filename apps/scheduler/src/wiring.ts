@@ -185,8 +185,7 @@ function buildEngine(parts: EngineParts) {
   const { directory, speeds, inputSchemas } = agents;
   const shared = sharedQueues(bus, (letter) => stores.deadLetters.store(letter));
   let publisher: BrokerPublisher | undefined;
-  let replicas: Replicas | undefined;
-  const slices = (): Replicas['slices'] => built(replicas).slices;
+  const slices = (): Replicas['slices'] => replicas.slices;
   const onTrouble: SchedulingOptions['onTrouble'] = (thrown, what) => {
     const error = toCogmeshError(thrown);
     logger.warn({ code: error.code, err: error }, `${what} has to wait: ${error.message}`);
@@ -220,7 +219,7 @@ function buildEngine(parts: EngineParts) {
         onUnblocked,
       })),
     busIsDurable: bus.durable,
-    owned: () => built(replicas).keeper.owned(),
+    owned: () => replicas.keeper.owned(),
     backoff: new Backoff(),
     attemptClock: speeds,
     assertTaken: inputSchemas.assertTaken,
@@ -230,7 +229,7 @@ function buildEngine(parts: EngineParts) {
   });
   const { engine, credits, dispatcher } = scheduling;
   const agentWatch = new AgentWatch({ directory, credits, engine, logger, onChange: () => dispatcher.wake() });
-  replicas = openReplicas({ ...parts, ...parts.stores, limitStore: stores.limits, ...agents, scheduling });
+  const replicas: Replicas = openReplicas({ ...parts, ...parts.stores, limitStore: stores.limits, ...agents, scheduling });
   return { ...scheduling, ...agents, publisher: built(publisher), replicas, settings, clock, agentWatch, shared };
 }
 type BuiltEngine = ReturnType<typeof buildEngine>;

@@ -224,11 +224,21 @@ export class SliceBook {
   }
 
   async #compare(living: readonly string[], turn: number): Promise<void> {
-    const { table, name, stored, onChange } = this.#options;
+    const { table, name, onChange } = this.#options;
     this.#notice();
     if (this.#mustRecall) await this.#recall();
     const rows = await table.read();
     const { lower, raise } = this.#plan(rows, { living, turn });
+    await this.#lower(lower);
+    if (this.#isHandingOver) return;
+    const grown = await table.raise(name, raise);
+    for (const [scope, amount] of grown) this.#amounts.set(scope, amount);
+    if (grown.size > 0) onChange();
+  }
+
+  /** Our own part first, then what the database says of it. */
+  async #lower(lower: readonly OwnSlice[]): Promise<void> {
+    const { table, name, stored, onChange, onFreed } = this.#options;
     let isLess = false;
     for (const { scope, amount } of lower) {
       isLess ||= amount < (this.#amounts.get(scope) ?? 0);
@@ -239,15 +249,11 @@ export class SliceBook {
       await stored();
     }
     await table.lower(name, lower);
-    if (isLess) this.#options.onFreed?.();
+    if (isLess) onFreed?.();
     for (const { scope, amount, weight } of lower) {
       this.#told.set(scope, weight);
       if (amount === 0) this.#amounts.delete(scope);
     }
-    if (this.#isHandingOver) return;
-    const grown = await table.raise(name, raise);
-    for (const [scope, amount] of grown) this.#amounts.set(scope, amount);
-    if (grown.size > 0) onChange();
   }
 
   /** What has work now, or had a moment ago. */
