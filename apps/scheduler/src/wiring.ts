@@ -229,7 +229,13 @@ function buildEngine(parts: EngineParts) {
   });
   const { engine, credits, dispatcher } = scheduling;
   const agentWatch = new AgentWatch({ directory, credits, engine, logger, onChange: () => dispatcher.wake() });
-  const replicas: Replicas = openReplicas({ ...parts, ...parts.stores, limitStore: stores.limits, ...agents, scheduling });
+  const replicas: Replicas = openReplicas({
+    ...parts,
+    ...parts.stores,
+    limitStore: stores.limits,
+    ...agents,
+    scheduling,
+  });
   return { ...scheduling, ...agents, publisher: built(publisher), replicas, settings, clock, agentWatch, shared };
 }
 type BuiltEngine = ReturnType<typeof buildEngine>;

@@ -11,7 +11,7 @@ export interface CommandShape {
   readonly answer: unknown;
 }
 
-export type CommandShapes = Readonly<Record<string, CommandShape>>;
+type CommandShapes = Readonly<Record<string, CommandShape>>;
 
 /** Each resolves when what it did is stored. */
 export type CommandHandlers<Shapes> = {
