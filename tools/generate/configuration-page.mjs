@@ -1,6 +1,7 @@
 /** docs/configuration.md: one table per section, straight from the definitions the services load. */
 import { enforcementConfig } from '@cogmesh/enforcement';
 import { gatewayService } from '@cogmesh/gateway';
+import { clusterConfig } from '@cogmesh/mesh';
 import { policyService } from '@cogmesh/policy';
 import { registryService } from '@cogmesh/registry';
 import { schedulerService } from '@cogmesh/scheduler';
@@ -17,6 +18,7 @@ const definitions = [
   workerService.config,
   sidecarService.config,
   enforcementConfig,
+  clusterConfig,
 ];
 
 const heading = `# Configuration

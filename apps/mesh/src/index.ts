@@ -1,4 +1,5 @@
 export type { AllInOneOptions } from './all-in-one.js';
+export { clusterConfig } from './cluster/config.js';
 export type { Cluster, ClusterOptions } from './cluster/start-cluster.js';
 export {
   addPartner,

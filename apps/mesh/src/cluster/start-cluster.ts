@@ -7,15 +7,16 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePorts } from '@cogmesh/backends';
-import type { Environment } from '@cogmesh/config';
+import { loadConfig, type Environment } from '@cogmesh/config';
 import { createSidecarSecretFile } from '@cogmesh/enforcement';
 import { CogmeshError } from '@cogmesh/errors';
 import type { Readiness } from '@cogmesh/service';
 import { type DataDirectory, hostOrganisationOf } from '../data-directory.js';
 import type { Mesh } from '../mesh.js';
 import { type Backend, startBackends } from './backends.js';
+import { clusterConfig } from './config.js';
 import { ServiceProcess } from './service-process.js';
-import { guarded, planCluster, processNames, secretFile } from './topology.js';
+import { guardedProcesses, planCluster, processNames, secretFile } from './topology.js';
 import { startTraceCollector, type TraceCollector } from './trace-collector.js';
 
 export interface ClusterOptions {
@@ -25,10 +26,12 @@ export interface ClusterOptions {
   readonly httpListen: string;
   readonly progress: (text: string) => void;
   readonly startTimeoutMs?: number;
+  /** Schedulers that share the work. Default: COGMESH_CLUSTER_SCHEDULERS of the environment, or 1. */
+  readonly schedulers?: number;
 }
 
 export interface Cluster extends Mesh {
-  /** Process id of a service, a sidecar (`scheduler-sidecar`), `rabbitmq` or `postgres` as it is now. */
+  /** Process id of a service (`scheduler`, `scheduler-2`), a sidecar (`scheduler-sidecar`), `rabbitmq` or `postgres` as it is now. */
   pidOf(name: string): number;
   /** gRPC address of a service or a sidecar. A service's own is for its sidecar alone. */
   addressOf(name: string): string;
@@ -42,11 +45,12 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const { directory, environment, progress } = options;
   const logs = join(directory.path, 'logs');
   await mkdir(logs, { recursive: true, mode: 0o700 });
-  await makeSecrets(directory);
+  const schedulers = options.schedulers ?? loadConfig(clusterConfig, environment).schedulers;
+  await makeSecrets(directory, schedulers);
   const traceFile = join(directory.path, 'traces.sqlite');
   const collector = await startTraceCollector(traceFile);
   const backend = await startBackends({ dataDir: directory.path, environment, progress });
-  const ports = await freePorts(processNames.length * 2 + 1);
+  const ports = await freePorts(processNames(schedulers).length * 2 + 1);
   const httpListen = options.httpListen.endsWith(':0')
     ? options.httpListen.replace(/0$/, String(ports.at(-1)))
     : options.httpListen;
@@ -59,6 +63,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     amqpUrlOf: backend.amqpUrlOf,
     databaseUrlOf: backend.databaseUrlOf,
     ports,
+    schedulers,
   });
   const processes = plan.map(
     ({ name, app, ...rest }) =>
@@ -79,11 +84,11 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
 }
 
 /** A new secret per service and its sidecar, at every start. */
-async function makeSecrets(directory: DataDirectory): Promise<void> {
+async function makeSecrets(directory: DataDirectory, schedulers: number): Promise<void> {
   await mkdir(join(directory.path, 'run'), { recursive: true, mode: 0o700 });
-  for (const service of guarded) {
-    await rm(secretFile(directory, service), { force: true });
-    createSidecarSecretFile(secretFile(directory, service));
+  for (const { name } of guardedProcesses(schedulers)) {
+    await rm(secretFile(directory, name), { force: true });
+    createSidecarSecretFile(secretFile(directory, name));
   }
 }
 
@@ -115,15 +120,17 @@ interface Parts {
 }
 
 /** The edge stops first, then those who take work, then those who own state, each before the sidecar in front of it. */
-const stopOrder = ['gateway', 'worker', 'scheduler', 'registry', 'policy'];
+const stopOrder = [/^gateway$/, /^worker$/, /^scheduler(-\d+)?$/, /^registry$/, /^policy$/];
 
 function clusterOf({ processes, backend, collector, traceFile, url, addressOf }: Parts): Cluster {
   const byName = new Map(processes.map((each) => [each.name, each]));
   const pids = () => processes.map(({ pid }) => pid ?? 0).filter((pid) => pid > 0);
   const stop = async () => {
-    for (const name of stopOrder) {
-      await byName.get(name)?.stop();
-      await byName.get(`${name}-sidecar`)?.stop();
+    for (const kind of stopOrder) {
+      for (const each of processes.filter(({ name }) => kind.test(name))) {
+        await each.stop();
+        await byName.get(`${each.name}-sidecar`)?.stop();
+      }
     }
     await collector.close();
     await backend.stop();

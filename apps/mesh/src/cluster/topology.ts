@@ -1,6 +1,7 @@
 /**
  * Which processes a cluster on one machine has, and the environment of each: the gateway, and policy, scheduler, registry
- * and worker each behind a sidecar with which it shares a secret. Peers' addresses are always the sidecars'. Pure data.
+ * and worker each behind a sidecar with which it shares a secret. Peers' addresses are always the sidecars'; of several
+ * schedulers all of them. Pure data.
  */
 import { join } from 'node:path';
 import type { Environment } from '@cogmesh/config';
@@ -8,7 +9,9 @@ import type { DataDirectory } from '../data-directory.js';
 
 export const guarded = ['policy', 'scheduler', 'registry', 'worker'] as const;
 export type Guarded = (typeof guarded)[number];
-export type ProcessName = 'gateway' | Guarded | `${Guarded}-sidecar`;
+/** A guarded service; of several schedulers the second and further ones have a number. */
+export type GuardedName = Guarded | `scheduler-${number}`;
+export type ProcessName = 'gateway' | GuardedName | `${GuardedName}-sidecar`;
 
 export interface Placement {
   readonly directory: DataDirectory;
@@ -21,6 +24,8 @@ export interface Placement {
   readonly databaseUrlOf: (service: string) => string;
   /** Two free loopback ports per process: gRPC and health. */
   readonly ports: readonly number[];
+  /** Schedulers that share the work. */
+  readonly schedulers: number;
 }
 
 export interface PlannedProcess {
@@ -31,17 +36,29 @@ export interface PlannedProcess {
   readonly healthUrl: string;
 }
 
-export const processNames: readonly ProcessName[] = [
+export interface GuardedProcess {
+  readonly name: GuardedName;
+  readonly service: Guarded;
+}
+
+export function guardedProcesses(schedulers: number): GuardedProcess[] {
+  const further = Array.from({ length: schedulers - 1 }, (_, index): GuardedProcess => {
+    return { name: `scheduler-${index + 2}`, service: 'scheduler' };
+  });
+  return [...guarded.map((service) => ({ name: service, service })), ...further];
+}
+
+export const processNames = (schedulers: number): ProcessName[] => [
   'gateway',
-  ...guarded.flatMap((service): ProcessName[] => [service, `${service}-sidecar`]),
+  ...guardedProcesses(schedulers).flatMap(({ name }): ProcessName[] => [name, `${name}-sidecar`]),
 ];
 
-export const secretFile = (directory: DataDirectory, service: Guarded) =>
-  join(directory.path, 'run', `${service}.secret`);
+export const secretFile = (directory: DataDirectory, name: GuardedName) =>
+  join(directory.path, 'run', `${name}.secret`);
 
 export function planCluster(placement: Placement): PlannedProcess[] {
-  const address = (name: ProcessName, offset = 0) =>
-    `127.0.0.1:${placement.ports[processNames.indexOf(name) * 2 + offset]}`;
+  const names = processNames(placement.schedulers);
+  const address = (name: ProcessName, offset = 0) => `127.0.0.1:${placement.ports[names.indexOf(name) * 2 + offset]}`;
   const common = commonEnvironment(placement, address);
   const planned = (name: ProcessName, app: string, own: Environment): PlannedProcess => ({
     name,
@@ -56,19 +73,22 @@ export function planCluster(placement: Placement): PlannedProcess[] {
     },
   });
   return [
-    ...guarded.flatMap((service) => [
-      planned(service, service, {
+    ...guardedProcesses(placement.schedulers).flatMap(({ name, service }) => [
+      planned(name, service, {
         ...backends(placement, service),
+        // The first of a kind has the folder of old; others must not share its files.
+        ...(name === service ? {} : { COGMESH_DATA_DIR: join(placement.directory.path, name) }),
+        ...(service === 'scheduler' ? { COGMESH_SCHEDULER_REPLICA: name } : {}),
         COGMESH_ENFORCEMENT: 'sidecar',
-        COGMESH_SIDECAR_ADDRESS: address(`${service}-sidecar`),
-        COGMESH_SIDECAR_SECRET_FILE: secretFile(placement.directory, service),
-        COGMESH_ADVERTISED_ADDRESS: address(`${service}-sidecar`),
+        COGMESH_SIDECAR_ADDRESS: address(`${name}-sidecar`),
+        COGMESH_SIDECAR_SECRET_FILE: secretFile(placement.directory, name),
+        COGMESH_ADVERTISED_ADDRESS: address(`${name}-sidecar`),
       }),
-      planned(`${service}-sidecar`, 'sidecar', {
-        COGMESH_DATA_DIR: join(placement.directory.path, `${service}-sidecar`),
+      planned(`${name}-sidecar`, 'sidecar', {
+        COGMESH_DATA_DIR: join(placement.directory.path, `${name}-sidecar`),
         COGMESH_SIDECAR_SERVICE: service,
-        COGMESH_SIDECAR_UPSTREAM: address(service),
-        COGMESH_SIDECAR_SECRET_FILE: secretFile(placement.directory, service),
+        COGMESH_SIDECAR_UPSTREAM: address(name),
+        COGMESH_SIDECAR_SECRET_FILE: secretFile(placement.directory, name),
         // The policy service's own sidecar fetches bundles from the service behind it.
         ...(service === 'policy' ? { COGMESH_POLICY_ADDRESS: address('policy-sidecar') } : {}),
       }),
@@ -88,7 +108,8 @@ const backends = ({ amqpUrlOf, databaseUrlOf }: Placement, service: string): Env
 });
 
 function commonEnvironment(placement: Placement, address: (name: ProcessName) => string): Environment {
-  const { directory, environment, traceEndpoint } = placement;
+  const { directory, environment, traceEndpoint, schedulers } = placement;
+  const ofSchedulers = guardedProcesses(schedulers).filter(({ service }) => service === 'scheduler');
   const traced =
     environment['OTEL_EXPORTER_OTLP_ENDPOINT'] !== undefined || environment['OTEL_TRACES_EXPORTER'] !== undefined;
   return {
@@ -99,7 +120,7 @@ function commonEnvironment(placement: Placement, address: (name: ProcessName) =>
     COGMESH_DEV: '1',
     COGMESH_GATEWAY_ADDRESS: address('gateway'),
     COGMESH_POLICY_ADDRESS: address('policy-sidecar'),
-    COGMESH_SCHEDULER_ADDRESS: address('scheduler-sidecar'),
+    COGMESH_SCHEDULER_ADDRESS: ofSchedulers.map(({ name }) => address(`${name}-sidecar`)).join(','),
     COGMESH_REGISTRY_ADDRESS: address('registry-sidecar'),
     ...(traced
       ? {}
