@@ -238,6 +238,15 @@ export function retentionContract(name: string, open: OpenDatabase): void {
     });
 
     describe('the loop', () => {
+      // With as many days as a product has, and not those of all tests before.
+      beforeAll(async () => {
+        await close();
+        ({ database, close } = await open());
+        await database.migrate(schedulerMigrations);
+        retention = new SqlRetention(database);
+        views = new SqlRunViews(database);
+      });
+
       const loopOf = (more: Partial<ConstructorParameters<typeof RetentionLoop>[0]>) =>
         new RetentionLoop({
           table: retention,
