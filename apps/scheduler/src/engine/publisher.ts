@@ -150,8 +150,8 @@ export class BrokerPublisher implements Publisher {
     const isFirst = this.#confirmed.length === 0;
     this.#confirmed.push(...unnoted);
     if (!isFirst || this.#confirmed.length === 0) return;
-    // What is confirmed while a flush is under way is noted by the one after it.
-    await this.#options.engine.stored();
+    // What is confirmed while a flush is under way is noted by the one after it, whatever became of the first.
+    await this.#options.engine.stored().catch(() => undefined);
     const confirmed = this.#confirmed;
     this.#confirmed = [];
     await this.#options.engine.transact(runsOf(confirmed), (unit) => {

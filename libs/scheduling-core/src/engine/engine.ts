@@ -198,18 +198,23 @@ export class Engine {
   adopt(born: LoadedRun): void {
     if (this.#state === 'open') this.#adopt(born);
     // Memory is being read: whether that found the run, nobody knows.
-    else void this.adoptStored(born.run.id).catch((error: unknown) => this.doubt(error));
+    else void this.adoptStored(born.run.id).catch(() => undefined);
   }
 
-  /** The same for a run that only the store has whole. Resolves when it is in memory. */
+  /** The same for a run that only the store has whole. Resolves when it is in memory; memory is in doubt otherwise. */
   async adoptStored(runId: string): Promise<void> {
     while (!this.isOpen) await this.opened();
     const generation = this.#generation;
-    const pinned = await this.residents.pin([runId]);
-    // Memory that was thrown away meanwhile finds the run in the store.
-    if (generation === this.#generation)
-      for (const { row, tasks } of pinned) this.#adopt({ run: row, tasks: [...tasks] });
-    this.residents.release(pinned);
+    try {
+      const pinned = await this.residents.pin([runId]);
+      // Memory that was thrown away meanwhile finds the run in the store.
+      if (generation === this.#generation)
+        for (const { row, tasks } of pinned) this.#adopt({ run: row, tasks: [...tasks] });
+      this.residents.release(pinned);
+    } catch (error) {
+      if (generation === this.#generation) this.doubt(error);
+      throw error;
+    }
   }
 
   #adopt(born: LoadedRun): void {

@@ -57,7 +57,7 @@ const ends = ({ state }: World): string[] =>
     .sort((a, b) => (a.finishedAt ?? 0) - (b.finishedAt ?? 0))
     .map(({ organisation }) => organisation);
 
-describe('between organisations', () => {
+describe('between organisations', { timeout: 120_000 }, () => {
   it.each([11, 12, 13])(
     'a flood at a higher priority doubles the time of a small run at most (seed %i)',
     async (seed) => {

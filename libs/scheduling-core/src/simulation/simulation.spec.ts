@@ -9,7 +9,7 @@ const mostSeeds = 60;
 const told = (report: SeedReport): string => (report.violations.length === 0 ? '' : explain(report));
 
 describe('the scheduler', () => {
-  it(`keeps every invariant in ${seeds} seeds`, { timeout: 300_000 }, async () => {
+  it(`keeps every invariant in ${seeds} seeds`, { timeout: 600_000 }, async () => {
     const small = { tasks: Infinity, accepted: 0 };
     for (let seed = 1; seed <= seeds; seed += 1) {
       const report = await simulateSeed(seed);
@@ -25,7 +25,7 @@ describe('the scheduler', () => {
 describe('a mutant', () => {
   it.each(mutants.map((mutant) => [mutant.says, mutant] as const))(
     'is found: %s',
-    { timeout: 120_000 },
+    { timeout: 300_000 },
     async (_, mutant) => {
       for (let seed = 1; seed <= mostSeeds; seed += 1) {
         const { violations } = await simulateSeed(seed, mutant);
@@ -36,7 +36,7 @@ describe('a mutant', () => {
   );
 });
 
-describe('a seed', () => {
+describe('a seed', { timeout: 120_000 }, () => {
   it('repeats', async () => {
     const [first, again, other] = [await simulateSeed(7), await simulateSeed(7), await simulateSeed(8)];
     expect(again).toEqual(first);

@@ -199,6 +199,8 @@ function judgeFailure(court: Court, run: Meant, { row, task }: Row): void {
 
 /** It was tried as often as it may be, or nobody waited for it any more. */
 function judgeAttempts(court: Court, run: Meant, { row, task }: Row): void {
+  // An item of a task that was taken over: judged where it was tried.
+  if ((row.finishedAt ?? 0) < run.row.createdAt) return;
   const { id, retry } = task.plan;
   const name = `${nameOf(row)} failed with ${row.error}`;
   const isDoomed = isFailing(run) || isCutShort(run) || taskOf(run, id)?.state === 'FAILED';
