@@ -21,61 +21,71 @@ const levels = [1_000, 10_000, 100_000, MILLION];
 const tools = { noop: { concurrency: 250, ms: 0 }, rare: { concurrency: 1, ms: 1_000 } };
 export const millionAgents = [tools, tools];
 
-/** Milliseconds of each submit. */
+/** The runs, and milliseconds of each submit. */
 async function queue({ clients }, tasks) {
-  const times = [];
+  const [ids, times] = [[], []];
   let left = tasks;
   const submitSome = async () => {
     while (left > 0) {
       const count = Math.min(left, PER_RUN);
       left -= count;
       const startedAt = performance.now();
-      await clients.flood.submitRun(flat(count, { tool: 'rare', priority: 9 }));
+      ids.push((await clients.flood.submitRun(flat(count, { tool: 'rare', priority: 9 }))).id);
       times.push(performance.now() - startedAt);
     }
   };
   await Promise.all(Array.from({ length: SUBMITS_AT_ONCE }, submitSome));
-  return times;
+  return { ids, submit_ms: rounded(median(times), 0) };
 }
 
-async function look(world, { tasks, times, emptyMs }) {
-  const { mesh } = world;
-  const pid = mesh.pidOf('scheduler');
+async function look(world, tasks) {
+  const pid = world.mesh.pidOf('scheduler');
   const before = cpuSeconds(pid);
   await delay(LOOK_MS);
-  const busy = rounded(((cpuSeconds(pid) - before) * 1_000) / LOOK_MS);
+  const idle = rounded(((cpuSeconds(pid) - before) * 1_000) / LOOK_MS);
   const { p50, p95 } = await chainSteps(world, CHAIN_ROUNDS, 'small');
-  return {
-    tasks,
-    rss_mb: residentMb(pid),
-    idle_cpu: busy,
-    step_ms_p50: p50,
-    step_ms_p95: p95,
-    dispatch_ratio: rounded(p50 / (emptyMs ?? p50)),
-    ...(times.length > 0 ? { submit_ms: rounded(median(times), 0) } : {}),
-  };
+  return { tasks, rss_mb: residentMb(pid), idle_cpu: idle, step_ms_p50: p50, step_ms_p95: p95 };
 }
 
-/** The table by tasks queued; the figures at a million only when so many were queued. */
-export async function manyQueued(world, { most, tell }) {
-  const queued = [tell('queued', await look(world, { tasks: 0, times: [] }))];
-  const emptyMs = queued[0].step_ms_p50;
+async function kill(world) {
+  const options = { organisation: 'small', timeoutMs: TAKEOVER_LIMIT_MS };
+  const takeover = await recoverScheduler(world, options);
+  return { takeover_s: takeover, rss_mb_after_takeover: residentMb(world.mesh.pidOf('scheduler')) };
+}
+
+async function fill(world, { most, tell }) {
+  const [rows, runs] = [[], []];
   for (const tasks of levels.filter((level) => level <= most)) {
-    const times = await queue(world, tasks - queued.at(-1).tasks);
-    const found = await look(world, { tasks, times, emptyMs });
-    if (tasks >= KILLED_FROM) {
-      found.takeover_s = await recoverScheduler(world, { organisation: 'small', timeoutMs: TAKEOVER_LIMIT_MS });
-      found.rss_mb_after_takeover = residentMb(world.mesh.pidOf('scheduler'));
-    }
-    queued.push(tell('queued', found));
+    const { ids, submit_ms } = await queue(world, tasks - (rows.at(-1)?.tasks ?? 0));
+    runs.push(...ids);
+    const row = { ...(await look(world, tasks)), submit_ms };
+    rows.push(tell('queued', tasks < KILLED_FROM ? row : { ...row, ...(await kill(world)) }));
   }
-  const last = queued.at(-1);
+  return { rows, runs };
+}
+
+/**
+ * The table by tasks queued; the figures at a million only when so many were queued. Steps are compared with the mean of an
+ * empty queue before and after, since the machine may be busier at one time than at another.
+ */
+export async function manyQueued(world, { most, tell }) {
+  const before = tell('queued', await look(world, 0));
+  const { rows, runs } = await fill(world, { most, tell });
+  for (const id of runs) await world.clients.flood.cancelRun(id);
+  const after = tell('queued, after cancelling all', await look(world, 0));
+  const emptyMs = (before.step_ms_p50 + after.step_ms_p50) / 2;
+  const queued = [before, ...rows, after].map((row) => ({
+    ...row,
+    dispatch_ratio: rounded(row.step_ms_p50 / emptyMs),
+  }));
+  const ratios = queued.map((row) => `${row.tasks}: ${row.dispatch_ratio}`);
+  tell('steps to those of an empty queue', ratios.join(', '));
+  const last = queued.at(-2);
   if (last.tasks < MILLION) return { queued };
-  const { rss_mb, rss_mb_after_takeover, dispatch_ratio, takeover_s } = last;
   return {
     queued,
-    rss_mb_at_1m: Math.max(rss_mb, rss_mb_after_takeover),
-    dispatch_ratio_at_1m: dispatch_ratio,
-    takeover_s_at_1m: takeover_s,
+    rss_mb_at_1m: Math.max(last.rss_mb, last.rss_mb_after_takeover),
+    dispatch_ratio_at_1m: last.dispatch_ratio,
+    takeover_s_at_1m: last.takeover_s,
   };
 }
