@@ -1,7 +1,7 @@
 /** The composition root: everything the scheduler is made of, top to bottom, and the order in which it starts and stops. */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { consumeDead, type Bus, type Consumer, type Handler, type Queue } from '@cogmesh/bus';
+import { consumeDead, type Consumer, type Handler, type Queue } from '@cogmesh/bus';
 import { gatewayV1, policyV1, registryV1 } from '@cogmesh/contracts';
 import type { Database } from '@cogmesh/database';
 import { toCogmeshError } from '@cogmesh/errors';
@@ -32,7 +32,8 @@ import { BrokerPublisher } from './engine/publisher.js';
 import { RunHints, schedulerEvents } from './engine/run-hints.js';
 import { RunNotifier } from './engine/run-notifier.js';
 import { StopAttempts } from './engine/stop-attempts.js';
-import { AgentTargets } from './engine/targets.js';
+import { sharedQueues } from './engine/shared-queues.js';
+import { AgentTargets, type AgentTargetsOptions } from './engine/targets.js';
 import { agentChangedQueue, onAgentChanged } from './events/on-agent-changed.js';
 import { onResults } from './events/on-results.js';
 import { onStarted } from './events/on-started.js';
@@ -185,7 +186,6 @@ function buildEngine(parts: EngineParts) {
   const { directory, speeds, inputSchemas } = agents;
   const shared = sharedQueues(bus, (letter) => stores.deadLetters.store(letter));
   let publisher: BrokerPublisher | undefined;
-  const slices = (): Replicas['slices'] => replicas.slices;
   const onTrouble: SchedulingOptions['onTrouble'] = (thrown, what) => {
     const error = toCogmeshError(thrown);
     logger.warn({ code: error.code, err: error }, `${what} has to wait: ${error.message}`);
@@ -199,16 +199,7 @@ function buildEngine(parts: EngineParts) {
     random: Math.random,
     newRunId,
     newAttemptId,
-    targets: (credits) =>
-      new AgentTargets({
-        ...settings,
-        directory,
-        credits,
-        speeds,
-        creditsOf: (...asked) => slices().credits(...asked),
-        queuedOf: (...asked) => slices().queued(...asked),
-        random: Math.random,
-      }),
+    targets: (credits) => openTargets({ ...settings, directory, credits, speeds }, () => replicas.slices),
     publisher: (engine, onUnblocked) =>
       (publisher = new BrokerPublisher({
         bus,
@@ -239,6 +230,15 @@ function buildEngine(parts: EngineParts) {
   return { ...scheduling, ...agents, publisher: built(publisher), replicas, settings, clock, agentWatch, shared };
 }
 type BuiltEngine = ReturnType<typeof buildEngine>;
+
+function openTargets(
+  parts: Omit<AgentTargetsOptions, 'creditsOf' | 'queuedOf' | 'random'>,
+  slices: () => Replicas['slices'],
+): AgentTargets {
+  const creditsOf: AgentTargetsOptions['creditsOf'] = (...asked) => slices().credits(...asked);
+  const queuedOf: AgentTargetsOptions['queuedOf'] = (...asked) => slices().queued(...asked);
+  return new AgentTargets({ ...parts, creditsOf, queuedOf, random: Math.random });
+}
 
 /** Parts that need each other are built one after the other, and used when all are there. */
 function built<Part>(part: Part | undefined): Part {
@@ -378,26 +378,3 @@ const byName = (handlers: ReportHandlers): ReadonlyMap<string, Handler> =>
   new Map([...handlers].map(([{ name }, handler]) => [name, handler]));
 
 type StoreLetter = Parameters<typeof consumeDead>[2];
-
-/** Shared work queues are declared on first use, and their dead letters are ours to keep. */
-function sharedQueues(bus: Bus, store: StoreLetter): Consumer & { declare(name: string): Promise<void> } {
-  const declared = new Map<string, Promise<Consumer>>();
-  const open = async (name: string): Promise<Consumer> => {
-    const shared: Queue = { name, kind: 'durable' };
-    await bus.declare({ queues: [shared] });
-    return consumeDead(bus, shared, store);
-  };
-  return {
-    async declare(name) {
-      let opening = declared.get(name);
-      if (!opening) declared.set(name, (opening = open(name)));
-      await opening.catch((error: unknown) => {
-        declared.delete(name);
-        throw error;
-      });
-    },
-    async stop() {
-      for (const opening of declared.values()) await (await opening).stop();
-    },
-  };
-}

@@ -4,16 +4,7 @@
  */
 import { CogmeshError, isErrorCode, toCogmeshError, type ErrorDetails } from '@cogmesh/errors';
 
-export interface CommandShape {
-  /** JSON. */
-  readonly body: unknown;
-  /** JSON. */
-  readonly answer: unknown;
-}
-
-type CommandShapes = Readonly<Record<string, CommandShape>>;
-
-/** Each resolves when what it did is stored. */
+/** `Shapes`: for each kind of command its `body` and its `answer`, both JSON. Each resolves when what it did is stored. */
 export type CommandHandlers<Shapes> = {
   readonly [Kind in keyof Shapes]: (body: BodyOf<Shapes, Kind>, shard: number) => Promise<AnswerOf<Shapes, Kind>>;
 };
