@@ -29,7 +29,9 @@ export class CommitWatch {
   readonly #options: WatchOptions;
   readonly #memory: WatchMemory;
   #before = new Map<TaskRow, TaskRow | undefined>();
+  /** What whoever writes believes to own, and what of that is true. */
   #owned: readonly number[] = [];
+  #trulyOwned: readonly number[] = [];
   #runsBefore = new Map<string, RunRow | undefined>();
 
   /** Watches that share their memory see what several processes store. */
@@ -40,6 +42,7 @@ export class CommitWatch {
 
   before(flush: Flush, state: StoredState): void {
     this.#owned = [...flush.owned.keys()];
+    this.#trulyOwned = [...flush.owned].filter(([shard, epoch]) => epoch >= state.epoch(shard)).map(([shard]) => shard);
     this.#before = new Map([...flush.newTasks, ...flush.tasks].map((task) => [task, state.task(task)]));
     this.#runsBefore = new Map(flush.runs.map((run) => [run.id, state.runs.get(run.id)?.row]));
   }
@@ -104,7 +107,8 @@ export class CommitWatch {
     if (task.state !== 'CLAIMED' || this.#before.get(task)?.attemptId === task.attemptId) return;
     for (const { scope, most } of this.#options.limitsOf(task, this.#owned)) {
       let inFlight = 0;
-      for (const shard of this.#owned) inFlight += this.#memory.inFlight.get(inShard(scope, shard)) ?? 0;
+      // What a newer owner does with a shard, its last one cannot know yet.
+      for (const shard of this.#trulyOwned) inFlight += this.#memory.inFlight.get(inShard(scope, shard)) ?? 0;
       this.#require(inFlight <= most, 'limits', () => `${scope} has ${inFlight} of at most ${most} in flight`);
     }
   }
