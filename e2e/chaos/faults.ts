@@ -1,5 +1,5 @@
 /**
- * Kills (SIGKILL) and freezes (SIGSTOP) processes at random, one at a time or two at once, with random rests in between. Every
+ * Kills (SIGKILL), stops (SIGTERM) and freezes (SIGSTOP) processes at random, one at a time or two at once, with random rests in between. Every
  * victim is met before one is met again. Killed ones come back by those who look after them, which is waited for; frozen
  * ones are thawed here.
  */
@@ -15,24 +15,30 @@ export interface Victim {
   readonly pid: () => number;
   /** `child`: one process below it is killed instead; `family`: all of them with it. */
   readonly kills: 'one' | 'child' | 'family';
+  /** It ends in order when told to. */
+  readonly stops?: boolean;
+  /** Struck before any that is not. */
+  readonly isFirst?: boolean;
 }
 
-type Harm = 'kill' | 'freeze';
+type Harm = 'kill' | 'stop' | 'freeze';
 
 interface Blow {
   readonly victim: Victim;
   readonly harm: Harm;
 }
 
-export interface Tally {
-  readonly kill: Map<string, number>;
-  readonly freeze: Map<string, number>;
-}
+/** How often each was met, by name. */
+export type Tally = Readonly<Record<Harm, Map<string, number>>>;
+
+/** What is below a process is only killed. */
+const harmsOf = ({ kills, stops }: Victim): readonly Harm[] =>
+  kills === 'child' ? ['kill'] : ['kill', 'freeze', ...(stops ? ['stop' as const] : [])];
 
 const BACK_WITHIN_MS = 60_000;
 
 export class Faults {
-  readonly tally: Tally = { kill: new Map(), freeze: new Map() };
+  readonly tally: Tally = { kill: new Map(), stop: new Map(), freeze: new Map() };
   readonly #victims: readonly Victim[];
   readonly #chance: Chance;
   readonly #journal: Journal;
@@ -46,7 +52,8 @@ export class Faults {
   }
 
   get count(): number {
-    return [...this.tally.kill.values(), ...this.tally.freeze.values()].reduce((sum, each) => sum + each, 0);
+    const counts = Object.values(this.tally).flatMap((each) => [...each.values()]);
+    return counts.reduce((sum, each) => sum + each, 0);
   }
 
   /** Strikes until `until` and returns when nothing is frozen and everything killed is back as a process. */
@@ -69,16 +76,17 @@ export class Faults {
   }
 
   #draw(): Blow {
-    if (this.#deck.length === 0) {
-      const all = this.#victims.flatMap((victim) =>
-        (victim.kills === 'child' ? ['kill' as const] : ['kill' as const, 'freeze' as const]).map((harm) => ({
-          victim,
-          harm,
-        })),
-      );
-      this.#deck = this.#chance.some(all, all.length);
-    }
+    if (this.#deck.length === 0) this.#deck = this.#shuffled();
     return this.#deck.pop() as Blow;
+  }
+
+  /** Drawn from the end: each that comes first in one way, then everything else. */
+  #shuffled(): Blow[] {
+    const all = this.#victims.flatMap((victim) => harmsOf(victim).map((harm): Blow => ({ victim, harm })));
+    const shuffled = this.#chance.some(all, all.length);
+    const isEarly = ({ victim }: Blow, index: number) =>
+      victim.isFirst === true && shuffled.findIndex((each) => each.victim === victim) === index;
+    return [...shuffled.filter((each, index) => !isEarly(each, index)), ...shuffled.filter(isEarly)];
   }
 
   async #strike({ victim, harm }: Blow): Promise<void> {
@@ -90,19 +98,30 @@ export class Faults {
       return;
     }
     this.tally[harm].set(victim.name, (this.tally[harm].get(victim.name) ?? 0) + 1);
-    await (harm === 'kill' ? this.#kill(victim, pid, dice) : this.#freeze(victim, pid, forMs));
+    if (harm === 'freeze') await this.#freeze(victim, pid, forMs);
+    else if (harm === 'stop') await this.#stop(victim, pid);
+    else await this.#kill(victim, pid, dice);
   }
 
-  async #kill({ name, kills, pid: now }: Victim, pid: number, dice: number): Promise<void> {
+  async #stop(victim: Victim, pid: number): Promise<void> {
+    this.#journal.note(`stop ${victim.name} (${pid})`);
+    signal(pid, 'SIGTERM');
+    await this.#untilBack(victim, pid);
+  }
+
+  async #untilBack({ name, pid: now }: Victim, pid: number): Promise<void> {
+    await until(`${name} is back`, () => now() !== pid && isAlive(now()), { timeoutMs: BACK_WITHIN_MS });
+    this.#journal.note(`${name} is back (${now()})`);
+  }
+
+  async #kill(victim: Victim, pid: number, dice: number): Promise<void> {
+    const { name, kills } = victim;
     const below = descendantsOf(pid);
     const child = below[dice % below.length];
     const killed = kills === 'one' ? [pid] : kills === 'family' ? [pid, ...below] : child === undefined ? [] : [child];
     this.#journal.note(`kill ${name} (${killed.join(' ')})`);
     killHard(...killed);
-    if (killed.includes(pid)) {
-      await until(`${name} is back`, () => now() !== pid && isAlive(now()), { timeoutMs: BACK_WITHIN_MS });
-      this.#journal.note(`${name} is back (${now()})`);
-    }
+    if (killed.includes(pid)) await this.#untilBack(victim, pid);
   }
 
   async #freeze({ name }: Victim, pid: number, forMs: number): Promise<void> {

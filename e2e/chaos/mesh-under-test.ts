@@ -47,15 +47,19 @@ const policiesOf = (organisation: Organisation): PolicySet => ({
 const environment = {
   // Tasks lose their agents again and again here, through no fault of theirs.
   COGMESH_SCHEDULER_POISON_AFTER: '1000',
+  // What it would mend must show within the test.
+  COGMESH_SCHEDULER_SWEEP_MS: '2000',
 };
 
+/** They share the work, and take over from each other. */
+const SCHEDULERS = 2;
 const NARROW = 2;
 const READY_WITHIN_MS = 120_000;
 
 export const createChaosWorld = (): Promise<World> => createWorld({ partners: ['globex', 'initech'], policiesOf });
 
 export async function startMesh(world: World, journal: Journal): Promise<MeshUnderTest> {
-  const cluster = await startTestCluster(world, environment);
+  const cluster = await startTestCluster(world, environment, SCHEDULERS);
   const folder = join(world.directory.path, 'ledger');
   await mkdir(folder);
   const crew = await startCrew({ world, registry: cluster.registry, folder, journal });
@@ -94,18 +98,33 @@ async function isReady(cluster: Cluster, crew: Crew, clients: MeshUnderTest['cli
   return crew.names.every((name) => present.has(name));
 }
 
+/** Whatever else there is time for. */
+export const struckFirst = /^(scheduler(-\d+)?|worker|rabbitmq|postgres|agent-acme-1)$/;
+
 /** Every process of the mesh by the name it has there, the sessions of the database, the engines of the workers, the agents. */
 async function victimsOf(cluster: Cluster, crew: Crew): Promise<readonly Victim[]> {
   const services = Object.keys((await cluster.readiness()).checks);
-  const whole = (name: string): Victim => ({ name, kills: 'one', pid: () => cluster.pidOf(name) });
+  const whole = (name: string, stops = false): Victim => ({
+    name,
+    kills: 'one',
+    stops,
+    pid: () => cluster.pidOf(name),
+    isFirst: struckFirst.test(name),
+  });
   const below = (name: string, of: string): Victim => ({ name, kills: 'child', pid: () => cluster.pidOf(of) });
   return [
-    ...services.map(whole),
+    ...services.map((name) => whole(name, true)),
     whole('rabbitmq'),
     whole('postgres'),
     below('a session of postgres', 'postgres'),
     below('an engine of the worker', 'worker'),
     { name: 'the worker and its engines', kills: 'family', pid: () => cluster.pidOf('worker') },
-    ...crew.names.map((name): Victim => ({ name, kills: 'one', pid: () => crew.pidOf(name) })),
+    ...crew.names.map((name, index): Victim => ({
+      name,
+      kills: 'one',
+      pid: () => crew.pidOf(name),
+      stops: true,
+      isFirst: index === 0,
+    })),
   ];
 }
