@@ -95,7 +95,7 @@ describe('a forged result', () => {
   }
 
   it.each(['gateway', 'policy'])('is refused by the broker from the %s’s user, right attempt or not', async (user) => {
-    expect(attemptId).toMatch(/^[0-9a-f]{32}$/);
+    expect(attemptId).toMatch(/^[0-9a-z]{1,2}-[0-9a-f]{32}$/);
     expect(await refusalOf(publishAs(user, attemptId))).toMatchObject({ code: 'permission_denied' });
     await endsGenuine();
   });
