@@ -25,7 +25,7 @@ const allCases = [...inCluster, 'all-in-one', 'cpu', 'telemetry', 'uneven', 'gro
 
 /** `turns` of `rounds` each; tasks are of one turn. */
 const sizes = {
-  quick: { turns: 1, rounds: 3, fans: 2, tasks: 6_000, submits: 1, flood: 10_000, trickle: 60, shares: 1_500 },
+  quick: { turns: 1, rounds: 3, fans: 2, tasks: 6_000, submits: 1, flood: 6_000, trickle: 60, shares: 1_200 },
   full: { turns: 5, rounds: 3, fans: 1, tasks: 10_000, submits: 5, flood: 100_000, trickle: 200, shares: 4_000 },
 };
 const UNEVEN_RUNS = 100;
@@ -54,11 +54,16 @@ export async function summary({ quick, say }) {
 
 function casesWanted(quick) {
   const asked = listOption('--case');
-  const unknown = (asked ?? []).filter((name) => !allCases.includes(name));
-  if (unknown.length > 0) throw new Error(`there is no case ${unknown.join(', ')}; there are ${allCases.join(', ')}`);
-  const strange = (listOption('--peers') ?? []).filter((name) => !peerNames.includes(name));
-  if (strange.length > 0) throw new Error(`there is no peer ${strange.join(', ')}; there are ${peerNames.join(', ')}`);
+  refuseUnknown('case', asked, allCases);
+  refuseUnknown('peer', listOption('--peers'), peerNames);
   return new Set(asked ?? (quick ? quickCases : allCases));
+}
+
+function refuseUnknown(what, asked = [], known) {
+  const unknown = asked.filter((name) => !known.includes(name));
+  if (unknown.length === 0) return;
+  console.error(`bench: there is no ${what} ${unknown.join(', ')}; there are ${known.join(', ')}`);
+  process.exit(2);
 }
 
 async function clusterCases(bench) {
