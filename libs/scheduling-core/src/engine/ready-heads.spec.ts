@@ -319,4 +319,22 @@ describe('ReadyHeads', () => {
     await settle(world);
     expect(world.order.size).toBe(4);
   });
+
+  it('forgets a lane once: what waits for one that is gone leaves its successor alone', async () => {
+    const world = new World([entryOf('s0', 0)]);
+    await setImmediate();
+    world.read();
+    world.answer(false);
+    await setImmediate();
+    // Looked at for another reason, it is read before the failed page is tried again, and comes to its end.
+    world.move(entryOf('s0', 1));
+    await settle(world);
+    const first = world.take();
+    expect(first?.key).toBe('s0');
+    if (first) world.leave(first);
+    world.offer(entryOf('s1', 2));
+    await world.clock.advance(100);
+    expect(world.heads.hasPlaceFor(entryOf('s1', 2))).toBe(true);
+    expect(world.heads.sizeOf('capability script')).toBe(1);
+  });
 });

@@ -256,7 +256,10 @@ export class ReadyHeads {
   }
 
   #look(lane: ReadyLane): void {
-    if (lane.isEmpty && this.#lanes.delete(keyOfLane(lane.name))) this.#made += 1;
+    const key = keyOfLane(lane.name);
+    // One that was empty and forgotten may have a successor by now.
+    if (this.#lanes.get(key) !== lane) return;
+    if (lane.isEmpty && this.#lanes.delete(key)) this.#made += 1;
     if (!lane.needsPage) return;
     this.#wanting.add(lane);
     this.#read();

@@ -6,7 +6,7 @@ import { CogmeshError } from '@cogmesh/errors';
 import type { LoadedRun, NewRun } from '../engine/new-run.js';
 import type { EngineStore, Flush, Flushed, LanePage, Ownership, Snapshot } from '../engine/ports.js';
 import type { ReadyEntry, TaskRef, TaskRow } from '../engine/rows.js';
-import { StoredState } from './stored-state.js';
+import { StoredState, type Whose } from './stored-state.js';
 
 /** `before`: nothing is stored. `after`: it is stored, the answer is lost. `late`: it is stored a while after the caller gave up. */
 export type StoreFault = 'before' | 'after' | 'late';
@@ -88,8 +88,8 @@ export class MemoryStore implements EngineStore {
   }
 
   /** The same for one of several schedulers, which has this epoch of the run's shard. */
-  async submitAs(born: NewRun, epoch: number | undefined): Promise<'mine' | 'elsewhere' | 'known'> {
-    let whose: 'mine' | 'elsewhere' | 'known' = 'known';
+  async submitAs(born: NewRun, epoch: number | undefined): Promise<Whose> {
+    let whose: Whose = 'known';
     await this.#hear(this.#write('submit', () => (whose = this.state.submitAs(born, epoch))));
     return whose;
   }

@@ -6,6 +6,7 @@ import { CogmeshError } from '@cogmesh/errors';
 import { cancelRun } from '../engine/cancel-run.js';
 import { answerApproval } from '../engine/approvals.js';
 import type { NewRun } from '../engine/new-run.js';
+import type { Whose } from './stored-state.js';
 import { pauseRun, resumeRun, setPriority } from '../engine/steer-run.js';
 import type { Ownership } from '../engine/ports.js';
 import { renewLeases } from '../engine/leases.js';
@@ -21,7 +22,7 @@ export interface ReplicaOptions extends Omit<PartsOptions, 'owned' | 'slices'> {
   readonly table: ShardTable;
   /** Answers when the store has done what is asked of the shard table; rejects when it is down. */
   readonly reach: <T>(ask: () => T) => Promise<T>;
-  readonly submitTo: (born: NewRun, epoch: number | undefined) => Promise<'mine' | 'elsewhere' | 'known'>;
+  readonly submitTo: (born: NewRun, epoch: number | undefined) => Promise<Whose>;
   /** Runs of these shards that their owner is asked to take on. */
   readonly asked: (shards: readonly number[]) => Promise<readonly string[]>;
   readonly taken: (runId: string) => Promise<void>;
@@ -90,18 +91,19 @@ export class Replica {
   async submit(born: NewRun): Promise<void> {
     const { engine, queued } = this.#parts;
     const { organisation, shard } = born.run;
-    const store = async (): Promise<{ readonly open: number }> => {
+    const store = async (): Promise<{ readonly whose: Whose; readonly open: number }> => {
       const epoch = engine.owned.get(shard);
       const whose = await this.#options.submitTo(born, epoch).catch((error: unknown) => {
         // It may be stored, and memory would not know of it.
         if (epoch !== undefined) engine.doubt(error);
         throw error;
       });
-      if (whose === 'mine') await this.#adopt(born);
-      return { open: whose === 'mine' ? born.tasks.length : 0 };
+      return { whose, open: whose === 'mine' ? born.tasks.length : 0 };
     };
     const earlier = (): Promise<undefined> => Promise.resolve(undefined);
-    await queued.admit({ organisation, tasks: born.tasks.length, maxQueued: 0, earlier, store });
+    const tasks = born.tasks.length;
+    const { whose } = await queued.admit({ organisation, tasks, maxQueued: 0, earlier, store });
+    if (whose === 'mine') await this.#adopt(born);
   }
 
   /** What it takes over from another run is not in the born rows: only the store has it whole. */

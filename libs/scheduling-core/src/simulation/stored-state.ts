@@ -22,6 +22,9 @@ const slot = ({ taskId, itemIndex }: Pick<TaskRef, 'taskId' | 'itemIndex'>): str
 export const fenced = (): CogmeshError =>
   new CogmeshError('failed_precondition', 'another scheduler owns this shard now', { fenced: true });
 
+/** Who takes a submitted run on; `known`: it was stored before. */
+export type Whose = 'mine' | 'elsewhere' | 'known';
+
 export class StoredState {
   readonly runs = new Map<string, StoredRun>();
   readonly moves: RunMove[] = [];
@@ -72,7 +75,7 @@ export class StoredState {
    * A run from a caller of a scheduler with this epoch of its shard. When that is not the newest, the owner is asked to take
    * the run on.
    */
-  submitAs(born: NewRun, epoch: number | undefined): 'mine' | 'elsewhere' | 'known' {
+  submitAs(born: NewRun, epoch: number | undefined): Whose {
     const { id, shard } = born.run;
     if (this.runs.has(id)) return 'known';
     this.submit(born);
