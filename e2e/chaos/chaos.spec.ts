@@ -27,7 +27,7 @@ const seed = COGMESH_CHAOS_SEED ?? String(Date.now() % 1_000_000);
 const seconds = Number(COGMESH_CHAOS_SECONDS);
 
 /** Of one organisation, at once. */
-const OPEN_RUNS = 4;
+const OPEN_RUNS = 8;
 /** After the last fault everything must be ready, and then every run over. */
 const READY_WITHIN_MS = 90_000;
 const SETTLED_WITHIN_MS = 120_000;

@@ -70,7 +70,7 @@ export async function startCrew({ world, registry, folder, journal }: CrewOption
     running.set(name, command);
     void command.ended.then(({ code, stderr }) => {
       if (isStopping) return;
-      journal.note(`${name} ended with ${code} ${stderr.slice(-500)}`);
+      journal.note(`${name} ended with ${code} ${/^\w*Error: .*$/m.exec(stderr)?.[0] ?? ''}`);
       setTimeout(() => isStopping || start(name, organisation, token, life + 1), RESTART_AFTER_MS);
     });
   };

@@ -60,7 +60,7 @@ export class Faults {
   async rage(end: number): Promise<void> {
     try {
       while (Date.now() < end) {
-        await delay(this.#chance.between(300, 3_000));
+        await delay(this.#chance.between(500, 4_000));
         const blows = [this.#draw(), ...(this.#chance.happens(0.2) ? [this.#draw()] : [])];
         await Promise.all(blows.map((blow) => this.#strike(blow)));
       }

@@ -40,7 +40,7 @@ export interface TrafficOptions {
 export const labelsOf = (seed: string) => ({ chaos: seed });
 
 const ASK_AGAIN_MS = 250;
-const LOOK_AGAIN_MS = 700;
+const LOOK_AGAIN_MS = 1_500;
 const HISTORY_WITHIN_MS = 60_000;
 
 function openTasksOf(run: RunView | undefined): string {
@@ -137,7 +137,10 @@ export class Traffic {
       if (!run) return;
       each.run = run;
       each.isOver = isEnded(run.state);
-      if (each.isOver) return;
+      if (each.isOver) {
+        this.#options.journal.note(`${each.key} is ${run.state}`);
+        return;
+      }
       for (const { id, uses, state } of run.tasks ?? []) {
         if (uses === 'approval' && state === 'WAITING') await this.#approve(each, runId, id);
       }
@@ -171,6 +174,7 @@ export class Traffic {
           journal.complain('lost', each.run?.id ?? each.key, `cannot ${what} it: ${told(thrown)}`);
           return undefined;
         }
+        if (told(thrown) !== last) journal.note(`${each.key}: cannot ${what} it now: ${told(thrown)}`);
         last = told(thrown);
       }
       await this.#later(ASK_AGAIN_MS, () => undefined);
