@@ -3,7 +3,7 @@
  * or all in one, two agents that serve no-op tools over the SDK, and clients. Everything it starts it also removes.
  */
 import { fork, spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,6 +17,7 @@ const HOUR_SECONDS = 3_600;
 const DAY_MS = 86_400_000;
 const START_MS = 60_000;
 const IDLE_MS = 3_000;
+const PASSABLE = 0o711;
 
 const everything = ['create', 'read', 'list', 'cancel', 'infer', 'serve', 'write', 'approve'];
 const guestsUseTools = {
@@ -123,6 +124,8 @@ export async function withMesh({ mode, telemetry = false, strategy = 'load-aware
   const running = [];
   try {
     const directory = await createDirectory(path);
+    // As root PostgreSQL runs as a user of its own, who must get to its folder; else it would be elsewhere, and stay.
+    await chmod(path, PASSABLE);
     mesh = await deployments[mode](directory, settings({ telemetry, strategy }));
     const tokenOf = (organisation) =>
       mintDevelopmentToken(directory.keysDir, {

@@ -13,7 +13,8 @@ export async function startPostgres(folder) {
     url: server.url,
     stop: async () => {
       await server.stop();
-      await rm(dir, { recursive: true, force: true });
+      // As root it may be elsewhere, where its own user can get to it.
+      for (const folder of [dir, server.dir]) await rm(folder, { recursive: true, force: true });
     },
   };
 }
