@@ -84,6 +84,19 @@ export class World {
     return current.reduce((sum, { memory }) => sum + memory.unstored.size, 0);
   }
 
+  /** What may be in flight by what was granted and what is there: of each owner its slice or its rows, whichever is more. */
+  async committed(): Promise<number> {
+    const amounts = await this.db.query(sql<{ owner: string; amount: number }>`select replica as owner, amount
+      from scheduler_slices where scope = ${flightKey(scope)}`);
+    const held = await this.db.query(sql<{ owner: string; amount: number }>`select coalesce(s.owner, '') as owner,
+      count(*) as amount from tasks t join scheduler_shards s on s.shard = t.shard group by s.owner`);
+    const used = new Map<string, number>();
+    for (const { owner, amount } of [...amounts, ...held]) used.set(owner, Math.max(amount, used.get(owner) ?? 0));
+    const sum = [...used.values()].reduce((total, amount) => total + amount, 0);
+    const isAnyWhole = [...this.replicas.values()].some(({ book }) => book.isWhole);
+    return Math.max(sum + (await this.undecided()), isAnyWhole ? this.whole : 0);
+  }
+
   async sliced(): Promise<number> {
     const [row] = await this.db.query(sql<{ amount: number }>`select coalesce(sum(amount), 0) as amount
       from scheduler_slices where scope = ${flightKey(scope)}`);
