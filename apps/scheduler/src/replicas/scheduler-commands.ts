@@ -77,7 +77,7 @@ export function schedulerCommands(parts: CommandParts): CommandHandlers<Schedule
     priority: owned(({ runId, ...change }) => setPriority(engine, runId, change).then(nothing)),
     signal: owned(({ answer, ...ref }) => signal(engine, ref, answer)),
     explain: owned(async ({ ref, organisation }) => (await explain(ref, organisation)) ?? null),
-    renew: owned(({ attemptIds }) => Promise.resolve(renewLeases(engine, attemptIds, leaseMs))),
+    renew: owned(({ attemptIds }) => renewed(engine, attemptIds, leaseMs)),
     started: owned((text) => onStarted(unpacked(workV1.StartedBatchSchema, text)).then(nothing)),
     results: owned((text) => onResults(unpacked(workV1.ResultBatchSchema, text)).then(nothing)),
     usage: ({ scopes }) => Promise.resolve(scopes.map(usageOf)),
@@ -109,9 +109,18 @@ function whileOwned(engine: Engine) {
 async function adopt({ engine, onAdopted }: CommandParts, runId: string): Promise<null> {
   const isKnown = engine.residents.get(runId) !== undefined;
   await engine.adoptStored(runId);
+  // It counts only for the owner: one who slept may not know yet that he is none, and nothing is stored that would say so.
+  await engine.verified();
   const run = engine.residents.get(runId)?.row;
   if (run && !isKnown) onAdopted(run.organisation, run.openTasks);
   return null;
+}
+
+/** What nobody wants any more is told only by who certainly owns its shard: an agent stops working on it. */
+export async function renewed(engine: Engine, attemptIds: readonly string[], leaseMs: number): Promise<string[]> {
+  const unknown = renewLeases(engine, attemptIds, leaseMs);
+  if (unknown.length > 0) await engine.verified();
+  return unknown;
 }
 
 function signal(engine: Engine, ref: TaskRef, answer: ApprovalAnswer): Promise<number> {

@@ -119,6 +119,8 @@ export class Replica {
     const { asked, taken } = this.#options;
     for (const runId of await asked([...engine.owned.keys()])) {
       await engine.adoptStored(runId);
+      // Somebody who has lost the shard and does not know it yet has done nothing.
+      await engine.verified();
       await taken(runId);
     }
   }
