@@ -125,14 +125,19 @@ async function judgeAll({ clients, crew }: MeshUnderTest): Promise<void> {
   await Promise.all(Array.from({ length: OBSERVED_AT_ONCE }, observer));
   const ledger = byRun(await crew.ledger());
   for (const each of attended) judgeOne(each, ledger);
-  const known = new Set([...observed.values()].flatMap(familyOf).map(({ view }) => view.id));
-  for (const run of ledger.keys()) {
-    if (!known.has(run)) journal.complain('ledger', run, 'agents worked on a run that nobody submitted');
-  }
+  if (attended.every(({ run }) => run && observed.has(run.id))) judgeStrangers(ledger);
   for (const [organisation, client] of clients) await judgeList(organisation, client);
   const done = `${attended.length} runs, ${account.succeeded} pieces of work succeeded, ${account.repeated} calls were repeated`;
   journal.note(done);
   process.stdout.write(`chaos: ${faults.count} faults, ${done}\n`);
+}
+
+/** Only when all are known: a run that is stuck has nested ones that were not looked at. */
+function judgeStrangers(ledger: Ledger): void {
+  const known = new Set([...observed.values()].flatMap(familyOf).map(({ view }) => view.id));
+  for (const run of ledger.keys()) {
+    if (!known.has(run)) journal.complain('ledger', run, 'agents worked on a run that nobody submitted');
+  }
 }
 
 function judgeOne({ run, program, history, cancel }: Attended, ledger: Ledger): void {

@@ -61,7 +61,7 @@ const patient: RetryPolicy = { maxAttempts: 60, backoffMs: 50, maxBackoffMs: 1_0
 const brief: RetryPolicy = { maxAttempts: 3, backoffMs: 50, maxBackoffMs: 200 };
 /** A frozen agent holds its work for less. */
 const WORK_TIMEOUT_MS = 30_000;
-/** What waits for somebody else must not end because everything was slow. */
+/** Neither what waits for somebody else, nor a lease that nobody looks at, may end by this. */
 const WAIT_TIMEOUT_MS = 3_600_000;
 /** Limited by whoever sets the mesh up, so that a slot that leaks shows as a task that never starts. */
 export const narrowGroup = 'narrow';
@@ -184,7 +184,7 @@ function workFields({ chance }: StepShape, { kind, work, each }: Omit<Step, 'tas
   return {
     ...(isTool ? {} : { script: scriptSource }),
     retry: work.does === 'never' ? brief : patient,
-    timeoutMs: WORK_TIMEOUT_MS,
+    timeoutMs: chance.happens(0.15) ? WORK_TIMEOUT_MS : WAIT_TIMEOUT_MS,
     ...(chance.happens(0.1) ? { heartbeatTimeoutMs: 5_000 } : {}),
     ...(isTool && chance.happens(0.12) ? { concurrencyGroup: narrowGroup } : {}),
     ...(isTool && !each && chance.happens(0.03) ? { queueTimeoutMs: chance.between(200, 5_000) } : {}),
