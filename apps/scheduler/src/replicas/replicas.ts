@@ -6,7 +6,6 @@ import type { Bus } from '@cogmesh/bus';
 import type { Database } from '@cogmesh/database';
 import { CogmeshError } from '@cogmesh/errors';
 import {
-  renewLeases,
   scopeNameOf,
   shardOfAttempt,
   type Scheduling,
@@ -28,7 +27,7 @@ import { ReplicaHints } from './replica-hints.js';
 import { ReportDesk, type ReportDeskOptions } from './report-desk.js';
 import { ReportRouting } from './report-routing.js';
 import { ScopesWatch } from './scopes-watch.js';
-import { schedulerCommands, type SchedulerCommands } from './scheduler-commands.js';
+import { renewed, schedulerCommands, type SchedulerCommands } from './scheduler-commands.js';
 import { ShardKeeper } from './shard-keeper.js';
 import { SliceBook } from './slice-book.js';
 import { sliceDemand } from './slice-demand.js';
@@ -127,8 +126,8 @@ export class Replicas {
     const elsewhere = [...byShard].map(([shard, ids]) =>
       this.commands.route(shard ?? 0, 'renew', { attemptIds: ids }, { withinMs: renewsWithinMs }).catch(() => []),
     );
-    const unknown = renewLeases(engine, here, this.#options.leaseMs).filter((id) => this.#isOurs(id));
-    return [...unknown, ...(await Promise.all(elsewhere)).flat()];
+    const unknown = await renewed(engine, here, this.#options.leaseMs).catch((): string[] => []);
+    return [...unknown.filter((id) => this.#isOurs(id)), ...(await Promise.all(elsewhere)).flat()];
   }
 
   /** One of before there were shards may be anybody's. */
