@@ -88,6 +88,8 @@ class Forwarding {
       if (!this.#answered) this.#fail(this.#lossOf());
     });
     inbound.on('wantTrailers', () => {
+      // A service that went away in the middle of its answer has not said how the call ended.
+      if (this.options.grpc && this.#trailers === undefined) this.#fail(lost);
       if (this.#trailers === undefined) inbound.close(constants.NGHTTP2_NO_ERROR);
       else inbound.sendTrailers(this.#trailers);
     });
