@@ -10,6 +10,7 @@ import {
 } from '@cogmesh/scheduling-core';
 import { engineStoreContract, type StoreUnderTest } from '@cogmesh/scheduling-core/engine-store.contract';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SqlCommands } from '../replicas/sql-commands.js';
 import { schedulerMigrations } from './migrations.js';
 import { SqlEngineStore } from './sql-engine-store.js';
 import { SqlRunViews } from './sql-run-views.js';
@@ -123,6 +124,19 @@ export function sqlEngineStoreContract(name: string, open: OpenDatabase): void {
       expect(whole.open.some(({ organisation }) => organisation === 'brief')).toBe(true);
       expect(brief).toEqual({ ...whole, lanes: [], open: [] });
       expect(brief.held.map(({ attemptId }) => attemptId)).toContain('brief');
+    });
+
+    it('counts a run that waits to be taken on when it is, and not before', async () => {
+      const [mine, waiting] = [bornRun({ organisation: 'count' }), bornRun({ organisation: 'count' })];
+      const countOf = async () =>
+        (await store.snapshot([0])).open.find(({ organisation }) => organisation === 'count')?.open;
+      const { id: runId, shard } = waiting.run;
+      const command = { id: `command_${runId}`, shard, kind: 'adopt', body: JSON.stringify({ runId }), awaited: false };
+      await storeSubmission(database, mine);
+      await storeSubmission(database, waiting, { owner: { epoch: undefined, command } });
+      expect(Number(await countOf())).toBe(1);
+      await new SqlCommands(database).remove([command.id]);
+      expect(Number(await countOf())).toBe(2);
     });
 
     it('refuses rows of a shard that is not its own', async () => {

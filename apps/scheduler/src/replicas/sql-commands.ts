@@ -84,4 +84,11 @@ export function putCommandUnless({ id, shard, kind, body, awaited }: NewCommand,
     where not exists (${known})`;
 }
 
+/** Ids of the runs that open commands of a kind are about which names nothing else. */
+export function openCommandRuns(kind: string): Statement {
+  const [before, after] = JSON.stringify({ runId: ' ' }).split(' ');
+  return sql`select replace(replace(c.body, cast(${before} as text), ''), cast(${after} as text), '')
+    from scheduler_commands c where c.done_at is null and c.kind = ${kind}`;
+}
+
 const idsOf = (db: Database, ids: readonly string[]) => bulk(db.dialect, ids.map((id) => ({ id })), { id: 'text' }); // prettier-ignore
