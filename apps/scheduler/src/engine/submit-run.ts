@@ -95,6 +95,20 @@ export async function acceptSubmission(
   submission: Submission,
   before?: SubmitRequest['before'],
 ): Promise<Submitted> {
+  // Memory may learn of the run from the store first, and must not forget it before it is handed in as it was born.
+  const handedIn = context.engine.residents.expect(submission.runId);
+  try {
+    return await storeAndAdopt(context, submission, before);
+  } finally {
+    handedIn();
+  }
+}
+
+async function storeAndAdopt(
+  context: SubmitContext,
+  submission: Submission,
+  before: SubmitRequest['before'],
+): Promise<Submitted> {
   const { engine, database, settings, commands } = context;
   const { shard } = submission;
   const born = newRun(submission, { now: engine.now(), ageingMs: settings.ageingMs });

@@ -27,6 +27,10 @@ export class Residents {
   /** Least recently used first. */
   #runs = new Map<string, ResidentRun>();
   #loading = new Map<string, Promise<boolean>>();
+  /** Runs that were put out while they were being read: what was read may be older than what was stored since. */
+  #outdated = new Set<string>();
+  /** Runs that somebody is about to hand in as they were born: never put out before, or they would come back that young. */
+  readonly #expected = new Set<string>();
   #payloads = new Map<TaskRow, number>();
   #payloadBytes = 0;
   #rows = 0;
@@ -55,9 +59,16 @@ export class Residents {
   clear(): void {
     this.#runs = new Map();
     this.#loading = new Map();
+    this.#outdated = new Set();
     this.#payloads = new Map();
     this.#payloadBytes = 0;
     this.#rows = 0;
+  }
+
+  /** The run will be adopted as it was born, or not at all; answers what to call then. */
+  expect(runId: string): () => void {
+    this.#expected.add(runId);
+    return () => void this.#expected.delete(runId);
   }
 
   /**
@@ -138,13 +149,15 @@ export class Residents {
       return task && (task.output === undefined || task.item === undefined) ? [task] : [];
     });
     if (missing.length === 0) return new Map();
+    // An output that is made while the store is asked is not in its answer, and may be put out again before that comes.
+    const asked = new Map(missing.map((task) => [task, task.finishedAt]));
     const read = new Map((await this.#options.store.payloads(missing)).map((row) => [taskKey(row), row]));
     for (const task of missing) {
       // Its run may have been put out meanwhile.
       if (this.#find(task) !== task) continue;
       const row = read.get(taskKey(task));
       // Decided meanwhile: what memory has is newer than what was read.
-      if (task.output === undefined) task.output = row?.output ?? null;
+      if (task.output === undefined && task.finishedAt === asked.get(task)) task.output = row?.output ?? null;
       if (task.item === undefined) task.item = row?.item ?? null;
       this.keepPayload(task);
     }
@@ -163,7 +176,8 @@ export class Residents {
       const reading = this.#options.store.load(fresh).then((loaded) => {
         // Read for a memory that has been cleared since.
         if (this.#loading !== loading) return new Set<string>();
-        for (const run of loaded) this.adopt(run);
+        // Those that are left out are asked for once more by who waits for them.
+        for (const run of loaded) if (!this.#outdated.delete(run.run.id)) this.adopt(run);
         return new Set(loaded.map(({ run }) => run.id));
       });
       for (const id of fresh) {
@@ -179,8 +193,9 @@ export class Residents {
     if (this.#rows <= this.#options.maxRows) return;
     for (const [id, run] of this.#runs) {
       if (this.#rows <= this.#options.maxRows) return;
-      if (run.pins > 0 || run.isInFlight) continue;
+      if (run.pins > 0 || run.isInFlight || this.#expected.has(id)) continue;
       this.#runs.delete(id);
+      if (this.#loading.has(id)) this.#outdated.add(id);
       this.#rows -= run.size;
       for (const task of run.tasks) this.#forgetPayload(task);
       this.#options.onEvicted(run);

@@ -102,8 +102,13 @@ export class Replica {
     };
     const earlier = (): Promise<undefined> => Promise.resolve(undefined);
     const tasks = born.tasks.length;
-    const { whose } = await queued.admit({ organisation, tasks, maxQueued: 0, earlier, store });
-    if (whose === 'mine') await this.#adopt(born);
+    const handedIn = engine.residents.expect(born.run.id);
+    try {
+      const { whose } = await queued.admit({ organisation, tasks, maxQueued: 0, earlier, store });
+      if (whose === 'mine') await this.#adopt(born);
+    } finally {
+      handedIn();
+    }
   }
 
   /** What it takes over from another run is not in the born rows: only the store has it whole. */
@@ -117,10 +122,12 @@ export class Replica {
   async #takeOn(): Promise<void> {
     const { engine } = this.#parts;
     const { asked, taken } = this.#options;
+    const { generation } = engine;
     for (const runId of await asked([...engine.owned.keys()])) {
       await engine.adoptStored(runId);
-      // Somebody who has lost the shard and does not know it yet has done nothing.
+      // Who has lost a shard meanwhile, or does not know it yet, has done nothing.
       await engine.verified();
+      if (generation !== engine.generation) return;
       await taken(runId);
     }
   }
