@@ -1,7 +1,7 @@
 /** What an engine that knows nothing starts from: reads over the partial indexes, without locks, none of which reads a run whole. */
 import { oneOf, sql, type Database } from '@cogmesh/database';
 import type { HeldAttempt, LaneName, Snapshot, TaskRef } from '@cogmesh/scheduling-core';
-import { openCommandRuns } from '../replicas/sql-commands.js';
+import { waitingRuns } from '../replicas/sql-commands.js';
 
 type Shards = readonly number[];
 
@@ -44,7 +44,7 @@ async function readyLanes(db: Database, shards: Shards): Promise<Snapshot['lanes
 function openTasks(db: Database, shards: Shards): Promise<Snapshot['open'][number][]> {
   return db.query(sql<Snapshot['open'][number]>`select r.organisation, sum(r.open_tasks) as open from runs r
     where r.state in ${unfinished} and r.shard ${oneOf(shards, 'bigint')}
-    and r.id not in (${openCommandRuns('adopt')}) group by r.organisation`);
+    and r.id not in (${waitingRuns}) group by r.organisation`);
 }
 
 function joinable(db: Database, shards: Shards): Promise<TaskRef[]> {

@@ -10,7 +10,6 @@ import {
 } from '@cogmesh/scheduling-core';
 import { engineStoreContract, type StoreUnderTest } from '@cogmesh/scheduling-core/engine-store.contract';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { SqlCommands } from '../replicas/sql-commands.js';
 import { schedulerMigrations } from './migrations.js';
 import { SqlEngineStore } from './sql-engine-store.js';
 import { SqlRunViews } from './sql-run-views.js';
@@ -59,6 +58,7 @@ const nothing: Flush = {
   runs: [],
   history: [],
   moves: [],
+  takenOn: [],
 };
 
 async function subjectOn(open: OpenDatabase): Promise<StoreUnderTest> {
@@ -135,7 +135,9 @@ export function sqlEngineStoreContract(name: string, open: OpenDatabase): void {
       await storeSubmission(database, mine);
       await storeSubmission(database, waiting, { owner: { epoch: undefined, command } });
       expect(Number(await countOf())).toBe(1);
-      await new SqlCommands(database).remove([command.id]);
+      expect((await store.load([runId])).map(({ isWaiting }) => isWaiting)).toEqual([true]);
+      await store.flush({ ...nothing, owned: new Map([[shard, 0]]), takenOn: [waiting.run] });
+      expect((await store.load([runId])).map(({ isWaiting }) => isWaiting)).toEqual([false]);
       expect(Number(await countOf())).toBe(2);
     });
 

@@ -21,6 +21,7 @@ import {
 import { allTaskColumns, runColumns, selectList, taskColumns } from './columns.js';
 import { fence, insertHistory, insertRuns, insertTasks, updateRuns, updateTasks } from './engine-statements.js';
 import { readSnapshot } from './engine-snapshot.js';
+import { removeAdoptions, waitingRuns } from '../replicas/sql-commands.js';
 import { recordDeliveries } from './webhook-outbox.js';
 
 const loadedColumns = allTaskColumns.filter((property) => property !== 'item' && property !== 'output');
@@ -45,14 +46,16 @@ export class SqlEngineStore implements EngineStore {
   async load(runIds: readonly string[]): Promise<LoadedRun[]> {
     if (runIds.length === 0) return [];
     const [runs, tasks] = await Promise.all([
-      this.#db.query(
-        sql<RunRow>`select ${selectList(runColumns, 'r')} from runs r where r.id ${oneOf(runIds, 'text')}`,
-      ),
+      this.#db.query(sql<RunRow & { waiting: number }>`select ${selectList(runColumns, 'r')},
+        case when r.id in (${waitingRuns}) then 1 else 0 end as waiting
+        from runs r where r.id ${oneOf(runIds, 'text')}`),
       this.#db.query(sql<TaskRow>`select ${selectList(taskColumns, 't', loadedColumns)} from tasks t
         where t.run_id ${oneOf(runIds, 'text')} order by t.position, t.item_index`),
     ]);
     const byRun = Map.groupBy(tasks, ({ runId }) => runId);
-    return runs.map((run) => ({ run, tasks: (byRun.get(run.id) ?? []).map(withoutPayload) }));
+    return runs.map(({ waiting, ...run }) => {
+      return { run, tasks: (byRun.get(run.id) ?? []).map(withoutPayload), isWaiting: waiting === 1 };
+    });
   }
 
   payloads(refs: readonly TaskRef[]): Promise<(TaskRef & Pick<TaskRow, 'item' | 'output'>)[]> {
@@ -94,7 +97,7 @@ export class SqlEngineStore implements EngineStore {
   }
 
   /** In the same order in every flush; `deliveries` says which of them makes notifications. */
-  #statementsOf({ now, newRuns, newTasks, tasks, runs, history, moves }: Flush) {
+  #statementsOf({ now, newRuns, newTasks, tasks, runs, history, moves, takenOn }: Flush) {
     const { dialect } = this.#db;
     const statements = [
       ...insertRuns(dialect, newRuns),
@@ -102,6 +105,7 @@ export class SqlEngineStore implements EngineStore {
       ...updateTasks(dialect, tasks),
       ...updateRuns(dialect, runs),
       ...insertHistory(dialect, history, now),
+      ...removeAdoptions(takenOn.map(({ id }) => id)),
     ];
     const told = recordDeliveries(dialect, moves, now);
     if (!told) return { statements, deliveries: undefined };
@@ -109,9 +113,9 @@ export class SqlEngineStore implements EngineStore {
   }
 
   /** Of the shards that the flush touches; one that is not owned cannot be right. */
-  #fence({ owned, newRuns, newTasks, tasks, runs }: Flush): Statement {
+  #fence({ owned, newRuns, newTasks, tasks, runs, takenOn }: Flush): Statement {
     const touched = new Set(
-      [...newRuns.map(({ run }) => run), ...newTasks, ...tasks, ...runs].map(({ shard }) => shard),
+      [...newRuns.map(({ run }) => run), ...newTasks, ...tasks, ...runs, ...takenOn].map(({ shard }) => shard),
     );
     return fence(this.#db.dialect, new Map([...touched].map((shard) => [shard, owned.get(shard) ?? -1])));
   }

@@ -245,7 +245,7 @@ export class Replicas {
 
   #openCommands() {
     const { database, logger, scheduling, leaseMs } = this.#options;
-    const { engine, queued } = scheduling;
+    const { engine } = scheduling;
     const table = new SqlCommands(database);
     const handlers = schedulerCommands({
       engine,
@@ -254,7 +254,6 @@ export class Replicas {
       usageOf: (scope) => this.#usageHere(scope),
       onStarted: (batch) => this.desk.startedHere(batch),
       onResults: ({ results }) => this.desk.resultsHere(results),
-      onAdopted: (organisation, open) => queued.decided({ opened: new Map([[organisation, open]]) }),
     });
     const router = new CommandRouter<SchedulerCommands>({
       table,

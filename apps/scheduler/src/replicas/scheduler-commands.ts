@@ -57,15 +57,13 @@ export interface CommandParts {
   readonly usageOf: (scope: ScopeName) => ScopeUsage;
   readonly onStarted: (batch: workV1.StartedBatch) => Promise<unknown>;
   readonly onResults: (batch: workV1.ResultBatch) => Promise<unknown>;
-  /** Unfinished tasks came to this scheduler with a run. */
-  readonly onAdopted: (organisation: string, open: number) => void;
 }
 
 export function schedulerCommands(parts: CommandParts): CommandHandlers<SchedulerCommands> {
   const { engine, leaseMs, explain, usageOf, onStarted, onResults } = parts;
   const owned = whileOwned(engine);
   return {
-    adopt: owned(({ runId }) => adopt(parts, runId)),
+    adopt: owned(({ runId }) => engine.adoptStored(runId).then(nothing)),
     cancel: owned(({ runId, reason }) =>
       engine.transact([runId], (unit) => {
         for (const run of unit.runs) cancelRun(unit, run, reason);
@@ -104,16 +102,6 @@ function whileOwned(engine: Engine) {
         throw hasMoved() ? shardMoved(shard) : thrown;
       }
     };
-}
-
-async function adopt({ engine, onAdopted }: CommandParts, runId: string): Promise<null> {
-  const isKnown = engine.residents.get(runId) !== undefined;
-  await engine.adoptStored(runId);
-  // It counts only for the owner: one who slept may not know yet that he is none, and nothing is stored that would say so.
-  await engine.verified();
-  const run = engine.residents.get(runId)?.row;
-  if (run && !isKnown) onAdopted(run.organisation, run.openTasks);
-  return null;
 }
 
 /** What nobody wants any more is told only by who certainly owns its shard: an agent stops working on it. */

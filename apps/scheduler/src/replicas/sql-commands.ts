@@ -1,5 +1,5 @@
 /** What is asked of the owner of a shard, as rows: whoever owns it reads them, whoever asked reads the answers. */
-import { bulk, nowMillis, sql, type Database, type SqlRunner, type Statement } from '@cogmesh/database';
+import { bulk, nowMillis, oneOf, sql, type Database, type SqlRunner, type Statement } from '@cogmesh/database';
 
 export interface NewCommand {
   /** Sorts by time. */
@@ -84,11 +84,21 @@ export function putCommandUnless({ id, shard, kind, body, awaited }: NewCommand,
     where not exists (${known})`;
 }
 
-/** Ids of the runs that open commands of a kind are about which names nothing else. */
-export function openCommandRuns(kind: string): Statement {
-  const [before, after] = JSON.stringify({ runId: ' ' }).split(' ');
-  return sql`select replace(replace(c.body, cast(${before} as text), ''), cast(${after} as text), '')
-    from scheduler_commands c where c.done_at is null and c.kind = ${kind}`;
+const adoptBody = (runId: string): string => JSON.stringify({ runId });
+const [beforeRunId, afterRunId] = adoptBody(' ').split(' ');
+
+/** Ids of the runs that their owners are asked to take on. */
+export const waitingRuns: Statement = sql`select
+  replace(replace(c.body, cast(${beforeRunId} as text), ''), cast(${afterRunId} as text), '')
+  from scheduler_commands c where c.done_at is null and c.kind = 'adopt'`;
+
+/** They wait no more. */
+export function removeAdoptions(runIds: readonly string[]): Statement[] {
+  if (runIds.length === 0) return [];
+  const bodies = runIds.map(adoptBody);
+  return [
+    sql`delete from scheduler_commands where done_at is null and kind = 'adopt' and body ${oneOf(bodies, 'text')}`,
+  ];
 }
 
 const idsOf = (db: Database, ids: readonly string[]) => bulk(db.dialect, ids.map((id) => ({ id })), { id: 'text' }); // prettier-ignore

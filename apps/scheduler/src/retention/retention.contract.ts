@@ -34,6 +34,7 @@ const nothing: Omit<Flush, 'now'> = {
   runs: [],
   history: [],
   moves: [],
+  takenOn: [],
 };
 
 let made = 0;

@@ -12,6 +12,7 @@ export class Changes {
   readonly runs = new Set<RunRow>();
   readonly history: NewHistoryEntry[] = [];
   readonly moves: RunMove[] = [];
+  readonly takenOn = new Set<RunRow>();
   /** Told to the world once this is stored. */
   readonly effects: Effects[] = [];
   /** Kept in memory until this is stored. */
@@ -33,7 +34,7 @@ export class Changes {
   get isEmpty(): boolean {
     return (
       !this.#isAwaited && this.newRuns.length === 0 && this.newTasks.size === 0 && this.tasks.size === 0 &&
-      this.runs.size === 0 && this.history.length === 0 && this.effects.length === 0
+      this.runs.size === 0 && this.history.length === 0 && this.takenOn.size === 0 && this.effects.length === 0
     ); // prettier-ignore
   }
 
@@ -41,7 +42,7 @@ export class Changes {
   get isSilent(): boolean {
     return (
       this.newRuns.length === 0 && this.newTasks.size === 0 && this.tasks.size === 0 && this.runs.size === 0 &&
-      this.history.length === 0
+      this.history.length === 0 && this.takenOn.size === 0
     ); // prettier-ignore
   }
 
@@ -72,6 +73,7 @@ export class Changes {
       runs: [...this.runs].filter((run) => !born.has(run)),
       history: this.history,
       moves: this.moves,
+      takenOn: [...this.takenOn],
     };
   }
 

@@ -62,6 +62,7 @@ const nothing: Omit<Flush, 'now' | 'owned'> = {
   runs: [],
   history: [],
   moves: [],
+  takenOn: [],
 };
 
 /** Everything about a run in one flush, as if the engine had made it. */

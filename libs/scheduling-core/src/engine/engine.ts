@@ -201,16 +201,20 @@ export class Engine {
     else void this.adoptStored(born.run.id).catch(() => undefined);
   }
 
-  /** The same for a run that only the store has whole. Resolves when it is in memory; memory is in doubt otherwise. */
+  /**
+   * The same for a run that only the store has whole, perhaps because another scheduler has stored it. Resolves when it is in
+   * memory and the store knows that it is taken on; memory is in doubt otherwise.
+   */
   async adoptStored(runId: string): Promise<void> {
     while (!this.isOpen) await this.opened();
     const generation = this.#generation;
     try {
       const pinned = await this.residents.pin([runId]);
       // Memory that was thrown away meanwhile finds the run in the store.
-      if (generation === this.#generation)
-        for (const { row, tasks } of pinned) this.#adopt({ run: row, tasks: [...tasks] });
+      const isMine = generation === this.#generation;
+      const stored = pinned.map((run) => (isMine ? this.#takeOn(run) : undefined));
       this.residents.release(pinned);
+      await Promise.all(stored);
     } catch (error) {
       if (generation === this.#generation) this.doubt(error);
       throw error;
@@ -221,8 +225,14 @@ export class Engine {
     if (!this.owns(born.run.shard)) return;
     const run = this.residents.adopt(born);
     run.pins += 1;
-    this.#decide([run], (unit) => unit.born(run));
+    void this.#takeOn(run);
     this.residents.release([run]);
+  }
+
+  /** Resolves when it is stored, if anything had to be; of another's shard nothing has. */
+  #takeOn(run: ResidentRun): Promise<unknown> {
+    if (!this.owns(run.row.shard)) return Promise.resolve();
+    return this.#decide([run], (unit) => unit.takeOn(run)).stored;
   }
 
   /** Memory differs from the store, or may. */

@@ -44,6 +44,8 @@ export interface NewRun {
 export interface LoadedRun {
   readonly run: RunRow;
   readonly tasks: readonly TaskRow[];
+  /** Another scheduler has stored it, and its owner has not said yet that it is taken on. */
+  readonly isWaiting?: boolean;
 }
 
 /** An attempt that occupies a credit. */

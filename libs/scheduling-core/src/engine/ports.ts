@@ -33,6 +33,8 @@ export interface Flush {
   readonly history: readonly NewHistoryEntry[];
   /** Runs that came to another state, for those who asked to be told. */
   readonly moves: readonly RunMove[];
+  /** Runs that wait no more to be taken on (`LoadedRun.isWaiting`). */
+  readonly takenOn: readonly RunRow[];
 }
 
 export interface Flushed {
@@ -73,7 +75,7 @@ export interface Unsettled {
 export interface Snapshot extends Unsettled {
   readonly held: readonly HeldAttempt[];
   readonly lanes: readonly (LaneName & { readonly ready: number })[];
-  /** Unfinished tasks by organisation. */
+  /** Unfinished tasks by organisation, but for those of runs that wait to be taken on (`LoadedRun.isWaiting`). */
   readonly open: readonly { readonly organisation: string; readonly open: number }[];
 }
 

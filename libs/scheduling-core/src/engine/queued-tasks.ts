@@ -41,6 +41,11 @@ export class QueuedTasks implements EngineListener {
     return this.#open.get(organisation) ?? 0;
   }
 
+  /** By organisation; those that have none are left out. */
+  get counts(): ReadonlyMap<string, number> {
+    return this.#open;
+  }
+
   decided({ opened }: Pick<Effects, 'opened'>): void {
     for (const [organisation, change] of opened) {
       this.#add(organisation, change);
@@ -115,7 +120,7 @@ export class QueuedTasks implements EngineListener {
 
   #add(organisation: string, change: number): void {
     const open = this.of(organisation) + change;
-    if (open <= 0) this.#open.delete(organisation);
+    if (open === 0) this.#open.delete(organisation);
     else this.#open.set(organisation, open);
   }
 }

@@ -18,9 +18,12 @@ export class ResidentRun {
   pins = 0;
   /** Attempts that agents hold, or are about to. */
   inFlight = 0;
+  /** Its open tasks are among those of its organisation. */
+  isCounted: boolean;
 
-  constructor({ run, tasks }: LoadedRun) {
+  constructor({ run, tasks, isWaiting = false }: LoadedRun) {
     this.row = run;
+    this.isCounted = !isWaiting;
     for (const task of tasks) this.add(task);
   }
 

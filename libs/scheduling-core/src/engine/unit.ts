@@ -156,14 +156,23 @@ export class Unit {
     for (const task of born.tasks) changes.newTasks.add(task);
     changes.history.push({ runId: born.run.id, sequence: 1, type: 'run.state', runState: 'PENDING' });
     this.#runs.set(born.run.id, run);
-    const known = this.effects.opened.get(born.run.organisation) ?? 0;
-    this.effects.opened.set(born.run.organisation, known + born.run.openTasks);
-    this.born(run);
+    this.#count(born.run, born.run.openTasks);
+    this.#born(run);
     return run;
   }
 
+  /** A stored run is worked on from now on, or has been for a while. */
+  takeOn(run: ResidentRun): void {
+    this.#born(run);
+    if (run.isCounted) return;
+    run.isCounted = true;
+    this.#count(run.row, run.row.openTasks);
+    this.#change(run);
+    this.#parts.changes.takenOn.add(run.row);
+  }
+
   /** What a run that is stored, or is about to be, calls for. */
-  born(run: ResidentRun): void {
+  #born(run: ResidentRun): void {
     for (const task of run.tasks) {
       if (task.state === 'READY') this.effects.ready.push(readyEntry(task));
       if (task.dueAt !== null) this.effects.timed.push(task);
@@ -302,7 +311,12 @@ export class Unit {
   #open(run: RunRow, change: number): void {
     run.openTasks += change;
     this.#counted.add(run);
-    this.effects.opened.set(run.organisation, (this.effects.opened.get(run.organisation) ?? 0) + change);
+    // All of it is counted when the run is taken on.
+    if (this.resident({ runId: run.id }).isCounted) this.#count(run, change);
+  }
+
+  #count({ organisation }: RunRow, change: number): void {
+    this.effects.opened.set(organisation, (this.effects.opened.get(organisation) ?? 0) + change);
   }
 
   #tell(task: TaskRow): void {

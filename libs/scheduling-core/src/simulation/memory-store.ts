@@ -133,7 +133,7 @@ const down = (operation: string): CogmeshError =>
   new CogmeshError('unavailable', `the store does not answer (${operation})`);
 
 function copyOf(flush: Flush): Flush {
-  const { owned, newRuns, newTasks, tasks, runs, history, moves } = flush;
+  const { owned, newRuns, newTasks, tasks, runs, history, moves, takenOn } = flush;
   return {
     now: flush.now,
     owned: new Map(owned),
@@ -143,5 +143,6 @@ function copyOf(flush: Flush): Flush {
     runs: runs.map((run) => ({ ...run })),
     history: [...history],
     moves: [...moves],
+    takenOn: [...takenOn],
   };
 }

@@ -25,7 +25,6 @@ export interface ReplicaOptions extends Omit<PartsOptions, 'owned' | 'slices'> {
   readonly submitTo: (born: NewRun, epoch: number | undefined) => Promise<Whose>;
   /** Runs of these shards that their owner is asked to take on. */
   readonly asked: (shards: readonly number[]) => Promise<readonly string[]>;
-  readonly taken: (runId: string) => Promise<void>;
   readonly note: (line: string) => void;
 }
 
@@ -121,15 +120,8 @@ export class Replica {
   /** Takes on what others have stored for its shards. */
   async #takeOn(): Promise<void> {
     const { engine } = this.#parts;
-    const { asked, taken } = this.#options;
-    const { generation } = engine;
-    for (const runId of await asked([...engine.owned.keys()])) {
-      await engine.adoptStored(runId);
-      // Who has lost a shard meanwhile, or does not know it yet, has done nothing.
-      await engine.verified();
-      if (generation !== engine.generation) return;
-      await taken(runId);
-    }
+    const asked = await this.#options.asked([...engine.owned.keys()]);
+    for (const runId of asked) await engine.adoptStored(runId);
   }
 
   /** Somebody else decides for the shard now: the caller asks there. */

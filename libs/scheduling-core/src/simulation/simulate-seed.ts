@@ -191,7 +191,20 @@ function conclude(world: World): void {
   violations.require(watched.accepted.size === tally.succeeded, 'one result', () => {
     return `${tally.succeeded} tasks ended well, ${watched.accepted.size} results were accepted`;
   });
+  requireNothingCounted(world);
   requireEnough(world);
+}
+
+/** Owners that know of nobody who has taken over since. */
+function requireNothingCounted({ crew, state, violations }: World): void {
+  for (const { name, isServing, parts } of crew.replicas) {
+    const { engine, queued } = parts;
+    const isOwner = [...engine.owned].every(([shard, epoch]) => state.epoch(shard) === epoch);
+    if (!isServing || !engine.isOpen || !isOwner) continue;
+    violations.require(queued.counts.size === 0, 'limits', () => {
+      return `${name} still counts unfinished tasks: ${JSON.stringify([...queued.counts])}`;
+    });
+  }
 }
 
 /** A seed in which little happens proves little. */

@@ -50,8 +50,10 @@ export class StoredState {
   }
 
   /** All or nothing; throws `fenced` when a shard that is touched has a newer owner. */
-  apply({ now, owned, newRuns, newTasks, tasks, runs, history, moves }: Flush): void {
-    const touched = [...newRuns.map(({ run }) => run), ...newTasks, ...tasks, ...runs].map(({ shard }) => shard);
+  apply({ now, owned, newRuns, newTasks, tasks, runs, history, moves, takenOn }: Flush): void {
+    const touched = [...newRuns.map(({ run }) => run), ...newTasks, ...tasks, ...runs, ...takenOn].map(
+      ({ shard }) => shard,
+    );
     this.verify(new Map(touched.map((shard) => [shard, owned.get(shard) ?? -1])));
     for (const { run } of newRuns) this.runs.set(run.id, { row: { ...run }, tasks: new Map(), history: [] });
     for (const task of newTasks) this.#run(task.runId).tasks.set(slot(task), { ...task });
@@ -59,6 +61,7 @@ export class StoredState {
     for (const run of runs) this.#run(run.id).row = { ...run };
     for (const { runId, ...entry } of history) this.#run(runId).history.push({ ...entry, time: now });
     this.moves.push(...moves);
+    for (const { id } of takenOn) this.asked.delete(id);
   }
 
   /** A run from a caller, with what it takes over from another one. Nothing happens when it is there already. */
@@ -112,7 +115,11 @@ export class StoredState {
     return {
       held: tasks.flatMap(heldAttempt),
       lanes: lanesOf(tasks.filter((task) => this.#isWaiting(task))),
-      open: sums(unfinished.map(({ organisation, openTasks }) => [organisation, openTasks])),
+      open: sums(
+        unfinished.flatMap(({ id, organisation, openTasks }) =>
+          this.asked.has(id) ? [] : [[organisation, openTasks]],
+        ),
+      ),
       aggregate: tasks.filter(isJoinable).map(refOf),
       finalise: unfinished.filter(({ openTasks }) => openTasks === 0).map(({ id }) => id),
       answered: tasks.flatMap((task) => {
@@ -128,7 +135,7 @@ export class StoredState {
       const stored = this.runs.get(id);
       if (!stored) return [];
       const tasks = [...stored.tasks.values()].map((task) => ({ ...task, output: undefined, item: undefined }));
-      return [{ run: { ...stored.row }, tasks }];
+      return [{ run: { ...stored.row }, tasks, isWaiting: this.asked.has(id) }];
     });
   }
 

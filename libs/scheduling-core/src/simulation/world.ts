@@ -164,7 +164,6 @@ export class World {
       limitStore: { all: () => reach(() => [...this.#scopes]), save: () => Promise.resolve() },
       submitTo: (born, epoch) => store.submitAs(born, epoch),
       asked: (shards) => reach(() => this.state.askedOf(shards)),
-      taken: (runId) => reach(() => void this.state.asked.delete(runId)),
       stop: (agentId, attemptId) => registry.stop(agentId, attemptId),
       observed: this.observed, mutant: this.options.mutant,
       onMended: ({ kind, says }) => this.violations.add('never stuck', `a sweeper had to mend a ${kind}: ${says}`),
