@@ -3,7 +3,17 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DecisionCache } from './decision-cache.js';
 
-const decision: Decision = { allowed: true, code: 'allowed', reason: '', rules: [], epoch: 1, cacheable: true };
+const reads = { attributes: [], context: [], resourceAttributes: [] };
+const decision: Decision = {
+  allowed: true,
+  code: 'allowed',
+  reason: '',
+  rules: [],
+  epoch: 1,
+  cacheable: true,
+  obligations: [],
+  reads,
+};
 
 describe('the decision cache', () => {
   it('never outgrows its bound, and never answers past an end', () => {

@@ -13,8 +13,10 @@ import { effectiveRoles, type RoleTable } from './roles.js';
 import { compileRule } from './rule.js';
 import { RuleEnforcer, type Inquiry } from './rule-enforcer.js';
 import { findingOf } from './finding.js';
-import type { AccessRequest, Decision, Explanation, OrganisationPolicies, RuleOutcome } from './types.js';
+import type { AccessRequest, Decision, Explanation, OrganisationPolicies, Reads, RuleOutcome } from './types.js';
 
+const readsNothing: Reads = { attributes: [], context: [], resourceAttributes: [] };
+const readsEverything: Reads = { attributes: ['*'], context: ['*'], resourceAttributes: ['*'] };
 const actionPattern = /^[a-z][a-z0-9_.-]{0,63}$/;
 
 interface Organisation {
@@ -71,6 +73,15 @@ export class DecisionEngine {
   decide(request: AccessRequest): Decision {
     const opened = this.#open(request);
     return 'code' in opened ? opened : decideCase(opened);
+  }
+
+  /**
+   * What the request's rules may read, before anything is decided; nothing for a request that will be refused unread. It
+   * depends on the subject's issuer, sub and organisation, on action, resource and owner, and on the two epochs.
+   */
+  needs(request: AccessRequest): Reads {
+    const opened = this.#open(request);
+    return 'code' in opened ? readsNothing : readsEverything;
   }
 
   /** The decision and what each rule that touches the action or the resource did, the owner's rules first. */
@@ -130,6 +141,8 @@ function decideWithin(request: Case): Decision {
     ...findingOf(request.owner.name, request.facts, ruling),
     epoch: request.owner.epoch,
     cacheable: !ruling.readsContext,
+    obligations: [],
+    reads: readsEverything,
   };
 }
 
@@ -141,7 +154,13 @@ function decideAcross(request: Case): Decision {
     return refusal('no_grant', `${owner.name} granted ${caller.name} no ${wish}`, owner.epoch);
   if (answer.kind === 'expired')
     return refusal('grant_expired', `grant "${answer.grant.id}" for ${wish} has expired`, owner.epoch);
-  const common = { epoch: owner.epoch, grantId: answer.grant.id, cacheable: false };
+  const common = {
+    epoch: owner.epoch,
+    grantId: answer.grant.id,
+    cacheable: false,
+    obligations: [],
+    reads: readsEverything,
+  };
   const ofOwner = findingOf(owner.name, facts, owner.enforcer.enforce(inquiryTo(owner, request)));
   if (!ofOwner.allowed) return { ...ofOwner, ...common };
   const ofCaller = findingOf(caller.name, facts, caller.enforcer.enforce(inquiryTo(caller, request)));
@@ -159,5 +178,5 @@ function unknownOrganisation(name: string): Decision {
 }
 
 function refusal(code: Decision['code'], reason: string, epoch: number): Decision {
-  return { allowed: false, code, reason, rules: [], epoch, cacheable: false };
+  return { allowed: false, code, reason, rules: [], epoch, cacheable: false, obligations: [], reads: readsNothing };
 }

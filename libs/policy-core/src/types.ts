@@ -17,6 +17,46 @@ export interface PolicyDocument {
   /** Globs over canonical paths: `/models/acme/*`. */
   readonly resources: readonly string[];
   readonly effect: Effect;
+  /** What the enforcement point must do besides, whenever this rule is among those that decided. */
+  readonly obligations?: readonly Obligation[];
+}
+
+/** An enforcement point that does not know an obligation of an allowed request must refuse it. */
+export interface Obligation {
+  readonly id: string;
+  /** What kind it is, when the id does not say. */
+  readonly type?: string;
+  /** JSON values only. */
+  readonly properties?: Readonly<Record<string, unknown>>;
+}
+
+/** Gives a role to subjects of the set's own organisation, beside the roles of their tokens. */
+export interface RoleBinding {
+  /** Unique among the bindings of the set. */
+  readonly id: string;
+  /** One of the set's `roles`. */
+  readonly role: string;
+  readonly subjects: readonly BoundSubject[];
+  /** CEL without `role` and `roles`. When it fails the role is not given, and deny rules that read roles deny. */
+  readonly when?: string;
+}
+
+export interface BoundSubject {
+  /** Exact `iss`; any issuer of the organisation when absent. */
+  readonly issuer?: string;
+  readonly sub: string;
+}
+
+/** Organisations that the set's own stands in a relation to; each in one list at most. Visible as `topology`. */
+export interface Topology {
+  readonly parents: readonly string[];
+  readonly members: readonly string[];
+  readonly partners: readonly string[];
+}
+
+/** What the set says about one resource. Visible as `resource.attributes` to the rules of this set alone. */
+export interface Entity {
+  readonly attributes: Readonly<Record<string, unknown>>;
 }
 
 export interface PolicySet {
@@ -26,6 +66,10 @@ export interface PolicySet {
   readonly roles: Readonly<Record<string, { readonly inherits: readonly string[] }>>;
   /** Partner grants as compact JWS, not verified here. */
   readonly grants: readonly string[];
+  readonly bindings?: readonly RoleBinding[];
+  readonly topology?: Topology;
+  /** By `<type>:<id>`. */
+  readonly entities?: Readonly<Record<string, Entity>>;
 }
 
 /** A partner grant after its signature was verified. */
@@ -40,6 +84,10 @@ export interface PartnerGrant {
   readonly expiresAtMs: number;
   readonly notBeforeMs?: number;
   readonly purpose?: string;
+  /** Ceiling: the subject must hold one of these, and the owner must allow it also with no other role. Absent: any. */
+  readonly roles?: readonly string[];
+  /** Ceiling: the owner must allow it also when it sees no other attribute of the subject. Absent: any. */
+  readonly attributes?: readonly string[];
 }
 
 export interface OrganisationPolicies {
@@ -73,6 +121,12 @@ export interface AccessRequest {
   readonly owner?: string;
   /** JSON values only. */
   readonly context?: Readonly<Record<string, unknown>>;
+  /**
+   * What is known about the resource now (state, load), JSON values only. From a source that the owner trusts, never from
+   * the caller; where a set's own entity has an attribute of the same name, that one stands. `DecisionEngine.needs` says
+   * whether they would be read at all.
+   */
+  readonly resourceAttributes?: Readonly<Record<string, unknown>>;
   /** Milliseconds since the epoch, for the grants' expiry. */
   readonly nowMs: number;
 }
@@ -89,6 +143,13 @@ export type DecisionCode =
   | 'invalid_request'
   | 'stale_policy';
 
+/** Which members of the request's maps may have had a say; `*` means the whole map. Sorted, each name once. */
+export interface Reads {
+  readonly attributes: readonly string[];
+  readonly context: readonly string[];
+  readonly resourceAttributes: readonly string[];
+}
+
 export interface Decision {
   readonly allowed: boolean;
   readonly code: DecisionCode;
@@ -100,8 +161,17 @@ export interface Decision {
   readonly epoch: number;
   /** The partner grant the right rests on; absent inside one organisation. */
   readonly grantId?: string;
-  /** Same request, same epochs, same answer at any time: no candidate rule reads `context`, no grant was consulted. */
+  /** Same subject, action, resource and epochs, same answer at any time: no context, no resource attributes, no grant. */
   readonly cacheable: boolean;
+  /** What the deciding rules, the owner's before the caller's, ask of the enforcement point. */
+  readonly obligations: readonly Obligation[];
+  /**
+   * With the same epochs a request that differs in nothing but `nowMs` and members not named here is answered the same,
+   * until `validUntilMs`. Part of what `DecisionEngine.needs` answers for the request.
+   */
+  readonly reads: Reads;
+  /** Milliseconds since the epoch from which time alone may change the answer; absent when it cannot. */
+  readonly validUntilMs?: number;
 }
 
 /** What one candidate rule did in one decision. */
