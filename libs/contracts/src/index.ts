@@ -5,6 +5,7 @@ export * as gatewayV1 from './gen/cogmesh/gateway/v1/gateway_pb.js';
 export * as inferenceV1 from './gen/cogmesh/inference/v1/inference_pb.js';
 export * as workV1 from './gen/cogmesh/inference/v1/work_pb.js';
 export * as policyV1 from './gen/cogmesh/policy/v1/policy_pb.js';
+export * as policyVersionsV1 from './gen/cogmesh/policy/v1/versions_pb.js';
 export * as registryV1 from './gen/cogmesh/registry/v1/registry_pb.js';
 export * as schedulerV1 from './gen/cogmesh/scheduler/v1/scheduler_pb.js';
 export * as healthV1 from './gen/grpc/health/v1/health_pb.js';
