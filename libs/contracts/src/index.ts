@@ -5,6 +5,8 @@ export * as gatewayV1 from './gen/cogmesh/gateway/v1/gateway_pb.js';
 export * as inferenceV1 from './gen/cogmesh/inference/v1/inference_pb.js';
 export * as workV1 from './gen/cogmesh/inference/v1/work_pb.js';
 export * as policyV1 from './gen/cogmesh/policy/v1/policy_pb.js';
+export * as policyGrantsV1 from './gen/cogmesh/policy/v1/grants_pb.js';
+export * as policyIssuersV1 from './gen/cogmesh/policy/v1/issuers_pb.js';
 export * as policyAuditV1 from './gen/cogmesh/policy/v1/audit_pb.js';
 export * as policyVersionsV1 from './gen/cogmesh/policy/v1/versions_pb.js';
 export * as revocationV1 from './gen/cogmesh/policy/v1/revocation_pb.js';

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cogmesh/policy/v1/policy.proto.
  */
 export const file_cogmesh_policy_v1_policy: GenFile = /*@__PURE__*/
-  fileDesc("Ch5jb2dtZXNoL3BvbGljeS92MS9wb2xpY3kucHJvdG8SEWNvZ21lc2gucG9saWN5LnYxIhAKDlJlZnJlc2hSZXF1ZXN0IhEKD1JlZnJlc2hSZXNwb25zZSK5AQoNRGVjaWRlUmVxdWVzdBIrCgdzdWJqZWN0GAEgASgLMhouY29nbWVzaC5jb21tb24udjEuU3ViamVjdBIOCgZhY3Rpb24YAiABKAkSKwoIcmVzb3VyY2UYAyABKAsyGS5jb2dtZXNoLmNvbW1vbi52MS5FbnRpdHkSDQoFb3duZXIYBCABKAkSFAoMY29udGV4dF9qc29uGAUgASgJEhkKEWNvbnNpc3RlbmN5X3Rva2VuGBQgASgJIoQBCg5EZWNpZGVSZXNwb25zZRIPCgdhbGxvd2VkGAEgASgIEhMKC2RlY2lzaW9uX2lkGAIgASgJEg4KBnJlYXNvbhgDIAEoCRIMCgRjb2RlGAQgASgJEg0KBWVwb2NoGAUgASgEEhAKCGdyYW50X2lkGAYgASgJEg0KBXJ1bGVzGAcgAygJIkcKEURlY2lkZU1hbnlSZXF1ZXN0EjIKCHJlcXVlc3RzGAEgAygLMiAuY29nbWVzaC5wb2xpY3kudjEuRGVjaWRlUmVxdWVzdCJKChJEZWNpZGVNYW55UmVzcG9uc2USNAoJcmVzcG9uc2VzGAEgAygLMiEuY29nbWVzaC5wb2xpY3kudjEuRGVjaWRlUmVzcG9uc2UiQwoORXhwbGFpblJlcXVlc3QSMQoHcmVxdWVzdBgBIAEoCzIgLmNvZ21lc2gucG9saWN5LnYxLkRlY2lkZVJlcXVlc3QidQoPRXhwbGFpblJlc3BvbnNlEjMKCGRlY2lzaW9uGAEgASgLMiEuY29nbWVzaC5wb2xpY3kudjEuRGVjaWRlUmVzcG9uc2USLQoFcnVsZXMYAiADKAsyHi5jb2dtZXNoLnBvbGljeS52MS5SdWxlT3V0Y29tZSKCAgoLUnVsZU91dGNvbWUSFAoMb3JnYW5pc2F0aW9uGAEgASgJEg8KB3J1bGVfaWQYAiABKAkSDgoGZWZmZWN0GAMgASgJEjcKB291dGNvbWUYBCABKA4yJi5jb2dtZXNoLnBvbGljeS52MS5SdWxlT3V0Y29tZS5PdXRjb21lEg4KBmRldGFpbBgFIAEoCRIRCgljb25kaXRpb24YBiABKAkiYAoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASEwoPT1VUQ09NRV9NQVRDSEVEEAESEwoPT1VUQ09NRV9TS0lQUEVEEAISEgoOT1VUQ09NRV9GQUlMRUQQAyKQAgoQR2V0QnVuZGxlUmVxdWVzdBJKCgxrbm93bl9lcG9jaHMYASADKAsyNC5jb2dtZXNoLnBvbGljeS52MS5HZXRCdW5kbGVSZXF1ZXN0Lktub3duRXBvY2hzRW50cnkSDQoFbm9uY2UYAiABKAkSGQoRa25vd25fcmV2b2NhdGlvbnMYAyABKAQSDwoHd2FpdF9tcxgEIAEoBRIOCgZkZWx0YXMYBSABKAgSMQoHcmVmdXNlZBgGIAMoCzIgLmNvZ21lc2gucG9saWN5LnYxLlJlZnVzZWRVcGRhdGUaMgoQS25vd25FcG9jaHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAQ6AjgBIoMBChFHZXRCdW5kbGVSZXNwb25zZRITCgtidW5kbGVzX2p3cxgBIAMoCRIVCg1vcmdhbmlzYXRpb25zGAIgAygJEhUKDWhlYXJ0YmVhdF9qd3MYAyABKAkSEgoKZGVsdGFzX2p3cxgEIAMoCRIXCg9yZXZvY2F0aW9uc19qd3MYBSABKAkiEwoRR2V0SXNzdWVyc1JlcXVlc3QiQAoSR2V0SXNzdWVyc1Jlc3BvbnNlEioKB2lzc3VlcnMYASADKAsyGS5jb2dtZXNoLnBvbGljeS52MS5Jc3N1ZXIi2wEKBklzc3VlchIOCgZpc3N1ZXIYASABKAkSFAoMb3JnYW5pc2F0aW9uGAIgASgJEhEKCWp3a3NfanNvbhgDIAEoCRISCgphbGdvcml0aG1zGAQgAygJEhAKCGF1ZGllbmNlGAUgASgJEhUKDWFsbG93ZWRfcm9sZXMYBiADKAkSGgoSYWxsb3dlZF9hdHRyaWJ1dGVzGAcgAygJEhcKD21heF90dGxfc2Vjb25kcxgIIAEoBRIRCglzdXNwZW5kZWQYCSABKAgSEwoLdG9rZW5fdHlwZXMYCiADKAkiaQoSUHV0UG9saWNpZXNSZXF1ZXN0EhQKDG9yZ2FuaXNhdGlvbhgBIAEoCRIXCg9wb2xpY3lfc2V0X2pzb24YAiABKAkSFgoOZXhwZWN0ZWRfZXBvY2gYAyABKAQSDAoEbm90ZRgEIAEoCSI/ChNQdXRQb2xpY2llc1Jlc3BvbnNlEg0KBWVwb2NoGAEgASgEEhkKEWNvbnNpc3RlbmN5X3Rva2VuGAogASgJIioKEkdldFBvbGljaWVzUmVxdWVzdBIUCgxvcmdhbmlzYXRpb24YASABKAkiPQoTR2V0UG9saWNpZXNSZXNwb25zZRIXCg9wb2xpY3lfc2V0X2pzb24YASABKAkSDQoFZXBvY2gYAiABKAQicwoVQ2hlY2tUYXNrR3JhbnRSZXF1ZXN0EhEKCWdyYW50X2p3cxgBIAEoCRIQCghhZ2VudF9pZBgCIAEoCRI1CghhdHRlbXB0cxgDIAMoCzIjLmNvZ21lc2gucG9saWN5LnYxLlByZXNlbnRlZEF0dGVtcHQiUAoQUHJlc2VudGVkQXR0ZW1wdBISCgphdHRlbXB0X2lkGAEgASgJEhIKCmNhcGFiaWxpdHkYAiABKAkSFAoMaW5wdXRfc2hhMjU2GAMgASgJIkcKFkNoZWNrVGFza0dyYW50UmVzcG9uc2USDwoHYWxsb3dlZBgBIAEoCBIMCgRjb2RlGAIgASgJEg4KBnJlYXNvbhgDIAEoCSJRChZDaGVja1Rhc2tHcmFudHNSZXF1ZXN0EjcKCXF1ZXN0aW9ucxgBIAMoCzIkLmNvZ21lc2gucG9saWN5LnYxLlRhc2tHcmFudFF1ZXN0aW9uIlgKEVRhc2tHcmFudFF1ZXN0aW9uEgoKAmlkGAEgASgEEjcKBWNoZWNrGAIgASgLMiguY29nbWVzaC5wb2xpY3kudjEuQ2hlY2tUYXNrR3JhbnRSZXF1ZXN0Ik4KF0NoZWNrVGFza0dyYW50c1Jlc3BvbnNlEjMKB2Fuc3dlcnMYASADKAsyIi5jb2dtZXNoLnBvbGljeS52MS5UYXNrR3JhbnRBbnN3ZXIiWAoPVGFza0dyYW50QW5zd2VyEgoKAmlkGAEgASgEEjkKBnJlc3VsdBgCIAEoCzIpLmNvZ21lc2gucG9saWN5LnYxLkNoZWNrVGFza0dyYW50UmVzcG9uc2Uy+gQKDVBvbGljeVNlcnZpY2USTQoGRGVjaWRlEiAuY29nbWVzaC5wb2xpY3kudjEuRGVjaWRlUmVxdWVzdBohLmNvZ21lc2gucG9saWN5LnYxLkRlY2lkZVJlc3BvbnNlElkKCkRlY2lkZU1hbnkSJC5jb2dtZXNoLnBvbGljeS52MS5EZWNpZGVNYW55UmVxdWVzdBolLmNvZ21lc2gucG9saWN5LnYxLkRlY2lkZU1hbnlSZXNwb25zZRJQCgdFeHBsYWluEiEuY29nbWVzaC5wb2xpY3kudjEuRXhwbGFpblJlcXVlc3QaIi5jb2dtZXNoLnBvbGljeS52MS5FeHBsYWluUmVzcG9uc2USVgoJR2V0QnVuZGxlEiMuY29nbWVzaC5wb2xpY3kudjEuR2V0QnVuZGxlUmVxdWVzdBokLmNvZ21lc2gucG9saWN5LnYxLkdldEJ1bmRsZVJlc3BvbnNlElkKCkdldElzc3VlcnMSJC5jb2dtZXNoLnBvbGljeS52MS5HZXRJc3N1ZXJzUmVxdWVzdBolLmNvZ21lc2gucG9saWN5LnYxLkdldElzc3VlcnNSZXNwb25zZRJcCgtQdXRQb2xpY2llcxIlLmNvZ21lc2gucG9saWN5LnYxLlB1dFBvbGljaWVzUmVxdWVzdBomLmNvZ21lc2gucG9saWN5LnYxLlB1dFBvbGljaWVzUmVzcG9uc2USXAoLR2V0UG9saWNpZXMSJS5jb2dtZXNoLnBvbGljeS52MS5HZXRQb2xpY2llc1JlcXVlc3QaJi5jb2dtZXNoLnBvbGljeS52MS5HZXRQb2xpY2llc1Jlc3BvbnNlMrsCChJFbmZvcmNlbWVudFNlcnZpY2USZQoOQ2hlY2tUYXNrR3JhbnQSKC5jb2dtZXNoLnBvbGljeS52MS5DaGVja1Rhc2tHcmFudFJlcXVlc3QaKS5jb2dtZXNoLnBvbGljeS52MS5DaGVja1Rhc2tHcmFudFJlc3BvbnNlEmwKD0NoZWNrVGFza0dyYW50cxIpLmNvZ21lc2gucG9saWN5LnYxLkNoZWNrVGFza0dyYW50c1JlcXVlc3QaKi5jb2dtZXNoLnBvbGljeS52MS5DaGVja1Rhc2tHcmFudHNSZXNwb25zZSgBMAESUAoHUmVmcmVzaBIhLmNvZ21lc2gucG9saWN5LnYxLlJlZnJlc2hSZXF1ZXN0GiIuY29nbWVzaC5wb2xpY3kudjEuUmVmcmVzaFJlc3BvbnNlYgZwcm90bzM", [file_cogmesh_common_v1_common, file_cogmesh_policy_v1_revocation]);
+  fileDesc("Ch5jb2dtZXNoL3BvbGljeS92MS9wb2xpY3kucHJvdG8SEWNvZ21lc2gucG9saWN5LnYxIhAKDlJlZnJlc2hSZXF1ZXN0IhEKD1JlZnJlc2hSZXNwb25zZSK5AQoNRGVjaWRlUmVxdWVzdBIrCgdzdWJqZWN0GAEgASgLMhouY29nbWVzaC5jb21tb24udjEuU3ViamVjdBIOCgZhY3Rpb24YAiABKAkSKwoIcmVzb3VyY2UYAyABKAsyGS5jb2dtZXNoLmNvbW1vbi52MS5FbnRpdHkSDQoFb3duZXIYBCABKAkSFAoMY29udGV4dF9qc29uGAUgASgJEhkKEWNvbnNpc3RlbmN5X3Rva2VuGBQgASgJIoQBCg5EZWNpZGVSZXNwb25zZRIPCgdhbGxvd2VkGAEgASgIEhMKC2RlY2lzaW9uX2lkGAIgASgJEg4KBnJlYXNvbhgDIAEoCRIMCgRjb2RlGAQgASgJEg0KBWVwb2NoGAUgASgEEhAKCGdyYW50X2lkGAYgASgJEg0KBXJ1bGVzGAcgAygJIkcKEURlY2lkZU1hbnlSZXF1ZXN0EjIKCHJlcXVlc3RzGAEgAygLMiAuY29nbWVzaC5wb2xpY3kudjEuRGVjaWRlUmVxdWVzdCJKChJEZWNpZGVNYW55UmVzcG9uc2USNAoJcmVzcG9uc2VzGAEgAygLMiEuY29nbWVzaC5wb2xpY3kudjEuRGVjaWRlUmVzcG9uc2UiQwoORXhwbGFpblJlcXVlc3QSMQoHcmVxdWVzdBgBIAEoCzIgLmNvZ21lc2gucG9saWN5LnYxLkRlY2lkZVJlcXVlc3QidQoPRXhwbGFpblJlc3BvbnNlEjMKCGRlY2lzaW9uGAEgASgLMiEuY29nbWVzaC5wb2xpY3kudjEuRGVjaWRlUmVzcG9uc2USLQoFcnVsZXMYAiADKAsyHi5jb2dtZXNoLnBvbGljeS52MS5SdWxlT3V0Y29tZSKCAgoLUnVsZU91dGNvbWUSFAoMb3JnYW5pc2F0aW9uGAEgASgJEg8KB3J1bGVfaWQYAiABKAkSDgoGZWZmZWN0GAMgASgJEjcKB291dGNvbWUYBCABKA4yJi5jb2dtZXNoLnBvbGljeS52MS5SdWxlT3V0Y29tZS5PdXRjb21lEg4KBmRldGFpbBgFIAEoCRIRCgljb25kaXRpb24YBiABKAkiYAoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASEwoPT1VUQ09NRV9NQVRDSEVEEAESEwoPT1VUQ09NRV9TS0lQUEVEEAISEgoOT1VUQ09NRV9GQUlMRUQQAyKQAgoQR2V0QnVuZGxlUmVxdWVzdBJKCgxrbm93bl9lcG9jaHMYASADKAsyNC5jb2dtZXNoLnBvbGljeS52MS5HZXRCdW5kbGVSZXF1ZXN0Lktub3duRXBvY2hzRW50cnkSDQoFbm9uY2UYAiABKAkSGQoRa25vd25fcmV2b2NhdGlvbnMYAyABKAQSDwoHd2FpdF9tcxgEIAEoBRIOCgZkZWx0YXMYBSABKAgSMQoHcmVmdXNlZBgGIAMoCzIgLmNvZ21lc2gucG9saWN5LnYxLlJlZnVzZWRVcGRhdGUaMgoQS25vd25FcG9jaHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAQ6AjgBIoMBChFHZXRCdW5kbGVSZXNwb25zZRITCgtidW5kbGVzX2p3cxgBIAMoCRIVCg1vcmdhbmlzYXRpb25zGAIgAygJEhUKDWhlYXJ0YmVhdF9qd3MYAyABKAkSEgoKZGVsdGFzX2p3cxgEIAMoCRIXCg9yZXZvY2F0aW9uc19qd3MYBSABKAkiEwoRR2V0SXNzdWVyc1JlcXVlc3QiQAoSR2V0SXNzdWVyc1Jlc3BvbnNlEioKB2lzc3VlcnMYASADKAsyGS5jb2dtZXNoLnBvbGljeS52MS5Jc3N1ZXIi4gIKBklzc3VlchIOCgZpc3N1ZXIYASABKAkSFAoMb3JnYW5pc2F0aW9uGAIgASgJEhEKCWp3a3NfanNvbhgDIAEoCRISCgphbGdvcml0aG1zGAQgAygJEhAKCGF1ZGllbmNlGAUgASgJEhUKDWFsbG93ZWRfcm9sZXMYBiADKAkSGgoSYWxsb3dlZF9hdHRyaWJ1dGVzGAcgAygJEhcKD21heF90dGxfc2Vjb25kcxgIIAEoBRIRCglzdXNwZW5kZWQYCSABKAgSEwoLdG9rZW5fdHlwZXMYCiADKAkSEAoIandrc191cmkYCyABKAkSLgoJY2xhaW1fbWFwGAwgASgLMhsuY29nbWVzaC5wb2xpY3kudjEuQ2xhaW1NYXASDwoHcHJvZmlsZRgNIAEoCRIVCg1kcG9wX3JlcXVpcmVkGA4gASgIEhsKE2tleV9vdmVybGFwX3NlY29uZHMYDyABKAUikAIKCENsYWltTWFwEg8KB3N1YmplY3QYASABKAkSDQoFcm9sZXMYAiABKAkSPgoKcm9sZV9uYW1lcxgDIAMoCzIqLmNvZ21lc2gucG9saWN5LnYxLkNsYWltTWFwLlJvbGVOYW1lc0VudHJ5Ej8KCmF0dHJpYnV0ZXMYBCADKAsyKy5jb2dtZXNoLnBvbGljeS52MS5DbGFpbU1hcC5BdHRyaWJ1dGVzRW50cnkaMAoOUm9sZU5hbWVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARoxCg9BdHRyaWJ1dGVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJpChJQdXRQb2xpY2llc1JlcXVlc3QSFAoMb3JnYW5pc2F0aW9uGAEgASgJEhcKD3BvbGljeV9zZXRfanNvbhgCIAEoCRIWCg5leHBlY3RlZF9lcG9jaBgDIAEoBBIMCgRub3RlGAQgASgJIj8KE1B1dFBvbGljaWVzUmVzcG9uc2USDQoFZXBvY2gYASABKAQSGQoRY29uc2lzdGVuY3lfdG9rZW4YCiABKAkiKgoSR2V0UG9saWNpZXNSZXF1ZXN0EhQKDG9yZ2FuaXNhdGlvbhgBIAEoCSI9ChNHZXRQb2xpY2llc1Jlc3BvbnNlEhcKD3BvbGljeV9zZXRfanNvbhgBIAEoCRINCgVlcG9jaBgCIAEoBCJzChVDaGVja1Rhc2tHcmFudFJlcXVlc3QSEQoJZ3JhbnRfandzGAEgASgJEhAKCGFnZW50X2lkGAIgASgJEjUKCGF0dGVtcHRzGAMgAygLMiMuY29nbWVzaC5wb2xpY3kudjEuUHJlc2VudGVkQXR0ZW1wdCJQChBQcmVzZW50ZWRBdHRlbXB0EhIKCmF0dGVtcHRfaWQYASABKAkSEgoKY2FwYWJpbGl0eRgCIAEoCRIUCgxpbnB1dF9zaGEyNTYYAyABKAkiRwoWQ2hlY2tUYXNrR3JhbnRSZXNwb25zZRIPCgdhbGxvd2VkGAEgASgIEgwKBGNvZGUYAiABKAkSDgoGcmVhc29uGAMgASgJIlEKFkNoZWNrVGFza0dyYW50c1JlcXVlc3QSNwoJcXVlc3Rpb25zGAEgAygLMiQuY29nbWVzaC5wb2xpY3kudjEuVGFza0dyYW50UXVlc3Rpb24iWAoRVGFza0dyYW50UXVlc3Rpb24SCgoCaWQYASABKAQSNwoFY2hlY2sYAiABKAsyKC5jb2dtZXNoLnBvbGljeS52MS5DaGVja1Rhc2tHcmFudFJlcXVlc3QiTgoXQ2hlY2tUYXNrR3JhbnRzUmVzcG9uc2USMwoHYW5zd2VycxgBIAMoCzIiLmNvZ21lc2gucG9saWN5LnYxLlRhc2tHcmFudEFuc3dlciJYCg9UYXNrR3JhbnRBbnN3ZXISCgoCaWQYASABKAQSOQoGcmVzdWx0GAIgASgLMikuY29nbWVzaC5wb2xpY3kudjEuQ2hlY2tUYXNrR3JhbnRSZXNwb25zZTL6BAoNUG9saWN5U2VydmljZRJNCgZEZWNpZGUSIC5jb2dtZXNoLnBvbGljeS52MS5EZWNpZGVSZXF1ZXN0GiEuY29nbWVzaC5wb2xpY3kudjEuRGVjaWRlUmVzcG9uc2USWQoKRGVjaWRlTWFueRIkLmNvZ21lc2gucG9saWN5LnYxLkRlY2lkZU1hbnlSZXF1ZXN0GiUuY29nbWVzaC5wb2xpY3kudjEuRGVjaWRlTWFueVJlc3BvbnNlElAKB0V4cGxhaW4SIS5jb2dtZXNoLnBvbGljeS52MS5FeHBsYWluUmVxdWVzdBoiLmNvZ21lc2gucG9saWN5LnYxLkV4cGxhaW5SZXNwb25zZRJWCglHZXRCdW5kbGUSIy5jb2dtZXNoLnBvbGljeS52MS5HZXRCdW5kbGVSZXF1ZXN0GiQuY29nbWVzaC5wb2xpY3kudjEuR2V0QnVuZGxlUmVzcG9uc2USWQoKR2V0SXNzdWVycxIkLmNvZ21lc2gucG9saWN5LnYxLkdldElzc3VlcnNSZXF1ZXN0GiUuY29nbWVzaC5wb2xpY3kudjEuR2V0SXNzdWVyc1Jlc3BvbnNlElwKC1B1dFBvbGljaWVzEiUuY29nbWVzaC5wb2xpY3kudjEuUHV0UG9saWNpZXNSZXF1ZXN0GiYuY29nbWVzaC5wb2xpY3kudjEuUHV0UG9saWNpZXNSZXNwb25zZRJcCgtHZXRQb2xpY2llcxIlLmNvZ21lc2gucG9saWN5LnYxLkdldFBvbGljaWVzUmVxdWVzdBomLmNvZ21lc2gucG9saWN5LnYxLkdldFBvbGljaWVzUmVzcG9uc2UyuwIKEkVuZm9yY2VtZW50U2VydmljZRJlCg5DaGVja1Rhc2tHcmFudBIoLmNvZ21lc2gucG9saWN5LnYxLkNoZWNrVGFza0dyYW50UmVxdWVzdBopLmNvZ21lc2gucG9saWN5LnYxLkNoZWNrVGFza0dyYW50UmVzcG9uc2USbAoPQ2hlY2tUYXNrR3JhbnRzEikuY29nbWVzaC5wb2xpY3kudjEuQ2hlY2tUYXNrR3JhbnRzUmVxdWVzdBoqLmNvZ21lc2gucG9saWN5LnYxLkNoZWNrVGFza0dyYW50c1Jlc3BvbnNlKAEwARJQCgdSZWZyZXNoEiEuY29nbWVzaC5wb2xpY3kudjEuUmVmcmVzaFJlcXVlc3QaIi5jb2dtZXNoLnBvbGljeS52MS5SZWZyZXNoUmVzcG9uc2ViBnByb3RvMw", [file_cogmesh_common_v1_common, file_cogmesh_policy_v1_revocation]);
 
 /**
  * @generated from message cogmesh.policy.v1.RefreshRequest
@@ -512,6 +512,41 @@ export type Issuer = Message<"cogmesh.policy.v1.Issuer"> & {
    * @generated from field: repeated string token_types = 10;
    */
   tokenTypes: string[];
+
+  /**
+   * Where its keys are, instead of jwks_json: https, fetched from exactly there.
+   *
+   * @generated from field: string jwks_uri = 11;
+   */
+  jwksUri: string;
+
+  /**
+   * Which claims mean what, where they are not the usual ones.
+   *
+   * @generated from field: cogmesh.policy.v1.ClaimMap claim_map = 12;
+   */
+  claimMap?: ClaimMap | undefined;
+
+  /**
+   * at+jwt holds every token to RFC 9068; empty holds it to what is said above alone.
+   *
+   * @generated from field: string profile = 13;
+   */
+  profile: string;
+
+  /**
+   * Only tokens bound to a key (RFC 9449) are accepted. A token that is bound needs its proof either way.
+   *
+   * @generated from field: bool dpop_required = 14;
+   */
+  dpopRequired: boolean;
+
+  /**
+   * How long a key that left jwks_uri still verifies what was signed before, seconds; 0 means not at all.
+   *
+   * @generated from field: int32 key_overlap_seconds = 15;
+   */
+  keyOverlapSeconds: number;
 };
 
 /**
@@ -520,6 +555,48 @@ export type Issuer = Message<"cogmesh.policy.v1.Issuer"> & {
  */
 export const IssuerSchema: GenMessage<Issuer> = /*@__PURE__*/
   messageDesc(file_cogmesh_policy_v1_policy, 13);
+
+/**
+ * A claim is named as it is, or by a JSON pointer when the name starts with "/": /realm_access/roles.
+ *
+ * @generated from message cogmesh.policy.v1.ClaimMap
+ */
+export type ClaimMap = Message<"cogmesh.policy.v1.ClaimMap"> & {
+  /**
+   * Default sub.
+   *
+   * @generated from field: string subject = 1;
+   */
+  subject: string;
+
+  /**
+   * A list of names, or one text with spaces between them. Default roles.
+   *
+   * @generated from field: string roles = 2;
+   */
+  roles: string;
+
+  /**
+   * What the issuer calls a role -> what it is called here. What is not named stays as it is.
+   *
+   * @generated from field: map<string, string> role_names = 3;
+   */
+  roleNames: { [key: string]: string };
+
+  /**
+   * Attribute -> claim. The attribute must be one of allowed_attributes.
+   *
+   * @generated from field: map<string, string> attributes = 4;
+   */
+  attributes: { [key: string]: string };
+};
+
+/**
+ * Describes the message cogmesh.policy.v1.ClaimMap.
+ * Use `create(ClaimMapSchema)` to create a new message.
+ */
+export const ClaimMapSchema: GenMessage<ClaimMap> = /*@__PURE__*/
+  messageDesc(file_cogmesh_policy_v1_policy, 14);
 
 /**
  * @generated from message cogmesh.policy.v1.PutPoliciesRequest
@@ -557,7 +634,7 @@ export type PutPoliciesRequest = Message<"cogmesh.policy.v1.PutPoliciesRequest">
  * Use `create(PutPoliciesRequestSchema)` to create a new message.
  */
 export const PutPoliciesRequestSchema: GenMessage<PutPoliciesRequest> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 14);
+  messageDesc(file_cogmesh_policy_v1_policy, 15);
 
 /**
  * @generated from message cogmesh.policy.v1.PutPoliciesResponse
@@ -581,7 +658,7 @@ export type PutPoliciesResponse = Message<"cogmesh.policy.v1.PutPoliciesResponse
  * Use `create(PutPoliciesResponseSchema)` to create a new message.
  */
 export const PutPoliciesResponseSchema: GenMessage<PutPoliciesResponse> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 15);
+  messageDesc(file_cogmesh_policy_v1_policy, 16);
 
 /**
  * @generated from message cogmesh.policy.v1.GetPoliciesRequest
@@ -598,7 +675,7 @@ export type GetPoliciesRequest = Message<"cogmesh.policy.v1.GetPoliciesRequest">
  * Use `create(GetPoliciesRequestSchema)` to create a new message.
  */
 export const GetPoliciesRequestSchema: GenMessage<GetPoliciesRequest> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 16);
+  messageDesc(file_cogmesh_policy_v1_policy, 17);
 
 /**
  * @generated from message cogmesh.policy.v1.GetPoliciesResponse
@@ -620,7 +697,7 @@ export type GetPoliciesResponse = Message<"cogmesh.policy.v1.GetPoliciesResponse
  * Use `create(GetPoliciesResponseSchema)` to create a new message.
  */
 export const GetPoliciesResponseSchema: GenMessage<GetPoliciesResponse> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 17);
+  messageDesc(file_cogmesh_policy_v1_policy, 18);
 
 /**
  * @generated from message cogmesh.policy.v1.CheckTaskGrantRequest
@@ -651,7 +728,7 @@ export type CheckTaskGrantRequest = Message<"cogmesh.policy.v1.CheckTaskGrantReq
  * Use `create(CheckTaskGrantRequestSchema)` to create a new message.
  */
 export const CheckTaskGrantRequestSchema: GenMessage<CheckTaskGrantRequest> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 18);
+  messageDesc(file_cogmesh_policy_v1_policy, 19);
 
 /**
  * An attempt as it stood in the work message, to be held against the grant.
@@ -682,7 +759,7 @@ export type PresentedAttempt = Message<"cogmesh.policy.v1.PresentedAttempt"> & {
  * Use `create(PresentedAttemptSchema)` to create a new message.
  */
 export const PresentedAttemptSchema: GenMessage<PresentedAttempt> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 19);
+  messageDesc(file_cogmesh_policy_v1_policy, 20);
 
 /**
  * @generated from message cogmesh.policy.v1.CheckTaskGrantResponse
@@ -709,7 +786,7 @@ export type CheckTaskGrantResponse = Message<"cogmesh.policy.v1.CheckTaskGrantRe
  * Use `create(CheckTaskGrantResponseSchema)` to create a new message.
  */
 export const CheckTaskGrantResponseSchema: GenMessage<CheckTaskGrantResponse> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 20);
+  messageDesc(file_cogmesh_policy_v1_policy, 21);
 
 /**
  * @generated from message cogmesh.policy.v1.CheckTaskGrantsRequest
@@ -728,7 +805,7 @@ export type CheckTaskGrantsRequest = Message<"cogmesh.policy.v1.CheckTaskGrantsR
  * Use `create(CheckTaskGrantsRequestSchema)` to create a new message.
  */
 export const CheckTaskGrantsRequestSchema: GenMessage<CheckTaskGrantsRequest> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 21);
+  messageDesc(file_cogmesh_policy_v1_policy, 22);
 
 /**
  * @generated from message cogmesh.policy.v1.TaskGrantQuestion
@@ -752,7 +829,7 @@ export type TaskGrantQuestion = Message<"cogmesh.policy.v1.TaskGrantQuestion"> &
  * Use `create(TaskGrantQuestionSchema)` to create a new message.
  */
 export const TaskGrantQuestionSchema: GenMessage<TaskGrantQuestion> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 22);
+  messageDesc(file_cogmesh_policy_v1_policy, 23);
 
 /**
  * Answers come in the order in which they are found, not in that of the questions.
@@ -771,7 +848,7 @@ export type CheckTaskGrantsResponse = Message<"cogmesh.policy.v1.CheckTaskGrants
  * Use `create(CheckTaskGrantsResponseSchema)` to create a new message.
  */
 export const CheckTaskGrantsResponseSchema: GenMessage<CheckTaskGrantsResponse> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 23);
+  messageDesc(file_cogmesh_policy_v1_policy, 24);
 
 /**
  * @generated from message cogmesh.policy.v1.TaskGrantAnswer
@@ -795,7 +872,7 @@ export type TaskGrantAnswer = Message<"cogmesh.policy.v1.TaskGrantAnswer"> & {
  * Use `create(TaskGrantAnswerSchema)` to create a new message.
  */
 export const TaskGrantAnswerSchema: GenMessage<TaskGrantAnswer> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 24);
+  messageDesc(file_cogmesh_policy_v1_policy, 25);
 
 /**
  * Decides, explains, and distributes signed bundles.
