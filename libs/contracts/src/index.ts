@@ -9,6 +9,7 @@ export * as policyGrantsV1 from './gen/cogmesh/policy/v1/grants_pb.js';
 export * as policyIssuersV1 from './gen/cogmesh/policy/v1/issuers_pb.js';
 export * as policyAuditV1 from './gen/cogmesh/policy/v1/audit_pb.js';
 export * as policyVersionsV1 from './gen/cogmesh/policy/v1/versions_pb.js';
+export * as policySearchV1 from './gen/cogmesh/policy/v1/search_pb.js';
 export * as revocationV1 from './gen/cogmesh/policy/v1/revocation_pb.js';
 export * as registryV1 from './gen/cogmesh/registry/v1/registry_pb.js';
 export * as schedulerV1 from './gen/cogmesh/scheduler/v1/scheduler_pb.js';

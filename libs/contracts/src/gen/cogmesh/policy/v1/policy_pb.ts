@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cogmesh/policy/v1/policy.proto.
  */
 export const file_cogmesh_policy_v1_policy: GenFile = /*@__PURE__*/
-  fileDesc("Ch5jb2dtZXNoL3BvbGljeS92MS9wb2xpY3kucHJvdG8SEWNvZ21lc2gucG9saWN5LnYxIhAKDlJlZnJlc2hSZXF1ZXN0IhEKD1JlZnJlc2hSZXNwb25zZSK5AQoNRGVjaWRlUmVxdWVzdBIrCgdzdWJqZWN0GAEgASgLMhouY29nbWVzaC5jb21tb24udjEuU3ViamVjdBIOCgZhY3Rpb24YAiABKAkSKwoIcmVzb3VyY2UYAyABKAsyGS5jb2dtZXNoLmNvbW1vbi52MS5FbnRpdHkSDQoFb3duZXIYBCABKAkSFAoMY29udGV4dF9qc29uGAUgASgJEhkKEWNvbnNpc3RlbmN5X3Rva2VuGBQgASgJIoQBCg5EZWNpZGVSZXNwb25zZRIPCgdhbGxvd2VkGAEgASgIEhMKC2RlY2lzaW9uX2lkGAIgASgJEg4KBnJlYXNvbhgDIAEoCRIMCgRjb2RlGAQgASgJEg0KBWVwb2NoGAUgASgEEhAKCGdyYW50X2lkGAYgASgJEg0KBXJ1bGVzGAcgAygJIkcKEURlY2lkZU1hbnlSZXF1ZXN0EjIKCHJlcXVlc3RzGAEgAygLMiAuY29nbWVzaC5wb2xpY3kudjEuRGVjaWRlUmVxdWVzdCJKChJEZWNpZGVNYW55UmVzcG9uc2USNAoJcmVzcG9uc2VzGAEgAygLMiEuY29nbWVzaC5wb2xpY3kudjEuRGVjaWRlUmVzcG9uc2UiQwoORXhwbGFpblJlcXVlc3QSMQoHcmVxdWVzdBgBIAEoCzIgLmNvZ21lc2gucG9saWN5LnYxLkRlY2lkZVJlcXVlc3QidQoPRXhwbGFpblJlc3BvbnNlEjMKCGRlY2lzaW9uGAEgASgLMiEuY29nbWVzaC5wb2xpY3kudjEuRGVjaWRlUmVzcG9uc2USLQoFcnVsZXMYAiADKAsyHi5jb2dtZXNoLnBvbGljeS52MS5SdWxlT3V0Y29tZSKCAgoLUnVsZU91dGNvbWUSFAoMb3JnYW5pc2F0aW9uGAEgASgJEg8KB3J1bGVfaWQYAiABKAkSDgoGZWZmZWN0GAMgASgJEjcKB291dGNvbWUYBCABKA4yJi5jb2dtZXNoLnBvbGljeS52MS5SdWxlT3V0Y29tZS5PdXRjb21lEg4KBmRldGFpbBgFIAEoCRIRCgljb25kaXRpb24YBiABKAkiYAoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASEwoPT1VUQ09NRV9NQVRDSEVEEAESEwoPT1VUQ09NRV9TS0lQUEVEEAISEgoOT1VUQ09NRV9GQUlMRUQQAyKQAgoQR2V0QnVuZGxlUmVxdWVzdBJKCgxrbm93bl9lcG9jaHMYASADKAsyNC5jb2dtZXNoLnBvbGljeS52MS5HZXRCdW5kbGVSZXF1ZXN0Lktub3duRXBvY2hzRW50cnkSDQoFbm9uY2UYAiABKAkSGQoRa25vd25fcmV2b2NhdGlvbnMYAyABKAQSDwoHd2FpdF9tcxgEIAEoBRIOCgZkZWx0YXMYBSABKAgSMQoHcmVmdXNlZBgGIAMoCzIgLmNvZ21lc2gucG9saWN5LnYxLlJlZnVzZWRVcGRhdGUaMgoQS25vd25FcG9jaHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAQ6AjgBIoMBChFHZXRCdW5kbGVSZXNwb25zZRITCgtidW5kbGVzX2p3cxgBIAMoCRIVCg1vcmdhbmlzYXRpb25zGAIgAygJEhUKDWhlYXJ0YmVhdF9qd3MYAyABKAkSEgoKZGVsdGFzX2p3cxgEIAMoCRIXCg9yZXZvY2F0aW9uc19qd3MYBSABKAkiEwoRR2V0SXNzdWVyc1JlcXVlc3QiQAoSR2V0SXNzdWVyc1Jlc3BvbnNlEioKB2lzc3VlcnMYASADKAsyGS5jb2dtZXNoLnBvbGljeS52MS5Jc3N1ZXIi4gIKBklzc3VlchIOCgZpc3N1ZXIYASABKAkSFAoMb3JnYW5pc2F0aW9uGAIgASgJEhEKCWp3a3NfanNvbhgDIAEoCRISCgphbGdvcml0aG1zGAQgAygJEhAKCGF1ZGllbmNlGAUgASgJEhUKDWFsbG93ZWRfcm9sZXMYBiADKAkSGgoSYWxsb3dlZF9hdHRyaWJ1dGVzGAcgAygJEhcKD21heF90dGxfc2Vjb25kcxgIIAEoBRIRCglzdXNwZW5kZWQYCSABKAgSEwoLdG9rZW5fdHlwZXMYCiADKAkSEAoIandrc191cmkYCyABKAkSLgoJY2xhaW1fbWFwGAwgASgLMhsuY29nbWVzaC5wb2xpY3kudjEuQ2xhaW1NYXASDwoHcHJvZmlsZRgNIAEoCRIVCg1kcG9wX3JlcXVpcmVkGA4gASgIEhsKE2tleV9vdmVybGFwX3NlY29uZHMYDyABKAUikAIKCENsYWltTWFwEg8KB3N1YmplY3QYASABKAkSDQoFcm9sZXMYAiABKAkSPgoKcm9sZV9uYW1lcxgDIAMoCzIqLmNvZ21lc2gucG9saWN5LnYxLkNsYWltTWFwLlJvbGVOYW1lc0VudHJ5Ej8KCmF0dHJpYnV0ZXMYBCADKAsyKy5jb2dtZXNoLnBvbGljeS52MS5DbGFpbU1hcC5BdHRyaWJ1dGVzRW50cnkaMAoOUm9sZU5hbWVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARoxCg9BdHRyaWJ1dGVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJpChJQdXRQb2xpY2llc1JlcXVlc3QSFAoMb3JnYW5pc2F0aW9uGAEgASgJEhcKD3BvbGljeV9zZXRfanNvbhgCIAEoCRIWCg5leHBlY3RlZF9lcG9jaBgDIAEoBBIMCgRub3RlGAQgASgJIj8KE1B1dFBvbGljaWVzUmVzcG9uc2USDQoFZXBvY2gYASABKAQSGQoRY29uc2lzdGVuY3lfdG9rZW4YCiABKAkiKgoSR2V0UG9saWNpZXNSZXF1ZXN0EhQKDG9yZ2FuaXNhdGlvbhgBIAEoCSI9ChNHZXRQb2xpY2llc1Jlc3BvbnNlEhcKD3BvbGljeV9zZXRfanNvbhgBIAEoCRINCgVlcG9jaBgCIAEoBCJzChVDaGVja1Rhc2tHcmFudFJlcXVlc3QSEQoJZ3JhbnRfandzGAEgASgJEhAKCGFnZW50X2lkGAIgASgJEjUKCGF0dGVtcHRzGAMgAygLMiMuY29nbWVzaC5wb2xpY3kudjEuUHJlc2VudGVkQXR0ZW1wdCJQChBQcmVzZW50ZWRBdHRlbXB0EhIKCmF0dGVtcHRfaWQYASABKAkSEgoKY2FwYWJpbGl0eRgCIAEoCRIUCgxpbnB1dF9zaGEyNTYYAyABKAkiRwoWQ2hlY2tUYXNrR3JhbnRSZXNwb25zZRIPCgdhbGxvd2VkGAEgASgIEgwKBGNvZGUYAiABKAkSDgoGcmVhc29uGAMgASgJIlEKFkNoZWNrVGFza0dyYW50c1JlcXVlc3QSNwoJcXVlc3Rpb25zGAEgAygLMiQuY29nbWVzaC5wb2xpY3kudjEuVGFza0dyYW50UXVlc3Rpb24iWAoRVGFza0dyYW50UXVlc3Rpb24SCgoCaWQYASABKAQSNwoFY2hlY2sYAiABKAsyKC5jb2dtZXNoLnBvbGljeS52MS5DaGVja1Rhc2tHcmFudFJlcXVlc3QiTgoXQ2hlY2tUYXNrR3JhbnRzUmVzcG9uc2USMwoHYW5zd2VycxgBIAMoCzIiLmNvZ21lc2gucG9saWN5LnYxLlRhc2tHcmFudEFuc3dlciJYCg9UYXNrR3JhbnRBbnN3ZXISCgoCaWQYASABKAQSOQoGcmVzdWx0GAIgASgLMikuY29nbWVzaC5wb2xpY3kudjEuQ2hlY2tUYXNrR3JhbnRSZXNwb25zZTL6BAoNUG9saWN5U2VydmljZRJNCgZEZWNpZGUSIC5jb2dtZXNoLnBvbGljeS52MS5EZWNpZGVSZXF1ZXN0GiEuY29nbWVzaC5wb2xpY3kudjEuRGVjaWRlUmVzcG9uc2USWQoKRGVjaWRlTWFueRIkLmNvZ21lc2gucG9saWN5LnYxLkRlY2lkZU1hbnlSZXF1ZXN0GiUuY29nbWVzaC5wb2xpY3kudjEuRGVjaWRlTWFueVJlc3BvbnNlElAKB0V4cGxhaW4SIS5jb2dtZXNoLnBvbGljeS52MS5FeHBsYWluUmVxdWVzdBoiLmNvZ21lc2gucG9saWN5LnYxLkV4cGxhaW5SZXNwb25zZRJWCglHZXRCdW5kbGUSIy5jb2dtZXNoLnBvbGljeS52MS5HZXRCdW5kbGVSZXF1ZXN0GiQuY29nbWVzaC5wb2xpY3kudjEuR2V0QnVuZGxlUmVzcG9uc2USWQoKR2V0SXNzdWVycxIkLmNvZ21lc2gucG9saWN5LnYxLkdldElzc3VlcnNSZXF1ZXN0GiUuY29nbWVzaC5wb2xpY3kudjEuR2V0SXNzdWVyc1Jlc3BvbnNlElwKC1B1dFBvbGljaWVzEiUuY29nbWVzaC5wb2xpY3kudjEuUHV0UG9saWNpZXNSZXF1ZXN0GiYuY29nbWVzaC5wb2xpY3kudjEuUHV0UG9saWNpZXNSZXNwb25zZRJcCgtHZXRQb2xpY2llcxIlLmNvZ21lc2gucG9saWN5LnYxLkdldFBvbGljaWVzUmVxdWVzdBomLmNvZ21lc2gucG9saWN5LnYxLkdldFBvbGljaWVzUmVzcG9uc2UyuwIKEkVuZm9yY2VtZW50U2VydmljZRJlCg5DaGVja1Rhc2tHcmFudBIoLmNvZ21lc2gucG9saWN5LnYxLkNoZWNrVGFza0dyYW50UmVxdWVzdBopLmNvZ21lc2gucG9saWN5LnYxLkNoZWNrVGFza0dyYW50UmVzcG9uc2USbAoPQ2hlY2tUYXNrR3JhbnRzEikuY29nbWVzaC5wb2xpY3kudjEuQ2hlY2tUYXNrR3JhbnRzUmVxdWVzdBoqLmNvZ21lc2gucG9saWN5LnYxLkNoZWNrVGFza0dyYW50c1Jlc3BvbnNlKAEwARJQCgdSZWZyZXNoEiEuY29nbWVzaC5wb2xpY3kudjEuUmVmcmVzaFJlcXVlc3QaIi5jb2dtZXNoLnBvbGljeS52MS5SZWZyZXNoUmVzcG9uc2ViBnByb3RvMw", [file_cogmesh_common_v1_common, file_cogmesh_policy_v1_revocation]);
+  fileDesc("Ch5jb2dtZXNoL3BvbGljeS92MS9wb2xpY3kucHJvdG8SEWNvZ21lc2gucG9saWN5LnYxIhAKDlJlZnJlc2hSZXF1ZXN0IhEKD1JlZnJlc2hSZXNwb25zZSK5AQoNRGVjaWRlUmVxdWVzdBIrCgdzdWJqZWN0GAEgASgLMhouY29nbWVzaC5jb21tb24udjEuU3ViamVjdBIOCgZhY3Rpb24YAiABKAkSKwoIcmVzb3VyY2UYAyABKAsyGS5jb2dtZXNoLmNvbW1vbi52MS5FbnRpdHkSDQoFb3duZXIYBCABKAkSFAoMY29udGV4dF9qc29uGAUgASgJEhkKEWNvbnNpc3RlbmN5X3Rva2VuGBQgASgJIrgBCg5EZWNpZGVSZXNwb25zZRIPCgdhbGxvd2VkGAEgASgIEhMKC2RlY2lzaW9uX2lkGAIgASgJEg4KBnJlYXNvbhgDIAEoCRIMCgRjb2RlGAQgASgJEg0KBWVwb2NoGAUgASgEEhAKCGdyYW50X2lkGAYgASgJEg0KBXJ1bGVzGAcgAygJEjIKC29ibGlnYXRpb25zGAggAygLMh0uY29nbWVzaC5wb2xpY3kudjEuT2JsaWdhdGlvbiI/CgpPYmxpZ2F0aW9uEgoKAmlkGAEgASgJEgwKBHR5cGUYAiABKAkSFwoPcHJvcGVydGllc19qc29uGAMgASgJIkcKEURlY2lkZU1hbnlSZXF1ZXN0EjIKCHJlcXVlc3RzGAEgAygLMiAuY29nbWVzaC5wb2xpY3kudjEuRGVjaWRlUmVxdWVzdCJKChJEZWNpZGVNYW55UmVzcG9uc2USNAoJcmVzcG9uc2VzGAEgAygLMiEuY29nbWVzaC5wb2xpY3kudjEuRGVjaWRlUmVzcG9uc2UiQwoORXhwbGFpblJlcXVlc3QSMQoHcmVxdWVzdBgBIAEoCzIgLmNvZ21lc2gucG9saWN5LnYxLkRlY2lkZVJlcXVlc3QidQoPRXhwbGFpblJlc3BvbnNlEjMKCGRlY2lzaW9uGAEgASgLMiEuY29nbWVzaC5wb2xpY3kudjEuRGVjaWRlUmVzcG9uc2USLQoFcnVsZXMYAiADKAsyHi5jb2dtZXNoLnBvbGljeS52MS5SdWxlT3V0Y29tZSKCAgoLUnVsZU91dGNvbWUSFAoMb3JnYW5pc2F0aW9uGAEgASgJEg8KB3J1bGVfaWQYAiABKAkSDgoGZWZmZWN0GAMgASgJEjcKB291dGNvbWUYBCABKA4yJi5jb2dtZXNoLnBvbGljeS52MS5SdWxlT3V0Y29tZS5PdXRjb21lEg4KBmRldGFpbBgFIAEoCRIRCgljb25kaXRpb24YBiABKAkiYAoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASEwoPT1VUQ09NRV9NQVRDSEVEEAESEwoPT1VUQ09NRV9TS0lQUEVEEAISEgoOT1VUQ09NRV9GQUlMRUQQAyKQAgoQR2V0QnVuZGxlUmVxdWVzdBJKCgxrbm93bl9lcG9jaHMYASADKAsyNC5jb2dtZXNoLnBvbGljeS52MS5HZXRCdW5kbGVSZXF1ZXN0Lktub3duRXBvY2hzRW50cnkSDQoFbm9uY2UYAiABKAkSGQoRa25vd25fcmV2b2NhdGlvbnMYAyABKAQSDwoHd2FpdF9tcxgEIAEoBRIOCgZkZWx0YXMYBSABKAgSMQoHcmVmdXNlZBgGIAMoCzIgLmNvZ21lc2gucG9saWN5LnYxLlJlZnVzZWRVcGRhdGUaMgoQS25vd25FcG9jaHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAQ6AjgBIoMBChFHZXRCdW5kbGVSZXNwb25zZRITCgtidW5kbGVzX2p3cxgBIAMoCRIVCg1vcmdhbmlzYXRpb25zGAIgAygJEhUKDWhlYXJ0YmVhdF9qd3MYAyABKAkSEgoKZGVsdGFzX2p3cxgEIAMoCRIXCg9yZXZvY2F0aW9uc19qd3MYBSABKAkiEwoRR2V0SXNzdWVyc1JlcXVlc3QiQAoSR2V0SXNzdWVyc1Jlc3BvbnNlEioKB2lzc3VlcnMYASADKAsyGS5jb2dtZXNoLnBvbGljeS52MS5Jc3N1ZXIi4gIKBklzc3VlchIOCgZpc3N1ZXIYASABKAkSFAoMb3JnYW5pc2F0aW9uGAIgASgJEhEKCWp3a3NfanNvbhgDIAEoCRISCgphbGdvcml0aG1zGAQgAygJEhAKCGF1ZGllbmNlGAUgASgJEhUKDWFsbG93ZWRfcm9sZXMYBiADKAkSGgoSYWxsb3dlZF9hdHRyaWJ1dGVzGAcgAygJEhcKD21heF90dGxfc2Vjb25kcxgIIAEoBRIRCglzdXNwZW5kZWQYCSABKAgSEwoLdG9rZW5fdHlwZXMYCiADKAkSEAoIandrc191cmkYCyABKAkSLgoJY2xhaW1fbWFwGAwgASgLMhsuY29nbWVzaC5wb2xpY3kudjEuQ2xhaW1NYXASDwoHcHJvZmlsZRgNIAEoCRIVCg1kcG9wX3JlcXVpcmVkGA4gASgIEhsKE2tleV9vdmVybGFwX3NlY29uZHMYDyABKAUikAIKCENsYWltTWFwEg8KB3N1YmplY3QYASABKAkSDQoFcm9sZXMYAiABKAkSPgoKcm9sZV9uYW1lcxgDIAMoCzIqLmNvZ21lc2gucG9saWN5LnYxLkNsYWltTWFwLlJvbGVOYW1lc0VudHJ5Ej8KCmF0dHJpYnV0ZXMYBCADKAsyKy5jb2dtZXNoLnBvbGljeS52MS5DbGFpbU1hcC5BdHRyaWJ1dGVzRW50cnkaMAoOUm9sZU5hbWVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARoxCg9BdHRyaWJ1dGVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJpChJQdXRQb2xpY2llc1JlcXVlc3QSFAoMb3JnYW5pc2F0aW9uGAEgASgJEhcKD3BvbGljeV9zZXRfanNvbhgCIAEoCRIWCg5leHBlY3RlZF9lcG9jaBgDIAEoBBIMCgRub3RlGAQgASgJIj8KE1B1dFBvbGljaWVzUmVzcG9uc2USDQoFZXBvY2gYASABKAQSGQoRY29uc2lzdGVuY3lfdG9rZW4YCiABKAkiKgoSR2V0UG9saWNpZXNSZXF1ZXN0EhQKDG9yZ2FuaXNhdGlvbhgBIAEoCSI9ChNHZXRQb2xpY2llc1Jlc3BvbnNlEhcKD3BvbGljeV9zZXRfanNvbhgBIAEoCRINCgVlcG9jaBgCIAEoBCJzChVDaGVja1Rhc2tHcmFudFJlcXVlc3QSEQoJZ3JhbnRfandzGAEgASgJEhAKCGFnZW50X2lkGAIgASgJEjUKCGF0dGVtcHRzGAMgAygLMiMuY29nbWVzaC5wb2xpY3kudjEuUHJlc2VudGVkQXR0ZW1wdCJQChBQcmVzZW50ZWRBdHRlbXB0EhIKCmF0dGVtcHRfaWQYASABKAkSEgoKY2FwYWJpbGl0eRgCIAEoCRIUCgxpbnB1dF9zaGEyNTYYAyABKAkiRwoWQ2hlY2tUYXNrR3JhbnRSZXNwb25zZRIPCgdhbGxvd2VkGAEgASgIEgwKBGNvZGUYAiABKAkSDgoGcmVhc29uGAMgASgJIlEKFkNoZWNrVGFza0dyYW50c1JlcXVlc3QSNwoJcXVlc3Rpb25zGAEgAygLMiQuY29nbWVzaC5wb2xpY3kudjEuVGFza0dyYW50UXVlc3Rpb24iWAoRVGFza0dyYW50UXVlc3Rpb24SCgoCaWQYASABKAQSNwoFY2hlY2sYAiABKAsyKC5jb2dtZXNoLnBvbGljeS52MS5DaGVja1Rhc2tHcmFudFJlcXVlc3QiTgoXQ2hlY2tUYXNrR3JhbnRzUmVzcG9uc2USMwoHYW5zd2VycxgBIAMoCzIiLmNvZ21lc2gucG9saWN5LnYxLlRhc2tHcmFudEFuc3dlciJYCg9UYXNrR3JhbnRBbnN3ZXISCgoCaWQYASABKAQSOQoGcmVzdWx0GAIgASgLMikuY29nbWVzaC5wb2xpY3kudjEuQ2hlY2tUYXNrR3JhbnRSZXNwb25zZTL6BAoNUG9saWN5U2VydmljZRJNCgZEZWNpZGUSIC5jb2dtZXNoLnBvbGljeS52MS5EZWNpZGVSZXF1ZXN0GiEuY29nbWVzaC5wb2xpY3kudjEuRGVjaWRlUmVzcG9uc2USWQoKRGVjaWRlTWFueRIkLmNvZ21lc2gucG9saWN5LnYxLkRlY2lkZU1hbnlSZXF1ZXN0GiUuY29nbWVzaC5wb2xpY3kudjEuRGVjaWRlTWFueVJlc3BvbnNlElAKB0V4cGxhaW4SIS5jb2dtZXNoLnBvbGljeS52MS5FeHBsYWluUmVxdWVzdBoiLmNvZ21lc2gucG9saWN5LnYxLkV4cGxhaW5SZXNwb25zZRJWCglHZXRCdW5kbGUSIy5jb2dtZXNoLnBvbGljeS52MS5HZXRCdW5kbGVSZXF1ZXN0GiQuY29nbWVzaC5wb2xpY3kudjEuR2V0QnVuZGxlUmVzcG9uc2USWQoKR2V0SXNzdWVycxIkLmNvZ21lc2gucG9saWN5LnYxLkdldElzc3VlcnNSZXF1ZXN0GiUuY29nbWVzaC5wb2xpY3kudjEuR2V0SXNzdWVyc1Jlc3BvbnNlElwKC1B1dFBvbGljaWVzEiUuY29nbWVzaC5wb2xpY3kudjEuUHV0UG9saWNpZXNSZXF1ZXN0GiYuY29nbWVzaC5wb2xpY3kudjEuUHV0UG9saWNpZXNSZXNwb25zZRJcCgtHZXRQb2xpY2llcxIlLmNvZ21lc2gucG9saWN5LnYxLkdldFBvbGljaWVzUmVxdWVzdBomLmNvZ21lc2gucG9saWN5LnYxLkdldFBvbGljaWVzUmVzcG9uc2UyuwIKEkVuZm9yY2VtZW50U2VydmljZRJlCg5DaGVja1Rhc2tHcmFudBIoLmNvZ21lc2gucG9saWN5LnYxLkNoZWNrVGFza0dyYW50UmVxdWVzdBopLmNvZ21lc2gucG9saWN5LnYxLkNoZWNrVGFza0dyYW50UmVzcG9uc2USbAoPQ2hlY2tUYXNrR3JhbnRzEikuY29nbWVzaC5wb2xpY3kudjEuQ2hlY2tUYXNrR3JhbnRzUmVxdWVzdBoqLmNvZ21lc2gucG9saWN5LnYxLkNoZWNrVGFza0dyYW50c1Jlc3BvbnNlKAEwARJQCgdSZWZyZXNoEiEuY29nbWVzaC5wb2xpY3kudjEuUmVmcmVzaFJlcXVlc3QaIi5jb2dtZXNoLnBvbGljeS52MS5SZWZyZXNoUmVzcG9uc2ViBnByb3RvMw", [file_cogmesh_common_v1_common, file_cogmesh_policy_v1_revocation]);
 
 /**
  * @generated from message cogmesh.policy.v1.RefreshRequest
@@ -144,6 +144,13 @@ export type DecideResponse = Message<"cogmesh.policy.v1.DecideResponse"> & {
    * @generated from field: repeated string rules = 7;
    */
   rules: string[];
+
+  /**
+   * What whoever enforces the decision must do; one that it does not know makes the answer a refusal.
+   *
+   * @generated from field: repeated cogmesh.policy.v1.Obligation obligations = 8;
+   */
+  obligations: Obligation[];
 };
 
 /**
@@ -152,6 +159,37 @@ export type DecideResponse = Message<"cogmesh.policy.v1.DecideResponse"> & {
  */
 export const DecideResponseSchema: GenMessage<DecideResponse> = /*@__PURE__*/
   messageDesc(file_cogmesh_policy_v1_policy, 3);
+
+/**
+ * @generated from message cogmesh.policy.v1.Obligation
+ */
+export type Obligation = Message<"cogmesh.policy.v1.Obligation"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Empty when the rule names none.
+   *
+   * @generated from field: string type = 2;
+   */
+  type: string;
+
+  /**
+   * JSON object; empty means none.
+   *
+   * @generated from field: string properties_json = 3;
+   */
+  propertiesJson: string;
+};
+
+/**
+ * Describes the message cogmesh.policy.v1.Obligation.
+ * Use `create(ObligationSchema)` to create a new message.
+ */
+export const ObligationSchema: GenMessage<Obligation> = /*@__PURE__*/
+  messageDesc(file_cogmesh_policy_v1_policy, 4);
 
 /**
  * @generated from message cogmesh.policy.v1.DecideManyRequest
@@ -168,7 +206,7 @@ export type DecideManyRequest = Message<"cogmesh.policy.v1.DecideManyRequest"> &
  * Use `create(DecideManyRequestSchema)` to create a new message.
  */
 export const DecideManyRequestSchema: GenMessage<DecideManyRequest> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 4);
+  messageDesc(file_cogmesh_policy_v1_policy, 5);
 
 /**
  * @generated from message cogmesh.policy.v1.DecideManyResponse
@@ -185,7 +223,7 @@ export type DecideManyResponse = Message<"cogmesh.policy.v1.DecideManyResponse">
  * Use `create(DecideManyResponseSchema)` to create a new message.
  */
 export const DecideManyResponseSchema: GenMessage<DecideManyResponse> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 5);
+  messageDesc(file_cogmesh_policy_v1_policy, 6);
 
 /**
  * @generated from message cogmesh.policy.v1.ExplainRequest
@@ -202,7 +240,7 @@ export type ExplainRequest = Message<"cogmesh.policy.v1.ExplainRequest"> & {
  * Use `create(ExplainRequestSchema)` to create a new message.
  */
 export const ExplainRequestSchema: GenMessage<ExplainRequest> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 6);
+  messageDesc(file_cogmesh_policy_v1_policy, 7);
 
 /**
  * @generated from message cogmesh.policy.v1.ExplainResponse
@@ -224,7 +262,7 @@ export type ExplainResponse = Message<"cogmesh.policy.v1.ExplainResponse"> & {
  * Use `create(ExplainResponseSchema)` to create a new message.
  */
 export const ExplainResponseSchema: GenMessage<ExplainResponse> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 7);
+  messageDesc(file_cogmesh_policy_v1_policy, 8);
 
 /**
  * What one candidate rule did in one decision.
@@ -270,7 +308,7 @@ export type RuleOutcome = Message<"cogmesh.policy.v1.RuleOutcome"> & {
  * Use `create(RuleOutcomeSchema)` to create a new message.
  */
 export const RuleOutcomeSchema: GenMessage<RuleOutcome> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 8);
+  messageDesc(file_cogmesh_policy_v1_policy, 9);
 
 /**
  * @generated from enum cogmesh.policy.v1.RuleOutcome.Outcome
@@ -307,7 +345,7 @@ export enum RuleOutcome_Outcome {
  * Describes the enum cogmesh.policy.v1.RuleOutcome.Outcome.
  */
 export const RuleOutcome_OutcomeSchema: GenEnum<RuleOutcome_Outcome> = /*@__PURE__*/
-  enumDesc(file_cogmesh_policy_v1_policy, 8, 0);
+  enumDesc(file_cogmesh_policy_v1_policy, 9, 0);
 
 /**
  * @generated from message cogmesh.policy.v1.GetBundleRequest
@@ -361,7 +399,7 @@ export type GetBundleRequest = Message<"cogmesh.policy.v1.GetBundleRequest"> & {
  * Use `create(GetBundleRequestSchema)` to create a new message.
  */
 export const GetBundleRequestSchema: GenMessage<GetBundleRequest> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 9);
+  messageDesc(file_cogmesh_policy_v1_policy, 10);
 
 /**
  * @generated from message cogmesh.policy.v1.GetBundleResponse
@@ -409,7 +447,7 @@ export type GetBundleResponse = Message<"cogmesh.policy.v1.GetBundleResponse"> &
  * Use `create(GetBundleResponseSchema)` to create a new message.
  */
 export const GetBundleResponseSchema: GenMessage<GetBundleResponse> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 10);
+  messageDesc(file_cogmesh_policy_v1_policy, 11);
 
 /**
  * @generated from message cogmesh.policy.v1.GetIssuersRequest
@@ -422,7 +460,7 @@ export type GetIssuersRequest = Message<"cogmesh.policy.v1.GetIssuersRequest"> &
  * Use `create(GetIssuersRequestSchema)` to create a new message.
  */
 export const GetIssuersRequestSchema: GenMessage<GetIssuersRequest> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 11);
+  messageDesc(file_cogmesh_policy_v1_policy, 12);
 
 /**
  * @generated from message cogmesh.policy.v1.GetIssuersResponse
@@ -439,7 +477,7 @@ export type GetIssuersResponse = Message<"cogmesh.policy.v1.GetIssuersResponse">
  * Use `create(GetIssuersResponseSchema)` to create a new message.
  */
 export const GetIssuersResponseSchema: GenMessage<GetIssuersResponse> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 12);
+  messageDesc(file_cogmesh_policy_v1_policy, 13);
 
 /**
  * A registered issuer of outside tokens.
@@ -554,7 +592,7 @@ export type Issuer = Message<"cogmesh.policy.v1.Issuer"> & {
  * Use `create(IssuerSchema)` to create a new message.
  */
 export const IssuerSchema: GenMessage<Issuer> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 13);
+  messageDesc(file_cogmesh_policy_v1_policy, 14);
 
 /**
  * A claim is named as it is, or by a JSON pointer when the name starts with "/": /realm_access/roles.
@@ -596,7 +634,7 @@ export type ClaimMap = Message<"cogmesh.policy.v1.ClaimMap"> & {
  * Use `create(ClaimMapSchema)` to create a new message.
  */
 export const ClaimMapSchema: GenMessage<ClaimMap> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 14);
+  messageDesc(file_cogmesh_policy_v1_policy, 15);
 
 /**
  * @generated from message cogmesh.policy.v1.PutPoliciesRequest
@@ -634,7 +672,7 @@ export type PutPoliciesRequest = Message<"cogmesh.policy.v1.PutPoliciesRequest">
  * Use `create(PutPoliciesRequestSchema)` to create a new message.
  */
 export const PutPoliciesRequestSchema: GenMessage<PutPoliciesRequest> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 15);
+  messageDesc(file_cogmesh_policy_v1_policy, 16);
 
 /**
  * @generated from message cogmesh.policy.v1.PutPoliciesResponse
@@ -658,7 +696,7 @@ export type PutPoliciesResponse = Message<"cogmesh.policy.v1.PutPoliciesResponse
  * Use `create(PutPoliciesResponseSchema)` to create a new message.
  */
 export const PutPoliciesResponseSchema: GenMessage<PutPoliciesResponse> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 16);
+  messageDesc(file_cogmesh_policy_v1_policy, 17);
 
 /**
  * @generated from message cogmesh.policy.v1.GetPoliciesRequest
@@ -675,7 +713,7 @@ export type GetPoliciesRequest = Message<"cogmesh.policy.v1.GetPoliciesRequest">
  * Use `create(GetPoliciesRequestSchema)` to create a new message.
  */
 export const GetPoliciesRequestSchema: GenMessage<GetPoliciesRequest> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 17);
+  messageDesc(file_cogmesh_policy_v1_policy, 18);
 
 /**
  * @generated from message cogmesh.policy.v1.GetPoliciesResponse
@@ -697,7 +735,7 @@ export type GetPoliciesResponse = Message<"cogmesh.policy.v1.GetPoliciesResponse
  * Use `create(GetPoliciesResponseSchema)` to create a new message.
  */
 export const GetPoliciesResponseSchema: GenMessage<GetPoliciesResponse> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 18);
+  messageDesc(file_cogmesh_policy_v1_policy, 19);
 
 /**
  * @generated from message cogmesh.policy.v1.CheckTaskGrantRequest
@@ -728,7 +766,7 @@ export type CheckTaskGrantRequest = Message<"cogmesh.policy.v1.CheckTaskGrantReq
  * Use `create(CheckTaskGrantRequestSchema)` to create a new message.
  */
 export const CheckTaskGrantRequestSchema: GenMessage<CheckTaskGrantRequest> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 19);
+  messageDesc(file_cogmesh_policy_v1_policy, 20);
 
 /**
  * An attempt as it stood in the work message, to be held against the grant.
@@ -759,7 +797,7 @@ export type PresentedAttempt = Message<"cogmesh.policy.v1.PresentedAttempt"> & {
  * Use `create(PresentedAttemptSchema)` to create a new message.
  */
 export const PresentedAttemptSchema: GenMessage<PresentedAttempt> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 20);
+  messageDesc(file_cogmesh_policy_v1_policy, 21);
 
 /**
  * @generated from message cogmesh.policy.v1.CheckTaskGrantResponse
@@ -786,7 +824,7 @@ export type CheckTaskGrantResponse = Message<"cogmesh.policy.v1.CheckTaskGrantRe
  * Use `create(CheckTaskGrantResponseSchema)` to create a new message.
  */
 export const CheckTaskGrantResponseSchema: GenMessage<CheckTaskGrantResponse> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 21);
+  messageDesc(file_cogmesh_policy_v1_policy, 22);
 
 /**
  * @generated from message cogmesh.policy.v1.CheckTaskGrantsRequest
@@ -805,7 +843,7 @@ export type CheckTaskGrantsRequest = Message<"cogmesh.policy.v1.CheckTaskGrantsR
  * Use `create(CheckTaskGrantsRequestSchema)` to create a new message.
  */
 export const CheckTaskGrantsRequestSchema: GenMessage<CheckTaskGrantsRequest> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 22);
+  messageDesc(file_cogmesh_policy_v1_policy, 23);
 
 /**
  * @generated from message cogmesh.policy.v1.TaskGrantQuestion
@@ -829,7 +867,7 @@ export type TaskGrantQuestion = Message<"cogmesh.policy.v1.TaskGrantQuestion"> &
  * Use `create(TaskGrantQuestionSchema)` to create a new message.
  */
 export const TaskGrantQuestionSchema: GenMessage<TaskGrantQuestion> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 23);
+  messageDesc(file_cogmesh_policy_v1_policy, 24);
 
 /**
  * Answers come in the order in which they are found, not in that of the questions.
@@ -848,7 +886,7 @@ export type CheckTaskGrantsResponse = Message<"cogmesh.policy.v1.CheckTaskGrants
  * Use `create(CheckTaskGrantsResponseSchema)` to create a new message.
  */
 export const CheckTaskGrantsResponseSchema: GenMessage<CheckTaskGrantsResponse> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 24);
+  messageDesc(file_cogmesh_policy_v1_policy, 25);
 
 /**
  * @generated from message cogmesh.policy.v1.TaskGrantAnswer
@@ -872,7 +910,7 @@ export type TaskGrantAnswer = Message<"cogmesh.policy.v1.TaskGrantAnswer"> & {
  * Use `create(TaskGrantAnswerSchema)` to create a new message.
  */
 export const TaskGrantAnswerSchema: GenMessage<TaskGrantAnswer> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 25);
+  messageDesc(file_cogmesh_policy_v1_policy, 26);
 
 /**
  * Decides, explains, and distributes signed bundles.
