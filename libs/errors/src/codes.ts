@@ -56,6 +56,7 @@ export const errorClasses = {
   invalid_permit: of(GrpcStatus.UNAUTHENTICATED, 401),
   replayed_permit: of(GrpcStatus.UNAUTHENTICATED, 401),
   direct_call: of(GrpcStatus.UNAUTHENTICATED, 401),
+  revoked: of(GrpcStatus.UNAUTHENTICATED, 401),
   permission_denied: of(GrpcStatus.PERMISSION_DENIED, 403),
   invalid_grant: of(GrpcStatus.PERMISSION_DENIED, 403),
   // The state of things forbids it.

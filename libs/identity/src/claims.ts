@@ -51,12 +51,18 @@ export interface BundleClaims {
   readonly organisation: string;
   readonly epoch: number;
   readonly policies: unknown;
+  /** Void before then. */
+  readonly notBeforeMs?: number;
+  /** Void from then on; a newer one of the same epoch replaces it before. */
+  readonly expiresAtMs?: number;
 }
 
 /** The policy service's present: every organisation's epoch, bound to the asker's nonce. */
 export interface HeartbeatClaims {
   readonly nonce: string;
   readonly epochs: Readonly<Record<string, number>>;
+  /** Epoch of the list of revocations; absent where there is none. */
+  readonly revocations?: number;
 }
 
 /** What one organisation lets another do with its resources. Signed by the grantor. */

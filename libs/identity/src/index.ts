@@ -26,6 +26,14 @@ export {
   type InitialiseKeysOptions,
   type IssuerKeyOptions,
 } from './initialise-keys.js';
+export {
+  revocationKinds,
+  type BundleDeltaClaims,
+  type ListPiece,
+  type RevocationChange,
+  type RevocationKind,
+  type RevocationListClaims,
+} from './distribution-claims.js';
 export { InsideTokenVerifier, loadVerifier, type InsideVerifierOptions } from './inside-verifier.js';
 export { compileIssuer, type CompiledIssuer, type IssuerRecord } from './issuer-record.js';
 export { clockSkewSeconds, permitTtlSeconds } from './limits.js';

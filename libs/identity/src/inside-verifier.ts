@@ -22,6 +22,12 @@ import {
   taskGrantClaims,
 } from './read-claims.js';
 import { peekToken } from './compact-jws.js';
+import {
+  bundleDeltaClaims,
+  revocationListClaims,
+  type BundleDeltaClaims,
+  type RevocationListClaims,
+} from './distribution-claims.js';
 import { tokenFailure } from './jose-failure.js';
 import { clockSkewSeconds, verifiedTokensMax } from './limits.js';
 import { tokenKinds, type TokenKind } from './token-kinds.js';
@@ -76,6 +82,16 @@ export class InsideTokenVerifier {
   /** A policy bundle; throws `invalid_token`. Says nothing about its age: the heartbeat does. */
   async verifyBundle(token: string): Promise<BundleClaims> {
     return bundleClaims(await this.#verify(token, { kind: tokenKinds.bundle, issuer: 'policy' }));
+  }
+
+  /** The change of one organisation's policies; throws `invalid_token`. What it starts from is the holder's to compare. */
+  async verifyBundleDelta(token: string): Promise<BundleDeltaClaims> {
+    return bundleDeltaClaims(await this.#verify(token, { kind: tokenKinds.bundleDelta, issuer: 'policy' }));
+  }
+
+  /** Revocations; throws `invalid_token`. Says nothing about their age: the heartbeat does. */
+  async verifyRevocations(token: string): Promise<RevocationListClaims> {
+    return revocationListClaims(await this.#verify(token, { kind: tokenKinds.revocations, issuer: 'policy' }));
   }
 
   /** A heartbeat that answers the nonce; throws `invalid_token` or `expired_token`. */

@@ -56,7 +56,13 @@ export function taskGrantClaims(payload: JWTPayload): TaskGrantClaims {
 
 export function bundleClaims(payload: JWTPayload): BundleClaims {
   const read = reader(tokenKinds.bundle, payload);
-  return { organisation: read.text('organisation'), epoch: read.count('epoch'), policies: payload['policies'] };
+  return {
+    organisation: read.text('organisation'),
+    epoch: read.count('epoch'),
+    policies: payload['policies'],
+    ...(payload.nbf === undefined ? {} : { notBeforeMs: read.timeMs('nbf') }),
+    ...(payload.exp === undefined ? {} : { expiresAtMs: read.timeMs('exp') }),
+  };
 }
 
 export function heartbeatClaims(payload: JWTPayload): HeartbeatClaims {
@@ -66,6 +72,7 @@ export function heartbeatClaims(payload: JWTPayload): HeartbeatClaims {
   return {
     nonce: read.text('nonce'),
     epochs: Object.fromEntries(Object.keys(epochs).map((name) => [name, inside.count(name)])),
+    ...(payload['revocations'] === undefined ? {} : { revocations: read.count('revocations') }),
   };
 }
 
@@ -113,7 +120,8 @@ function attemptOf(value: unknown): GrantedAttempt {
   };
 }
 
-function reader(kind: TokenKind, value: unknown) {
+/** Reads members of a verified payload; each throws the kind's code when the member has another shape. */
+export function reader(kind: TokenKind, value: unknown) {
   const fields = (typeof value === 'object' && value !== null ? value : {}) as Fields;
   const fail = (name: string): never => {
     throw new CogmeshError(kind.code, `the ${kind.noun} has an unacceptable "${name}"`, { claim: name });
@@ -126,6 +134,7 @@ function reader(kind: TokenKind, value: unknown) {
     fail,
     text,
     list,
+    field: (name: string): unknown => fields[name],
     timeMs: (name: string): number => Math.round(number(name) * 1000),
     count: (name: string): number =>
       Number.isSafeInteger(number(name)) && number(name) >= 0 ? number(name) : fail(name),

@@ -7,6 +7,7 @@ import { CogmeshError } from '@cogmesh/errors';
 import type { Access, OutsideSubject } from '@cogmesh/rpc';
 import { importJWK, SignJWT, type CryptoKey, type JWTPayload } from 'jose';
 import type { BundleClaims, GrantedAttempt, HeartbeatClaims } from './claims.js';
+import type { BundleDeltaClaims, RevocationListClaims } from './distribution-claims.js';
 import { InsideTokenVerifier, type InsideVerifierOptions } from './inside-verifier.js';
 import { keyFiles, readJwk } from './key-files.js';
 import {
@@ -125,10 +126,22 @@ export class ServiceIdentity {
     return this.#sign(tokenKinds.taskGrant, { ...(agent === undefined ? { queue } : { agent }), attempts }, ttlSeconds);
   }
 
-  /** Signs one organisation's compiled policies. Policy only. */
-  async signBundle(bundle: BundleClaims): Promise<string> {
+  /** Signs one organisation's policies, good from now until its `expiresAtMs`. Policy only. */
+  async signBundle({ expiresAtMs, notBeforeMs, ...bundle }: BundleClaims): Promise<string> {
     this.#only('policy', 'sign bundles');
-    return this.#sign(tokenKinds.bundle, { ...bundle });
+    return this.#sign(tokenKinds.bundle, { ...bundle, ...validity({ expiresAtMs, notBeforeMs }) });
+  }
+
+  /** Signs the change from one epoch of an organisation's policies to another. Policy only. */
+  async signBundleDelta({ expiresAtMs, ...delta }: BundleDeltaClaims): Promise<string> {
+    this.#only('policy', 'sign bundles');
+    return this.#sign(tokenKinds.bundleDelta, { ...delta, ...validity({ expiresAtMs }) });
+  }
+
+  /** Signs what was revoked. Policy only. */
+  async signRevocations(list: RevocationListClaims): Promise<string> {
+    this.#only('policy', 'sign revocations');
+    return this.#sign(tokenKinds.revocations, { ...list });
   }
 
   /** Signs the current epochs for one asker. Policy only. */
@@ -151,6 +164,18 @@ export class ServiceIdentity {
       .setProtectedHeader({ alg: 'EdDSA', typ: kind.typ, ...(kid === undefined ? {} : { kid }) })
       .sign(key);
   }
+}
+
+interface Validity {
+  readonly expiresAtMs?: number | undefined;
+  readonly notBeforeMs?: number | undefined;
+}
+
+function validity({ expiresAtMs, notBeforeMs }: Validity): JWTPayload {
+  return {
+    ...(expiresAtMs === undefined ? {} : { exp: expiresAtMs / 1000 }),
+    ...(notBeforeMs === undefined ? {} : { nbf: notBeforeMs / 1000 }),
+  };
 }
 
 /** 128 random bits behind a 48-bit time, Crockford base 32: a ULID. */

@@ -62,6 +62,22 @@ export const tokenKinds = {
     code: 'invalid_token',
     expiredCode: 'expired_token',
   },
+  bundleDelta: {
+    typ: 'cogmesh-bundle-delta+jwt',
+    noun: 'policy bundle delta',
+    maxChars: 8 * 1024 * 1024,
+    requiredClaims: ['iss', 'iat', 'organisation', 'base', 'epoch', 'members', 'lists', 'removed', 'sha256'],
+    code: 'invalid_token',
+    expiredCode: 'expired_token',
+  },
+  revocations: {
+    typ: 'cogmesh-revocations+jwt',
+    noun: 'list of revocations',
+    maxChars: 8 * 1024 * 1024,
+    requiredClaims: ['iss', 'iat', 'since', 'epoch', 'changes'],
+    code: 'invalid_token',
+    expiredCode: 'expired_token',
+  },
   partnerGrant: {
     typ: 'cogmesh-partner-grant+jwt',
     noun: 'partner grant',
