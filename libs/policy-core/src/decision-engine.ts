@@ -8,7 +8,7 @@ import { segmentsOf } from './canonical-path.js';
 import type { Facts } from './condition.js';
 import { explainRules } from './explanation.js';
 import { GrantBook } from './grants.js';
-import { ownerOf, parseResourcePath, resourcePath } from './resource-path.js';
+import { ownerOf, resourcePath } from './resource-path.js';
 import { effectiveRoles, type RoleTable } from './roles.js';
 import { compileRule } from './rule.js';
 import { RuleEnforcer, type Inquiry } from './rule-enforcer.js';
@@ -109,8 +109,7 @@ export class DecisionEngine {
     if (!actionPattern.test(request.action))
       throw new CogmeshError('invalid_argument', `action ${JSON.stringify(request.action.slice(0, 80))} is not a name`);
     const path = resourcePath(request.resource);
-    const resource = parseResourcePath(path);
-    const { subject } = request;
+    const { subject, resource } = request;
     const caller = this.#organisations.get(subject.organisation);
     if (caller === undefined) return unknownOrganisation(subject.organisation);
     const ownerName = ownerOf(resource) ?? (request.owner || subject.organisation);

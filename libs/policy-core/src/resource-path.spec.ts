@@ -17,6 +17,13 @@ describe('entities and paths', () => {
     expect(resourcePath(resource)).toBe(path);
   });
 
+  it('puts the type of somebody else’s resource first', () => {
+    expect(resourcePath({ type: 'record', id: '7' })).toBe('/record/7');
+    expect(resourcePath({ type: 'record', id: '' })).toBe('/record');
+    for (const type of ['models', 'runs', 'a/b', '..', '', 'a b', '%61'])
+      expect(() => resourcePath({ type, id: 'x' }), type).toThrow(/of its own|is not a name/);
+  });
+
   it('gives every canonical path one entity and back', () => {
     const segment = fc.stringMatching(/^[a-z0-9_@-][a-z0-9_@.-]{0,8}$/);
     const path = fc

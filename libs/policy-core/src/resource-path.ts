@@ -1,7 +1,8 @@
 /**
  * The two names of a resource, AuthZEN's entity and the canonical path, and the organisation a name belongs to.
- * A `path` entity may not spell something that has a type of its own: `{type: 'path', id: '/models/acme/x'}` is refused,
- * or a caller could choose under whose policies a model is judged.
+ * A type that is not one of the mesh's own is the first segment of its path: `{type: 'record', id: '7'}` is `/record/7`.
+ * Nothing may spell in another way what has a type of its own: `{type: 'path', id: '/models/acme/x'}` is refused, or a
+ * caller could choose under whose policies a model is judged.
  */
 import { CogmeshError } from '@cogmesh/errors';
 import { pathProblem, segmentsOf } from './canonical-path.js';
@@ -17,6 +18,9 @@ const collectionOfType = new Map([
 ]);
 const typeOfCollection = new Map([...collectionOfType].map(([type, collection]) => [collection, type]));
 
+/** A type of somebody else's resources; their ids follow it in the path. */
+const foreignType = /^[A-Za-z][A-Za-z0-9_.:-]{0,63}$/;
+
 function refuse(name: string, problem: string): never {
   throw new CogmeshError('invalid_argument', `resource ${JSON.stringify(name.slice(0, 200))} ${problem}`, {
     resource: name.slice(0, 200),
@@ -28,14 +32,14 @@ export function resourcePath(resource: Resource): string {
   const path = resource.type === 'path' ? resource.id : typedPath(resource);
   const problem = pathProblem(path);
   if (problem !== undefined) refuse(path, problem);
-  if (resource.type === 'path' && typeOfCollection.has(segmentsOf(path)[0] ?? ''))
-    refuse(path, 'has a type of its own; "path" may not name it');
+  if (!collectionOfType.has(resource.type) && typeOfCollection.has(segmentsOf(path)[0] ?? ''))
+    refuse(path, `has a type of its own; "${resource.type}" may not name it`);
   return path;
 }
 
 function typedPath({ type, id }: Resource): string {
-  const collection = collectionOfType.get(type);
-  if (collection === undefined) refuse(type, 'is not a resource type (model, run, blob, agent, tool, policy, path)');
+  const collection = collectionOfType.get(type) ?? (foreignType.test(type) ? type : undefined);
+  if (collection === undefined) refuse(type, 'has a type that is not a name');
   return id === '' ? `/${collection}` : `/${collection}/${id}`;
 }
 
