@@ -17,7 +17,7 @@ import type { AccessRequest, Decision, Explanation, OrganisationPolicies, Reads,
 
 const readsNothing: Reads = { attributes: [], context: [], resourceAttributes: [] };
 const readsEverything: Reads = { attributes: ['*'], context: ['*'], resourceAttributes: ['*'] };
-const actionPattern = /^[a-z][a-z0-9_.-]{0,63}$/;
+const actionPattern = /^[A-Za-z][A-Za-z0-9_.:-]{0,63}$/;
 
 interface Organisation {
   readonly name: string;

@@ -11,7 +11,8 @@ import { roleCycle } from './roles.js';
 import type { Effect, PolicyDocument, PolicySet } from './types.js';
 
 const organisationPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
-const actionPattern = /^(?:[a-z][a-z0-9_.-]{0,63}|\*)$/;
+/** `GET` and `can_read` are actions of other systems. */
+const actionPattern = /^(?:[A-Za-z][A-Za-z0-9_.:-]{0,63}|\*)$/;
 const rolePattern = /^[A-Za-z][A-Za-z0-9_.:-]{0,63}$/;
 const idPattern = /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$/;
 const jwsPattern = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
