@@ -43,7 +43,16 @@ const depConstraints = [
   { sourceTag: 'type:composition', onlyDependOnLibsWithTags: ['type:app', 'type:edge', 'type:platform', anyone] },
   {
     sourceTag: 'type:command-line',
-    onlyDependOnLibsWithTags: ['type:composition', 'type:sdk', 'type:edge', 'type:platform', 'type:contract', anyone],
+    // Policies are checked, tested and compared on the spot, before anything is sent.
+    onlyDependOnLibsWithTags: [
+      'type:composition',
+      'type:sdk',
+      'type:edge',
+      'type:platform',
+      'type:contract',
+      'use:command-line',
+      anyone,
+    ],
   },
 ];
 
