@@ -1,5 +1,7 @@
 /** Everything generated from `proto/`, one namespace per package and version. No logic. */
 export * as commonV1 from './gen/cogmesh/common/v1/common_pb.js';
+export * as envoyCoreV3 from './gen/envoy/config/core/v3/base_pb.js';
+export * as extAuthzV3 from './gen/envoy/service/auth/v3/external_auth_pb.js';
 export * as eventsV1 from './gen/cogmesh/events/v1/events_pb.js';
 export * as gatewayV1 from './gen/cogmesh/gateway/v1/gateway_pb.js';
 export * as inferenceV1 from './gen/cogmesh/inference/v1/inference_pb.js';
