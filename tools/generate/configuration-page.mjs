@@ -1,6 +1,7 @@
 /** docs/configuration.md: one table per section, straight from the definitions the services load. */
 import { enforcementConfig } from '@cogmesh/enforcement';
 import { gatewayService } from '@cogmesh/gateway';
+import { identityConfig } from '@cogmesh/identity';
 import { clusterConfig } from '@cogmesh/mesh';
 import { policyService } from '@cogmesh/policy';
 import { registryService } from '@cogmesh/registry';
@@ -18,6 +19,7 @@ const definitions = [
   workerService.config,
   sidecarService.config,
   enforcementConfig,
+  identityConfig,
   clusterConfig,
 ];
 

@@ -53,6 +53,7 @@ export const errorClasses = {
   invalid_token: of(GrpcStatus.UNAUTHENTICATED, 401),
   expired_token: of(GrpcStatus.UNAUTHENTICATED, 401),
   unknown_issuer: of(GrpcStatus.UNAUTHENTICATED, 401),
+  invalid_dpop_proof: of(GrpcStatus.UNAUTHENTICATED, 401),
   invalid_permit: of(GrpcStatus.UNAUTHENTICATED, 401),
   replayed_permit: of(GrpcStatus.UNAUTHENTICATED, 401),
   direct_call: of(GrpcStatus.UNAUTHENTICATED, 401),

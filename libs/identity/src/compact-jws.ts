@@ -73,3 +73,15 @@ export function typeOfToken(token: string): string | undefined {
     return undefined;
   }
 }
+
+/** The `kid` that a token's header names, unverified: read it only of a token that was verified. */
+export function keyIdOfToken(token: string): string | undefined {
+  const [header = ''] = token.split('.', 1);
+  if (header.length > headerMaxChars) return undefined;
+  try {
+    const { kid } = JSON.parse(Buffer.from(header, 'base64url').toString()) as { kid?: unknown };
+    return typeof kid === 'string' ? kid : undefined;
+  } catch {
+    return undefined;
+  }
+}

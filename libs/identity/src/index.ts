@@ -7,7 +7,7 @@ export type {
   ServiceClaims,
   TaskGrantClaims,
 } from './claims.js';
-export { typeOfToken } from './compact-jws.js';
+export { keyIdOfToken, typeOfToken } from './compact-jws.js';
 export {
   assertDevelopmentAllowed,
   developmentAudience,
@@ -35,7 +35,10 @@ export {
   type RevocationListClaims,
 } from './distribution-claims.js';
 export { InsideTokenVerifier, loadVerifier, type InsideVerifierOptions } from './inside-verifier.js';
-export { compileIssuer, type CompiledIssuer, type IssuerRecord } from './issuer-record.js';
+export { dpopAlgorithms, type Presentation } from './dpop.js';
+export { identityConfig, keyFetching } from './config.js';
+export { issuerOfMessage, messageOfIssuer } from './issuer-messages.js';
+export { compileIssuer, type ClaimMap, type CompiledIssuer, type IssuerRecord } from './issuer-record.js';
 export { clockSkewSeconds, permitTtlSeconds } from './limits.js';
 export {
   OutsideTokenVerifier,

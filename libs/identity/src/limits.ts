@@ -38,3 +38,22 @@ export const subjectNameMaxChars = 256;
 
 /** Largest key set of an issuer, characters of JSON. */
 export const issuerKeysMaxChars = 64 * 1024;
+
+/** Keys of an issuer that are kept, and keys that left its set and still verify what they signed before. */
+export const issuerKeysMax = 64;
+export const retiredKeysMax = 16;
+
+/** Longest URI of a key set, characters. */
+export const jwksUriMaxChars = 2_048;
+
+/** Longest accepted life of a partner grant, from its beginning: 90 days, seconds. */
+export const partnerGrantMaxTtlSeconds = 90 * 86_400;
+
+/** Largest DPoP proof that is looked at, characters. */
+export const dpopProofMaxChars = 4_096;
+
+/** Oldest accepted DPoP proof, seconds since its `iat`. */
+export const dpopProofMaxAgeSeconds = 60;
+
+/** DPoP proofs remembered against replay; when they are that many, more are refused. */
+export const dpopProofsMax = 100_000;

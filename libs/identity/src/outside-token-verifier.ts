@@ -7,45 +7,74 @@ import { CogmeshError } from '@cogmesh/errors';
 import type { OutsideSubject } from '@cogmesh/rpc';
 import { jwtVerify, type JWTPayload } from 'jose';
 import { peekToken, type PeekedToken } from './compact-jws.js';
-import { compileIssuer, type CompiledIssuer, type IssuerRecord } from './issuer-record.js';
+import { confirmationOf, DpopProofs, type Presentation } from './dpop.js';
+import { fetchKeySet } from './fetch-key-set.js';
+import type { IssuerKeys } from './issuer-keys.js';
+import { compileIssuer, type CompiledIssuer, type IssuerRecord, type RemoteIssuer } from './issuer-record.js';
 import { tokenFailure } from './jose-failure.js';
-import {
-  clockSkewSeconds,
-  outsideTokenMaxChars,
-  subjectAttributesMaxChars,
-  subjectNameMaxChars,
-  subjectRolesMax,
-  verifiedTokensMax,
-} from './limits.js';
+import { clockSkewSeconds, outsideTokenMaxChars, verifiedTokensMax } from './limits.js';
+import { RemoteKeys, type RemoteKeysTimes } from './remote-keys.js';
+import { subjectOf } from './subject-claims.js';
 import { tokenDigest, VerifiedCache } from './verified-cache.js';
 
-export interface OutsideTokenVerifierOptions {
+export interface OutsideTokenVerifierOptions extends RemoteKeysTimes {
   /** Milliseconds since 1970. Default: the system clock. */
   readonly now?: () => number;
+  /** Milliseconds, for the age of fetched keys. Default: the monotonic clock. */
+  readonly monotonicMs?: () => number;
+  /** Whether pinned URIs may lead into a private network. Default: no. */
+  readonly allowPrivateKeyUris?: boolean;
+  /** The text behind a pinned URI. Default: one GET. */
+  readonly fetchKeys?: (uri: string) => Promise<string>;
 }
 
 /** A verified outside token: who it is and until when. */
 export interface VerifiedSubject {
   readonly subject: OutsideSubject;
   readonly expiresAtMs: number;
+  /** Name of the key that signed it; empty when the token names none. */
+  readonly keyId?: string;
+  /** Thumbprint of the key that it is bound to (RFC 9449, `cnf.jkt`). */
+  readonly boundTo?: string;
+}
+
+interface Remembered {
+  readonly verified: VerifiedSubject;
+  readonly issuer: CompiledIssuer;
+  readonly generation: number;
 }
 
 const names = { noun: 'token', code: 'invalid_token', expiredCode: 'expired_token' } as const;
 const peekRules = { noun: 'token', maxChars: outsideTokenMaxChars, code: 'invalid_token' } as const;
 
 export class OutsideTokenVerifier {
+  readonly #options: OutsideTokenVerifierOptions;
   readonly #now: () => number;
-  readonly #verified = new VerifiedCache<VerifiedSubject>(verifiedTokensMax);
+  readonly #verified = new VerifiedCache<Remembered>(verifiedTokensMax);
+  readonly #proofs: DpopProofs;
   #issuers = new Map<string, CompiledIssuer | CogmeshError>();
+  /** Kept over a change of the registry, so that it does not fetch every key set again. */
+  #remoteKeys = new Map<string, IssuerKeys>();
 
   constructor(issuers: readonly IssuerRecord[] = [], options: OutsideTokenVerifierOptions = {}) {
+    this.#options = options;
     this.#now = options.now ?? Date.now;
+    this.#proofs = new DpopProofs({ now: this.#now });
     this.replaceIssuers(issuers);
   }
 
   /** Takes a new registry. Verified tokens are forgotten, so that a suspended issuer stops at once. */
   replaceIssuers(issuers: readonly IssuerRecord[]): void {
-    this.#issuers = new Map(issuers.map((record) => [record.issuer, compiledOrError(record)]));
+    const kept = new Map<string, IssuerKeys>();
+    const keysAt = (record: RemoteIssuer): IssuerKeys => {
+      const name = JSON.stringify([record.issuer, record.jwksUri, record.keyOverlapSeconds ?? 0]);
+      const keys = this.#remoteKeys.get(name) ?? this.#keysAt(record);
+      kept.set(name, keys);
+      return keys;
+    };
+    const options = { keysAt, allowPrivate: this.#options.allowPrivateKeyUris ?? false };
+    this.#issuers = new Map(issuers.map((record) => [record.issuer, compiledOrError(record, options)]));
+    this.#remoteKeys = kept;
     this.#verified.clear();
   }
 
@@ -54,34 +83,52 @@ export class OutsideTokenVerifier {
     return (await this.verifyWithExpiry(token)).subject;
   }
 
-  /** As `verify`, with the time the token stops being good, for whoever keeps a decision about it. */
-  async verifyWithExpiry(token: string): Promise<VerifiedSubject> {
-    const key = tokenDigest(token);
-    const known = this.#verified.get(key, this.#now());
-    if (known !== undefined) return known;
-    const issuers = this.#issuers;
-    const verified = await this.#verifyFresh(token);
-    // A registry replaced meanwhile may have suspended this issuer.
-    if (issuers === this.#issuers) this.#verified.set(key, verified, verified.expiresAtMs);
+  /**
+   * As `verify`, with the time the token stops being good, for whoever keeps a decision about it. A token that is bound to a key
+   * is good only with how it was presented and the proof that came with it (`invalid_dpop_proof`).
+   */
+  async verifyWithExpiry(token: string, presentation?: Presentation): Promise<VerifiedSubject> {
+    const verified = this.#remembered(token) ?? (await this.#verifyAndRemember(token));
+    await this.#proofs.assertPossession(verified.boundTo, token, presentation);
     return verified;
   }
 
-  async #verifyFresh(token: string): Promise<VerifiedSubject> {
+  #remembered(token: string): VerifiedSubject | undefined {
+    const known = this.#verified.get(tokenDigest(token), this.#now());
+    if (known === undefined) return undefined;
+    const { keys } = known.issuer;
+    keys.watch();
+    return keys.generation === known.generation ? known.verified : undefined;
+  }
+
+  async #verifyAndRemember(token: string): Promise<VerifiedSubject> {
+    const issuers = this.#issuers;
+    const remembered = await this.#verifyFresh(token);
+    const { verified } = remembered;
+    // A registry replaced meanwhile may have suspended this issuer.
+    if (issuers === this.#issuers) this.#verified.set(tokenDigest(token), remembered, verified.expiresAtMs);
+    return verified;
+  }
+
+  async #verifyFresh(token: string): Promise<Remembered> {
     const peeked = peekToken(token, peekRules);
     const issuer = this.#issuerOf(peeked);
     refuseWrongType(peeked, issuer);
     try {
-      const { payload } = await jwtVerify(token, issuer.keys, {
+      const { payload, protectedHeader } = await jwtVerify(token, issuer.keys.find, {
         algorithms: [...issuer.algorithms],
         issuer: issuer.record.issuer,
         audience: issuer.record.audience,
-        requiredClaims: ['iss', 'sub', 'aud', 'iat', 'exp'],
+        requiredClaims: [...issuer.requiredClaims],
         maxTokenAge: issuer.record.maxTtlSeconds,
         clockTolerance: clockSkewSeconds,
         currentDate: new Date(this.#now()),
       });
+      // Read after the look-up, before anything else can change it.
+      const { generation } = issuer.keys;
       refuseLongLife(payload, issuer.record);
-      return { subject: subjectOf(payload, issuer.record), expiresAtMs: Math.round((payload.exp ?? 0) * 1000) };
+      refuseRetiredKey(payload, protectedHeader.kid, issuer);
+      return { verified: verifiedOf(payload, protectedHeader.kid, issuer), issuer, generation };
     } catch (error) {
       throw tokenFailure(error, names);
     }
@@ -98,11 +145,27 @@ export class OutsideTokenVerifier {
     if (issuer.record.suspended) throw new CogmeshError('unknown_issuer', `the issuer "${iss}" is suspended`);
     return issuer;
   }
+
+  #keysAt({ issuer, jwksUri, keyOverlapSeconds = 0 }: RemoteIssuer): IssuerKeys {
+    const { fetchKeys, allowPrivateKeyUris = false, monotonicMs = () => performance.now(), ...times } = this.#options;
+    const fetch = () => (fetchKeys ? fetchKeys(jwksUri) : fetchKeySet(jwksUri, { allowPrivate: allowPrivateKeyUris }));
+    return new RemoteKeys({
+      ...times,
+      issuer,
+      fetch,
+      overlapMs: keyOverlapSeconds * 1_000,
+      now: this.#now,
+      monotonicMs,
+    });
+  }
 }
 
-function compiledOrError(record: IssuerRecord): CompiledIssuer | CogmeshError {
+function compiledOrError(
+  record: IssuerRecord,
+  options: Parameters<typeof compileIssuer>[1],
+): CompiledIssuer | CogmeshError {
   try {
-    return compileIssuer(record);
+    return compileIssuer(record, options);
   } catch (error) {
     if (error instanceof CogmeshError) return error;
     throw error;
@@ -125,41 +188,17 @@ function refuseLongLife({ exp = 0, iat = 0 }: JWTPayload, record: IssuerRecord):
   throw new CogmeshError('invalid_token', message, { limitSeconds: record.maxTtlSeconds });
 }
 
-function subjectOf(payload: JWTPayload, record: IssuerRecord): OutsideSubject {
+function refuseRetiredKey({ iat = 0 }: JWTPayload, kid: string | undefined, { keys }: CompiledIssuer): void {
+  if (keys.goodFor(kid, iat * 1_000)) return;
+  throw new CogmeshError('invalid_token', 'the token was signed with a key after its issuer had withdrawn it');
+}
+
+function verifiedOf(payload: JWTPayload, kid: string | undefined, { record }: CompiledIssuer): VerifiedSubject {
+  const boundTo = confirmationOf(payload, record.dpopRequired === true);
   return {
-    issuer: record.issuer,
-    sub: plainText(payload.sub, 'sub'),
-    organisation: record.organisation,
-    roles: rolesOf(payload['roles'], record),
-    tokenId: payload.jti === undefined ? '' : plainText(payload.jti, 'jti'),
-    attributes: attributesOf(payload, record),
+    subject: subjectOf(payload, record),
+    expiresAtMs: Math.round((payload.exp ?? 0) * 1000),
+    keyId: kid ?? '',
+    ...(boundTo === undefined ? {} : { boundTo }),
   };
-}
-
-function plainText(value: unknown, claim: string): string {
-  if (
-    typeof value === 'string' &&
-    value !== '' &&
-    value.length <= subjectNameMaxChars &&
-    !/[\u0000-\u001f\u007f]/.test(value)
-  )
-    return value;
-  throw new CogmeshError('invalid_token', `the token has an unacceptable "${claim}"`, { claim });
-}
-
-function rolesOf(claim: unknown, record: IssuerRecord): readonly string[] {
-  if (claim === undefined) return [];
-  if (!Array.isArray(claim))
-    throw new CogmeshError('invalid_token', 'the claim "roles" is not a list', { claim: 'roles' });
-  const claimed = new Set(claim.map((role) => plainText(role, 'roles')));
-  return record.allowedRoles.filter((role) => claimed.has(role)).slice(0, subjectRolesMax);
-}
-
-function attributesOf(payload: JWTPayload, record: IssuerRecord): Readonly<Record<string, unknown>> {
-  const allowed = record.allowedAttributes.filter((name) => Object.hasOwn(payload, name));
-  const attributes = Object.fromEntries(allowed.map((name) => [name, payload[name]]));
-  if (JSON.stringify(attributes).length > subjectAttributesMaxChars) {
-    throw new CogmeshError('invalid_token', `the token's attributes are over ${subjectAttributesMaxChars} characters`);
-  }
-  return attributes;
 }

@@ -2,6 +2,7 @@ export { createClient, DEFAULT_UNARY_DEADLINE_MS, openChannel } from './client.j
 export { type Channel, type ChannelOptions } from './grpc-channel.js';
 export { errorStatus, errorTrailer, fromServiceError } from './errors.js';
 export { Outgoing } from './outgoing.js';
+export { assertPublicHost, isPublicAddress, publicLookup } from './public-address.js';
 export {
   DEFAULT_MAX_MESSAGE_BYTES,
   implement,

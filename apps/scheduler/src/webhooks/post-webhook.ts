@@ -2,7 +2,7 @@
 import { createHmac } from 'node:crypto';
 import { request as httpRequest, type RequestOptions } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import { assertPublicHost, publicLookup } from './public-address.js';
+import { assertPublicHost, publicLookup } from '@cogmesh/rpc';
 
 /** From the look-up of the name to the answer's headers, milliseconds. */
 const timeoutMs = 10_000;

@@ -1,6 +1,6 @@
+import { isPublicAddress, publicLookup } from '@cogmesh/rpc';
 import { describe, expect, it } from 'vitest';
 import { startReceiver } from '../../test/receiver.js';
-import { isPublicAddress, publicLookup } from './public-address.js';
 import { postWebhook } from './post-webhook.js';
 
 describe('an address', () => {

@@ -1,6 +1,6 @@
 /**
- * Which addresses a webhook may reach: only those of the public internet. The check is part of the look-up that the socket
- * itself does, so the address that was checked is the address that is connected to, whatever DNS answers next.
+ * Which addresses a call to a place that somebody else named may reach (webhooks, published key sets): only those of the
+ * public internet. The check is part of the look-up that the socket itself does, so the address that was checked is the address that is connected to, whatever DNS answers next.
  */
 import { lookup as dnsLookup } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
@@ -21,6 +21,7 @@ for (const [network, prefix] of [
   ['2001::', 23], ['2001:db8::', 32], ['2002::', 16], ['3fff::', 20],
 ] as const) notPublic6.addSubnet(network, prefix, 'ipv6'); // prettier-ignore
 
+/** Whether an IP address is global unicast, and none that is special. */
 export function isPublicAddress(address: string): boolean {
   if (isIP(address) === 4) return !notPublic4.check(address, 'ipv4');
   // Zones (fe80::1%eth0) and IPv4 in IPv6 are outside of global unicast.
