@@ -92,6 +92,26 @@ export class DocumentReader {
     return texts;
   }
 
+  /** Complains about every value of `field` that an earlier place has already. */
+  unique(places: readonly { readonly value: string; readonly path: string }[], field: string): void {
+    const seen = new Map<string, string>();
+    for (const { value, path } of places) {
+      const first = seen.get(value);
+      if (first === undefined) seen.set(value, path);
+      else this.issue(`${path}.${field}`, `duplicate_${field}`, `"${value}" is already the ${field} of ${first}`);
+    }
+  }
+
+  /** A JSON object with free members, within the limits of what a set may carry. */
+  members(json: unknown, path: string): Readonly<Record<string, unknown>> {
+    const entries = this.entries(json, { path, max: limits.members });
+    const members = Object.fromEntries(entries);
+    const chars = JSON.stringify(members).length;
+    if (chars > limits.membersChars)
+      this.issue(path, 'too_long', `has ${String(chars)} characters as JSON, at most ${String(limits.membersChars)}`);
+    return members;
+  }
+
   optionalText(json: unknown, { path, pattern, maxChars }: TextRule): string | undefined {
     if (json === undefined) return undefined;
     if (typeof json !== 'string') {

@@ -5,12 +5,14 @@
  */
 import { globTextProblem, segmentsOf } from './canonical-path.js';
 
+/** Whether the glob goes on after its head, and if so whether the head itself belongs to it. */
 type Tail = 'none' | 'below' | 'here-and-below';
 
 export interface Glob {
   readonly text: string;
-  /** Leading segments without a wildcard. */
-  readonly literal: readonly string[];
+  /** Segments, each with or without stars, before the tail. */
+  readonly head: readonly string[];
+  readonly tail: Tail;
   matches(segments: readonly string[]): boolean;
 }
 
@@ -31,11 +33,11 @@ export function compileGlob(text: string): Glob {
   const last = all.at(-1);
   const tail: Tail = last === '**' ? 'here-and-below' : last === '*' ? 'below' : 'none';
   const head = tail === 'none' ? all : all.slice(0, -1);
-  const firstWild = head.findIndex((segment) => segment.includes('*'));
-  const matchers = head.map(segmentMatcher);
+  const matchers = head.map(compileSegment);
   return {
     text,
-    literal: firstWild === -1 ? head : head.slice(0, firstWild),
+    head,
+    tail,
     matches: (segments) =>
       fits(segments.length, head.length, tail) && matchers.every((match, i) => match(segments[i] ?? '')),
   };
@@ -46,7 +48,8 @@ function fits(given: number, head: number, tail: Tail): boolean {
   return tail === 'below' ? given > head : given >= head;
 }
 
-function segmentMatcher(pattern: string): (segment: string) => boolean {
+/** One segment of a glob, in which `*` stands for any characters. */
+export function compileSegment(pattern: string): (segment: string) => boolean {
   if (pattern === '*') return () => true;
   const parts = pattern.split('*');
   if (parts.length === 1) return (segment) => segment === pattern;

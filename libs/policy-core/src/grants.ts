@@ -1,18 +1,26 @@
-/** Whether an owner's signed grants give another organisation's subject a right. Signatures were verified before. */
+/**
+ * Whether an owner's signed grants give another organisation's subject a right, and under which ceiling. Signatures were
+ * verified before.
+ */
 import { CogmeshError } from '@cogmesh/errors';
-import { segmentsOf } from './canonical-path.js';
 import { compileGlob, globProblem, type Glob } from './glob.js';
 import type { PartnerGrant } from './types.js';
 
-export type GrantAnswer =
-  | { readonly kind: 'granted'; readonly grant: PartnerGrant }
-  | { readonly kind: 'expired'; readonly grant: PartnerGrant }
-  | { readonly kind: 'none' };
+export interface GrantAnswer {
+  /** Covering grants in force, in the order in which they were given. */
+  readonly granted: readonly PartnerGrant[];
+  /** A covering one that is over. */
+  readonly expired: PartnerGrant | undefined;
+  /** When a covering grant begins or ends next; undefined when none does. */
+  readonly changesAtMs: number | undefined;
+}
 
 export interface GrantQuestion {
   readonly grantee: string;
   readonly action: string;
-  readonly path: string;
+  readonly segments: readonly string[];
+  /** Effective roles of the subject. */
+  readonly roles: readonly string[];
   readonly nowMs: number;
 }
 
@@ -32,23 +40,34 @@ export class GrantBook {
       const problem = grantProblem(organisation, grant);
       if (problem !== undefined) throw new CogmeshError('invalid_policy', `grant "${grant.id}": ${problem}`);
       const compiled = { grant, actions: new Set(grant.actions), globs: grant.resources.map(compileGlob) };
-      this.#byGrantee.set(grant.grantee, [...(this.#byGrantee.get(grant.grantee) ?? []), compiled]);
+      const known = this.#byGrantee.get(grant.grantee);
+      if (known === undefined) this.#byGrantee.set(grant.grantee, [compiled]);
+      else known.push(compiled);
     }
   }
 
-  /** A covering grant in force, else a covering one that has expired, else none. */
-  find({ grantee, action, path, nowMs }: GrantQuestion): GrantAnswer {
-    const segments = segmentsOf(path);
+  find(question: GrantQuestion): GrantAnswer {
+    const { nowMs } = question;
+    const granted: PartnerGrant[] = [];
     let expired: PartnerGrant | undefined;
-    for (const { grant, actions, globs } of this.#byGrantee.get(grantee) ?? []) {
-      if (!actions.has(action) && !actions.has('*')) continue;
-      if (!globs.some((glob) => glob.matches(segments))) continue;
-      // Not `now < expiry`: a time that is no number must refuse.
-      if (!(nowMs < grant.expiresAtMs)) expired = grant;
-      else if (grant.notBeforeMs === undefined || nowMs >= grant.notBeforeMs) return { kind: 'granted', grant };
+    let changesAtMs: number | undefined;
+    for (const { grant, ...compiled } of this.#byGrantee.get(question.grantee) ?? []) {
+      if (!coversRequest({ grant, ...compiled }, question)) continue;
+      const { notBeforeMs = -Infinity, expiresAtMs } = grant;
+      // Not `now >= expiry`: a time that is no number must refuse.
+      if (!(nowMs < expiresAtMs)) expired = grant;
+      else if (nowMs >= notBeforeMs) granted.push(grant);
+      const next = nowMs < notBeforeMs ? notBeforeMs : expiresAtMs;
+      if (nowMs < next && next < (changesAtMs ?? Infinity)) changesAtMs = next;
     }
-    return expired === undefined ? { kind: 'none' } : { kind: 'expired', grant: expired };
+    return { granted, expired, changesAtMs };
   }
+}
+
+function coversRequest({ grant, actions, globs }: CompiledGrant, { action, segments, roles }: GrantQuestion): boolean {
+  if (!actions.has(action) && !actions.has('*')) return false;
+  if (!globs.some((glob) => glob.matches(segments))) return false;
+  return grant.roles === undefined || grant.roles.some((role) => roles.includes(role));
 }
 
 function grantProblem(organisation: string, grant: PartnerGrant): string | undefined {

@@ -1,5 +1,5 @@
 /**
- * Casbin over one organisation's rules: a PERM model with domains whose two functions are the compiled glob and the
+ * Casbin over one organisation's rules: a PERM model with domains whose two functions are the compiled globs and the
  * compiled condition. Policy rows carry only ids, so nothing an author wrote reaches Casbin's expression language,
  * whose equality is JavaScript's loose one; for the same reason its built-in matching functions are not installed.
  *
@@ -7,8 +7,7 @@
  * enforceSync runs to its end before anything else can run.
  */
 import { Enforcer, FunctionMap, newModelFromString, type Model } from 'casbin';
-import type { Facts } from './condition.js';
-import { counts, covers, judge, type Rule, type Verdict } from './rule.js';
+import { counts, coversAction, coversPath, judge, type Hearing, type Rule, type Verdict } from './rule.js';
 import { RuleIndex } from './rule-index.js';
 
 /** An allow and no deny; no row, no right. */
@@ -26,24 +25,26 @@ e = some(where (p.eft == allow)) && !some(where (p.eft == deny))
 m = r.dom == p.dom && covers(p.rule, r.act, r.obj) && holds(p.rule, r.sub)
 `;
 
-/** One question to one organisation's rules, and what the rules that spoke to it answered. */
-export interface Inquiry {
-  readonly facts: Facts;
+/** One question to one organisation's rules. */
+export interface Inquiry extends Hearing {
   readonly segments: readonly string[];
-  /** The subject belongs to another organisation than the rules. */
-  readonly foreign: boolean;
 }
 
 export interface Ruling {
   readonly allowed: boolean;
-  /** Rules that covered the request and were judged; a deny that counted ends the list. */
-  readonly verdicts: ReadonlyMap<Rule, Verdict>;
-  readonly readsContext: boolean;
+  /** Rules that covered the request and were judged, the denying ones first; a deny that counted ends the list. */
+  readonly verdicts: readonly Judged[];
+}
+
+export interface Judged {
+  readonly rule: Rule;
+  readonly verdict: Verdict;
 }
 
 /** The request's `sub` as Casbin passes it to `holds`. */
-interface Hearing extends Inquiry {
-  readonly verdicts: Map<Rule, Verdict>;
+interface Session {
+  readonly inquiry: Inquiry;
+  readonly verdicts: Judged[];
 }
 
 class SyncEnforcer extends Enforcer {
@@ -53,6 +54,8 @@ class SyncEnforcer extends Enforcer {
     this.setModel(model);
   }
 }
+
+const silent: Ruling = { allowed: false, verdicts: [] };
 
 export class RuleEnforcer {
   readonly rules: readonly Rule[];
@@ -74,18 +77,24 @@ export class RuleEnforcer {
     this.#enforcer = new SyncEnforcer(model, functionsOver(rules));
   }
 
-  enforce(inquiry: Inquiry): Ruling {
-    const candidates = this.#index.find(inquiry.facts.action, inquiry.segments);
-    const readsContext = candidates.some((rule) => rule.condition?.readsContext === true);
-    const hearing: Hearing = { ...inquiry, verdicts: new Map() };
-    // With no row Casbin would evaluate the matcher once against empty strings.
-    const allowed = candidates.length > 0 && this.#enforce(candidates, hearing);
-    return { allowed, verdicts: hearing.verdicts, readsContext };
+  /** The rules that cover this action on this path, the denying ones first. */
+  candidates(action: string, segments: readonly string[]): readonly Rule[] {
+    return this.#index.find(action, segments);
   }
 
-  #enforce(candidates: readonly Rule[], hearing: Hearing): boolean {
+  /** `candidates` are this enforcer's own, for this inquiry. */
+  enforce(candidates: readonly Rule[], inquiry: Inquiry): Ruling {
+    // With no row Casbin would evaluate the matcher once against empty strings.
+    if (candidates.length === 0) return silent;
+    const session: Session = { inquiry, verdicts: [] };
+    const allowed = this.#enforce(candidates, session);
+    return { allowed, verdicts: session.verdicts };
+  }
+
+  #enforce(candidates: readonly Rule[], session: Session): boolean {
+    const { facts, segments } = session.inquiry;
     this.#rowsInUse.policy = candidates.map((rule) => this.#rows[rule.position] ?? []);
-    const answer: unknown = this.#enforcer.enforceSync(hearing, this.#domain, hearing.segments, hearing.facts.action);
+    const answer: unknown = this.#enforcer.enforceSync(session, this.#domain, segments, facts.action);
     return answer === true;
   }
 }
@@ -94,13 +103,13 @@ function functionsOver(rules: readonly Rule[]): FunctionMap {
   const functions = new FunctionMap();
   functions.addFunction('covers', (position: string, action: string, segments: readonly string[]) => {
     const rule = rules[Number(position)];
-    return rule !== undefined && covers(rule, action, segments);
+    return rule !== undefined && coversAction(rule, action) && coversPath(rule, segments);
   });
-  functions.addFunction('holds', (position: string, hearing: Hearing) => {
+  functions.addFunction('holds', (position: string, { inquiry, verdicts }: Session) => {
     const rule = rules[Number(position)];
     if (rule === undefined) return false;
-    const verdict = judge(rule, hearing.facts, hearing.foreign);
-    hearing.verdicts.set(rule, verdict);
+    const verdict = judge(rule, inquiry);
+    verdicts.push({ rule, verdict });
     return counts(rule, verdict.outcome);
   });
   return functions;

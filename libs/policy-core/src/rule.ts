@@ -5,16 +5,19 @@
  * A role name means a role of the rule's own organisation. An allow rule that reads `role` or `roles` without naming
  * `org_id` or `issuer` therefore does not apply to another organisation's subjects, who choose their role names themselves.
  */
-import { compileCondition, evaluationErrorText, isConditionProblem, type Condition, type Facts } from './condition.js';
+import { compileCondition, evaluationErrorText, isConditionProblem, type Condition } from './condition.js';
+import type { Facts } from './facts.js';
 import { compileGlob, type Glob } from './glob.js';
-import type { Effect, PolicyDocument } from './types.js';
+import { readsNothing } from './reads.js';
+import type { Effect, Obligation, PolicyDocument, Reads } from './types.js';
 import { CogmeshError } from '@cogmesh/errors';
 
 export type Outcome = 'matched' | 'skipped' | 'failed';
 
 export interface Verdict {
   readonly outcome: Outcome;
-  readonly detail: string;
+  /** For a person. */
+  readonly detail: () => string;
 }
 
 export interface Rule {
@@ -25,9 +28,22 @@ export interface Rule {
   readonly permissions: ReadonlySet<string>;
   readonly globs: readonly Glob[];
   readonly condition: Condition | undefined;
+  readonly reads: Reads;
+  readonly obligations: readonly Obligation[];
   /** An allow rule about roles that does not say whose: own subjects only. */
   readonly ownSubjectsOnly: boolean;
 }
+
+/** Whose request the rule is asked about. */
+export interface Hearing {
+  readonly facts: Facts;
+  /** The subject belongs to another organisation than the rules. */
+  readonly foreign: boolean;
+  /** Why it is not known which roles the subject has, when a role binding failed. */
+  readonly rolesInDoubt: string | undefined;
+}
+
+const noObligations: readonly Obligation[] = [];
 
 /** Compiles one document of a parsed set; `invalid_policy` if it was not parsed. */
 export function compileRule(document: PolicyDocument, position: number): Rule {
@@ -41,13 +57,10 @@ export function compileRule(document: PolicyDocument, position: number): Rule {
     permissions: new Set(document.permissions),
     globs: document.resources.map(compileGlob),
     condition,
+    reads: condition?.reads ?? readsNothing,
+    obligations: document.obligations ?? noObligations,
     ownSubjectsOnly: document.effect === 'allow' && condition?.readsRoles === true && !condition.namesOrganisation,
   };
-}
-
-/** Whether the rule speaks about this action on this path at all. */
-export function covers(rule: Rule, action: string, segments: readonly string[]): boolean {
-  return coversAction(rule, action) && coversPath(rule, segments);
 }
 
 export function coversAction(rule: Rule, action: string): boolean {
@@ -63,41 +76,50 @@ export function counts(rule: Rule, outcome: Outcome): boolean {
   return outcome === 'matched' || (outcome === 'failed' && rule.effect === 'deny');
 }
 
-/** Judges the condition for a rule that covers the request. `foreign`: the subject is another organisation's. */
-export function judge(rule: Rule, facts: Facts, foreign: boolean): Verdict {
+/** Judges the condition for a rule that covers the request. */
+export function judge(rule: Rule, { facts, foreign, rolesInDoubt }: Hearing): Verdict {
   const { condition } = rule;
-  if (condition === undefined) return { outcome: 'matched', detail: 'no condition' };
+  if (condition === undefined) return unconditional;
   if (foreign && rule.ownSubjectsOnly) return ownSubjectsOnly;
-  if (!condition.readsRole) return tried(condition, facts);
-  return judgeRoles(rule, condition, facts);
+  const verdict = condition.readsRole ? judgeRoles(rule, condition, facts) : tried(condition, facts);
+  const doubted = rolesInDoubt !== undefined && rule.effect === 'deny' && condition.readsRoles;
+  return doubted && verdict.outcome === 'skipped' ? inDoubt(rolesInDoubt) : verdict;
 }
 
+const unconditional: Verdict = { outcome: 'matched', detail: () => 'no condition' };
+const noRole: Verdict = { outcome: 'skipped', detail: () => 'the subject has no role' };
 const ownSubjectsOnly: Verdict = {
   outcome: 'skipped',
-  detail: "reads role without org_id or issuer, so it applies to its own organisation's subjects only",
+  detail: () => "reads role without org_id or issuer, so it applies to its own organisation's subjects only",
 };
+
+/** A role that could not be decided about might be the one that the rule denies. */
+function inDoubt(why: string): Verdict {
+  return { outcome: 'failed', detail: () => `condition failed: ${why}` };
+}
 
 /** With no role an allow rule about roles is skipped and a deny rule is tried with the empty role, so neither opens. */
 function judgeRoles(rule: Rule, condition: Condition, facts: Facts): Verdict {
-  if (facts.roles.length === 0 && rule.effect === 'allow')
-    return { outcome: 'skipped', detail: 'the subject has no role' };
+  if (facts.roles.length === 0 && rule.effect === 'allow') return noRole;
   let failure: Verdict | undefined;
   for (const role of facts.roles.length === 0 ? [''] : facts.roles) {
     facts.role = role;
     const verdict = tried(condition, facts);
-    if (verdict.outcome === 'matched') return { outcome: 'matched', detail: `condition true with role "${role}"` };
+    if (verdict.outcome === 'matched')
+      return { outcome: 'matched', detail: () => `condition true with role "${role}"` };
     if (verdict.outcome === 'failed') failure = verdict;
   }
-  return failure ?? { outcome: 'skipped', detail: `condition false with every role (${facts.roles.join(', ')})` };
+  const { roles } = facts;
+  return failure ?? { outcome: 'skipped', detail: () => `condition false with every role (${roles.join(', ')})` };
 }
 
-const conditionTrue: Verdict = { outcome: 'matched', detail: 'condition true' };
-const conditionFalse: Verdict = { outcome: 'skipped', detail: 'condition false' };
+const conditionTrue: Verdict = { outcome: 'matched', detail: () => 'condition true' };
+const conditionFalse: Verdict = { outcome: 'skipped', detail: () => 'condition false' };
 
 function tried(condition: Condition, facts: Facts): Verdict {
   try {
     return condition.evaluate(facts) ? conditionTrue : conditionFalse;
   } catch (thrown) {
-    return { outcome: 'failed', detail: `condition failed: ${evaluationErrorText(thrown)}` };
+    return { outcome: 'failed', detail: () => `condition failed: ${evaluationErrorText(thrown)}` };
   }
 }

@@ -1,0 +1,41 @@
+/** What a condition sees. Classes, because CEL takes their members for typed fields without copying them. */
+import type { Topology } from './types.js';
+
+type JsonMap = Readonly<Record<string, unknown>>;
+
+export class FactsOfResource {
+  constructor(
+    readonly type: string,
+    readonly id: string,
+    readonly path: string,
+    readonly owner: string,
+    readonly attributes: JsonMap,
+  ) {}
+}
+
+/** The topology of the set whose rules are judged. */
+export class FactsOfTopology implements Topology {
+  readonly parents: readonly string[];
+  readonly members: readonly string[];
+  readonly partners: readonly string[];
+
+  constructor({ parents, members, partners }: Topology) {
+    this.parents = parents;
+    this.members = members;
+    this.partners = partners;
+  }
+}
+
+export interface Facts {
+  readonly sub: string;
+  readonly org_id: string;
+  readonly issuer: string;
+  /** One effective role of the subject; the rule is tried with each. */
+  role: string;
+  readonly roles: readonly string[];
+  readonly action: string;
+  readonly resource: FactsOfResource;
+  readonly context: JsonMap;
+  readonly attributes: JsonMap;
+  readonly topology: FactsOfTopology;
+}
