@@ -3,6 +3,12 @@ export { DecisionEngine } from './decision-engine.js';
 export { compileGlob, globProblem, type Glob } from './glob.js';
 export { limits as policyLimits } from './limits.js';
 export { isOrganisationName, parsePolicySet, parsePolicySetText } from './parse-policy-set.js';
+export { diffPolicySets, type Change, type FieldChange } from './tools/diff.js';
+export { lintPolicySet, type LintOptions } from './tools/lint.js';
+export type { Finding as LintFinding } from './tools/linted-rule.js';
+export { runTests, type TestOutcome, type TestReport } from './tools/run-tests.js';
+export { CandidateEngine, verdictOn, type RecordedDecision, type SimulatedFlip } from './tools/simulate.js';
+export { parseTestTable, type TestTable } from './tools/test-table.js';
 export { ownerOf, parseResourcePath, resourcePath } from './resource-path.js';
 export type {
   AccessRequest,

@@ -17,10 +17,12 @@ const candidateOf = (policies: object[]) => {
 function recorded(fields: object = {}, organisation = 'acme'): RecordedDecision {
   const subject = { issuer: 'i', sub: 'ada', organisation, roles: ['a'], attributes: { team: '***' } };
   const request = { subject, action: 'read', resource: parseResourcePath('/runs/1'), nowMs: 0 };
-  const answer = { id: 'd1', allowed: true, code: 'allowed', reason: '', count: 1, atMs: 0, masked: ['team'] } as const;
+  const masked = { attributes: ['team'], context: [], resourceAttributes: ['*'] };
+  const answer = { id: 'd1', allowed: true, code: 'allowed', reason: '', count: 1, atMs: 0, masked } as const;
   return { request, ...answer, ...fields };
 }
 
+const nothing = { attributes: [], context: [], resourceAttributes: [] };
 const reads = (policy?: string) => ({
   id: 'r',
   permissions: ['read', 'infer'],
@@ -29,32 +31,38 @@ const reads = (policy?: string) => ({
 });
 
 it('tells what stays and what flips', () => {
-  expect(verdictOn(candidateOf([reads()]), recorded(), 'acme')).toBe('unchanged');
-  expect(verdictOn(candidateOf([]), recorded(), 'acme')).toMatchObject({
+  expect(verdictOn(candidateOf([reads()]), recorded())).toBe('unchanged');
+  expect(verdictOn(candidateOf([]), recorded())).toMatchObject({
     recorded: { id: 'd1' },
     candidate: { allowed: false, code: 'no_matching_allow' },
   });
 });
 
 it('does not guess what a masked value was', () => {
-  expect(verdictOn(candidateOf([reads("attributes.team == 'x'")]), recorded(), 'acme')).toBe('undecidable');
-  expect(verdictOn(candidateOf([reads("attributes.team == 'x'")]), recorded({ masked: [] }), 'acme')).toMatchObject({
+  expect(verdictOn(candidateOf([reads("attributes.team == 'x'")]), recorded())).toBe('undecidable');
+  expect(verdictOn(candidateOf([reads("attributes.team == 'x'")]), recorded({ masked: nothing }))).toMatchObject({
     candidate: { allowed: false },
   });
-  expect(verdictOn(candidateOf([reads("attributes.other == 'x'")]), recorded(), 'acme')).toMatchObject({
+  expect(verdictOn(candidateOf([reads("attributes.other == 'x'")]), recorded())).toMatchObject({
     candidate: { allowed: false },
   });
+});
+
+it('knows that a record may not even name what was looked at', () => {
+  const readsTier = candidateOf([reads('has(resource.attributes.tier)')]);
+  expect(verdictOn(readsTier, recorded())).toBe('undecidable');
+  expect(verdictOn(readsTier, recorded({ masked: nothing }))).toMatchObject({ candidate: { allowed: false } });
 });
 
 it('follows the live sets of the others', () => {
   const engine = candidateOf([reads("org_id == 'globex'")]);
   const resource = parseResourcePath('/models/acme/x');
   const asked = recorded({ request: { ...recorded({}, 'globex').request, action: 'infer', resource } });
-  expect(verdictOn(engine, asked, 'acme')).toMatchObject({ candidate: { code: 'unknown_organisation' } });
+  expect(verdictOn(engine, asked)).toMatchObject({ candidate: { code: 'unknown_organisation' } });
   put('globex', 3, [reads()]);
-  expect(verdictOn(engine, asked, 'acme')).toBe('unchanged');
+  expect(verdictOn(engine, asked)).toBe('unchanged');
   put('globex', 2, []);
-  expect(verdictOn(engine, asked, 'acme')).toMatchObject({ candidate: { code: 'no_matching_allow' } });
+  expect(verdictOn(engine, asked)).toMatchObject({ candidate: { code: 'no_matching_allow' } });
   live.delete('globex');
-  expect(verdictOn(engine, asked, 'acme')).toMatchObject({ candidate: { code: 'unknown_organisation' } });
+  expect(verdictOn(engine, asked)).toMatchObject({ candidate: { code: 'unknown_organisation' } });
 });

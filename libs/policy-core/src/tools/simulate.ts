@@ -4,7 +4,8 @@
  * can tell what it would have said, and the record is counted as undecidable instead of being guessed.
  */
 import { DecisionEngine } from '../decision-engine.js';
-import type { AccessRequest, Decision, DecisionCode, OrganisationPolicies } from '../types.js';
+import { ownerOf } from '../resource-path.js';
+import type { AccessRequest, Decision, DecisionCode, OrganisationPolicies, Reads } from '../types.js';
 
 /** A decision that was made, as the decision log keeps it. */
 export interface RecordedDecision {
@@ -17,8 +18,8 @@ export interface RecordedDecision {
   readonly count: number;
   /** Milliseconds since the epoch. */
   readonly atMs: number;
-  /** Names whose values the log does not hold: members of `attributes`, `context` and `resourceAttributes`. */
-  readonly masked: readonly string[];
+  /** Names whose values the log does not hold; `*` where it does not even hold the names. */
+  readonly masked: Reads;
 }
 
 export interface SimulatedFlip {
@@ -41,9 +42,10 @@ export class CandidateEngine {
     this.#engine.replace(candidate);
   }
 
-  decide(request: AccessRequest, owner: string): Decision {
-    this.#take(request.subject.organisation);
-    this.#take(owner);
+  decide(request: AccessRequest): Decision {
+    const { organisation } = request.subject;
+    for (const party of new Set([organisation, ownerOf(request.resource) ?? (request.owner || organisation)]))
+      this.#take(party);
     return this.#engine.decide(request);
   }
 
@@ -59,15 +61,17 @@ export class CandidateEngine {
   }
 }
 
-/** What the candidate makes of a recorded decision. `owner`: organisation that owns the resource of the record. */
-export function verdictOn(engine: CandidateEngine, recorded: RecordedDecision, owner: string): Verdict {
-  const candidate = engine.decide(recorded.request, owner);
-  if (readsMasked(candidate, recorded.masked)) return 'undecidable';
+/** What the candidate makes of a recorded decision. */
+export function verdictOn(engine: CandidateEngine, recorded: RecordedDecision): Verdict {
+  const candidate = engine.decide(recorded.request);
+  if (readsMasked(candidate.reads, recorded.masked)) return 'undecidable';
   return candidate.allowed === recorded.allowed ? 'unchanged' : { recorded, candidate };
 }
 
-function readsMasked({ reads }: Decision, masked: readonly string[]): boolean {
-  if (masked.length === 0) return false;
-  const read = [...reads.attributes, ...reads.context, ...reads.resourceAttributes];
-  return read.includes('*') || read.some((name) => masked.includes(name));
+function readsMasked(reads: Reads, masked: Reads): boolean {
+  return (['attributes', 'context', 'resourceAttributes'] as const).some((map) => {
+    const all = reads[map].includes('*') || masked[map].includes('*');
+    if (all) return reads[map].length > 0 && masked[map].length > 0;
+    return reads[map].some((name) => masked[map].includes(name));
+  });
 }
