@@ -4,10 +4,11 @@
  */
 import { join } from 'node:path';
 import { FileBlobStore } from '@cogmesh/blobs';
-import { healthV1, policyV1, registryV1, schedulerV1 } from '@cogmesh/contracts';
+import type { Environment } from '@cogmesh/config';
+import { healthV1, policySearchV1, policyV1, registryV1, schedulerV1 } from '@cogmesh/contracts';
 import { authorisation } from '@cogmesh/enforcement';
 import { CogmeshError } from '@cogmesh/errors';
-import { loadServiceIdentity, OutsideTokenVerifier, type ServiceIdentity } from '@cogmesh/identity';
+import { keyFetching, loadServiceIdentity, OutsideTokenVerifier, type ServiceIdentity } from '@cogmesh/identity';
 import { createClient, openChannel, type Authenticate, type Channel, type ServiceBinding } from '@cogmesh/rpc';
 import type { ServiceHost } from '@cogmesh/service';
 import { openTraceStore, type Logger } from '@cogmesh/telemetry';
@@ -15,12 +16,15 @@ import { IssuerDirectory } from './adapters/issuer-directory.js';
 import { PolicyDecisions } from './adapters/policy-decisions.js';
 import { SqlBlobRecords } from './adapters/sql-blob-records.js';
 import { Admission } from './admission.js';
+import { AllowedProperties } from './authzen/allowed-properties.js';
+import { decisionPointUrl } from './authzen/metadata.js';
 import type { HttpParts } from './app.module.js';
 import { BlobSweeper } from './blobs/sweeper.js';
 import type { GatewayConfig } from './config.js';
 import { OpenStreams } from './http/open-streams.js';
 import { isLoopback } from './listeners.js';
 import { buildOperations } from './operations/operations.js';
+import { Obligations } from './operations/obligations.js';
 import { PermittedCalls } from './operations/permitted-calls.js';
 import type { OperationPorts, PolicyClient } from './operations/ports.js';
 import { StreamSlots } from './operations/stream-slots.js';
@@ -51,7 +55,7 @@ export async function wire(host: ServiceHost, config: GatewayConfig): Promise<Wi
   const scheduler = createClient(schedulerV1.SchedulerService, channels.scheduler);
   const registry = createClient(registryV1.RegistryService, channels.registry);
 
-  const { issuers, admission } = wireAdmission(config, policy, logger);
+  const { issuers, admission, allowedRoles } = wireAdmission({ ...host, config, policy });
 
   const blobRecords = new SqlBlobRecords(database);
   const blobStore = new FileBlobStore(join(host.dataDir, 'blobs'));
@@ -62,11 +66,13 @@ export async function wire(host: ServiceHost, config: GatewayConfig): Promise<Wi
     identity.mintPermit({ audience, method, access, subject, grants }),
   );
   const ports: OperationPorts = {
-    decisions: new PolicyDecisions(policy),
+    decisions: new PolicyDecisions(policy, new Obligations(logger)),
     calls,
     scheduler,
     registry,
     policy,
+    search: createClient(policySearchV1.SearchService, channels.policy),
+    askers: { role: config.authzenRole, properties: new AllowedProperties(config.authzenProperties), allowedRoles },
     blobRecords,
     blobStore,
     traces,
@@ -86,8 +92,13 @@ export async function wire(host: ServiceHost, config: GatewayConfig): Promise<Wi
     registry: () => serving(channels.registry),
   };
   const readiness = new GatewayReadiness({ checks, registry, tellModels: isLoopback(config.httpListen) });
+  const authzenMetadata = {
+    url: decisionPointUrl(config.authzenUrl),
+    loopback: isLoopback(config.httpListen),
+    scheme: config.tlsCert === '' ? ('http' as const) : ('https' as const),
+  };
   return {
-    http: { operations, admission, settings: config, readiness, streams, logger },
+    http: { operations, admission, settings: { ...config, authzenMetadata }, readiness, streams, logger },
     rpc: {
       public: { ...gatewayRpc(operations, callers, streams.closing), edge: true },
       blobs: blobRpc(ports, identity),
@@ -104,18 +115,30 @@ export async function wire(host: ServiceHost, config: GatewayConfig): Promise<Wi
   };
 }
 
-function wireAdmission(config: GatewayConfig, policy: PolicyClient, logger: Logger) {
-  const verifier = new OutsideTokenVerifier();
+interface AdmissionParts {
+  readonly config: GatewayConfig;
+  readonly policy: PolicyClient;
+  readonly logger: Logger;
+  readonly environment: Environment;
+}
+
+function wireAdmission({ config, policy, logger, environment }: AdmissionParts) {
+  let roles = new Map<string, readonly string[]>();
+  const verifier = new OutsideTokenVerifier([], keyFetching(environment));
   const issuers = new IssuerDirectory({
     policy,
-    replace: (records) => verifier.replaceIssuers(records),
+    replace: (records) => {
+      verifier.replaceIssuers(records);
+      roles = new Map(records.map(({ issuer, allowedRoles }) => [issuer, allowedRoles]));
+    },
     refreshMs: config.issuerRefreshMs,
     maxStalenessMs: config.issuerStalenessMs,
     logger,
   });
   const now = () => performance.now();
   const rate = new RateLimit({ perSecond: config.ratePerSecond, burst: config.rateBurst, now });
-  return { issuers, admission: new Admission({ verifier, issuers, rate }) };
+  const allowedRoles = (issuer: string) => roles.get(issuer) ?? [];
+  return { issuers, admission: new Admission({ verifier, issuers, rate }), allowedRoles };
 }
 
 type Neighbour = 'policy' | 'scheduler' | 'registry';

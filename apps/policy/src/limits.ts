@@ -19,3 +19,17 @@ export const bundlesMaxChars = 4 * 1024 * 1024;
 
 /** A file of the bootstrap folder, bytes. */
 export const bootstrapFileMaxBytes = 4 * 1024 * 1024;
+
+/** A registered issuer: characters of its `iss`, the longest token life, how many roles and attributes it may set. */
+export const issuerMaxChars = 512;
+export const issuerMaxTtlSeconds = 86_400;
+export const issuerRolesMax = 200;
+export const issuerAttributesMax = 64;
+
+/** A partner grant: names in each of its lists, characters of its purpose and of a reason. */
+export const grantNamesMax = 64;
+export const grantTextMaxChars = 500;
+
+/** Ids that whoever searches may bring along, and results in one page. */
+export const searchCandidatesMax = 10_000;
+export const searchPageMax = 1_000;

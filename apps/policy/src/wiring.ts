@@ -3,19 +3,25 @@
  * the first answer is already the right one.
  */
 import { openEnforcement } from '@cogmesh/enforcement';
+import { keyFetching } from '@cogmesh/identity';
 import { DecisionEngine } from '@cogmesh/policy-core';
 import { serveRpc } from '@cogmesh/rpc';
 import type { Readiness, ServiceHost } from '@cogmesh/service';
 import { BusPolicyHints, policyEvents } from './adapters/bus-policy-hints.js';
 import { policyMigrations } from './adapters/migrations.js';
+import { SqlIssuerStore } from './adapters/sql-issuer-store.js';
 import { SqlPolicyStore } from './adapters/sql-policy-store.js';
+import { wireAudit } from './audit-wiring.js';
 import { bootstrap } from './bootstrap/bootstrap.js';
 import type { PolicyConfig } from './config.js';
 import { onBundlePublished } from './events/on-bundle-published.js';
 import { PolicyBook } from './policy-book.js';
 import { PutPolicies } from './put-policies.js';
 import { startRefresh } from './refresh.js';
+import { IssuerRegistry } from './issuers/issuer-registry.js';
+import { issuersRpc } from './rpc/issuers.rpc.js';
 import { policyRpc } from './rpc/policy.rpc.js';
+import { searchRpc } from './rpc/search.rpc.js';
 
 export interface PolicyParts {
   readonly book: PolicyBook;
@@ -30,7 +36,8 @@ export interface PolicyParts {
 export async function wirePolicy(host: ServiceHost, config: PolicyConfig): Promise<PolicyParts> {
   const { logger, database, bus } = host;
   const engine = new DecisionEngine();
-  const enforcement = await openEnforcement({ ...host, service: 'policy', localEngine: engine });
+  const audit = await wireAudit(host, config);
+  const enforcement = await openEnforcement({ ...host, service: 'policy', localEngine: engine, log: audit.log });
   const { identity } = enforcement;
   const store = new SqlPolicyStore(database);
   const book = new PolicyBook({ engine, store, signer: identity, logger });
@@ -40,9 +47,14 @@ export async function wirePolicy(host: ServiceHost, config: PolicyConfig): Promi
   await database.migrate(policyMigrations);
   const issuersAdded = await bootstrap(config.bootstrapDir, { store, verifier: identity, logger });
   await book.refresh();
+  await audit.start((name) => book.current(name) !== undefined);
   await bus.declare({ exchanges: [policyEvents] });
   const consumer = await onBundlePublished(bus, book, logger);
-  const services = [policyRpc({ book, putPolicies, now: Date.now })];
+  const { allowPrivateKeyUris: allowPrivate = false } = keyFetching(host.environment);
+  const { hostOrganisation } = config;
+  const issuerStore = new SqlIssuerStore(database);
+  const issuers = new IssuerRegistry({ store: issuerStore, book, hints, hostOrganisation, allowPrivate });
+  const services = [policyRpc({ book, putPolicies, now: Date.now, log: audit.log }), issuersRpc(issuers), audit.rpc];
   const server = await serveRpc({ address: host.listen, services, authenticate: enforcement.authenticate, logger });
   const refresh = startRefresh(book, { everyMs: config.refreshMs, logger });
   if (issuersAdded) await hints.issuersChanged();
@@ -57,6 +69,7 @@ export async function wirePolicy(host: ServiceHost, config: PolicyConfig): Promi
       await consumer.stop();
       await refresh.stop();
       await enforcement.close();
+      await audit.close();
     },
   };
 }

@@ -1,6 +1,7 @@
 /** The composition root of the registry: read from top to bottom, it is the service. */
 import { gatewayV1, policyV1, schedulerV1 } from '@cogmesh/contracts';
 import { authorisation, openEnforcement, type Enforcement } from '@cogmesh/enforcement';
+import { keyFetching } from '@cogmesh/identity';
 import { AgentRoster, LeaseRenewals, PendingInstructions, type AgentChange, type Clock } from '@cogmesh/registry-core';
 import { createClient, openChannel, serveRpc, type Channel } from '@cogmesh/rpc';
 import type { Readiness, ServiceHost } from '@cogmesh/service';
@@ -40,7 +41,12 @@ export async function buildRegistry(host: ServiceHost, config: RegistryConfig): 
   const enforcement = await openEnforcement({ ...host, service: 'registry' });
   const channels = openPeers(host, enforcement.identity);
   const policy = createClient(policyV1.PolicyService, channels.policy);
-  const issuers = new IssuerDirectory({ policy, clock, refreshMs: config.issuerRefreshMs });
+  const issuers = new IssuerDirectory({
+    policy,
+    clock,
+    refreshMs: config.issuerRefreshMs,
+    keys: keyFetching(host.environment),
+  });
   const schemas = new SchemaShelf({ texts: new SqlInputSchemas(database), clock, logger });
   await schemas.load();
   const admission = new Admission({ ...config, verifier: enforcement.identity, issuers, policy, schemas });

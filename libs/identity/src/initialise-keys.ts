@@ -30,6 +30,12 @@ export interface InitialiseKeysOptions {
 /** `https://dev.cogmesh.invalid`, reserved for the development issuer. */
 export const developmentIssuerUrl = 'https://dev.cogmesh.invalid';
 
+/** `iss` of the tokens that the gateway gives in exchange for others. */
+export const exchangeIssuerUrl = 'https://exchange.cogmesh.invalid';
+
+/** Nobody registers these. */
+export const reservedIssuers: readonly string[] = [developmentIssuerUrl, exchangeIssuerUrl];
+
 /** Makes root, service, organisation and development issuer keys under `dir`, files 0600. */
 export async function initialiseKeys(dir: string, options: InitialiseKeysOptions): Promise<void> {
   const root = await ensurePrivateKey(keyFiles.rootPrivate(dir));

@@ -6,7 +6,7 @@
 import { toJson } from '@bufbuild/protobuf';
 import { policyV1 } from '@cogmesh/contracts';
 import { CogmeshError } from '@cogmesh/errors';
-import type { IssuerRecord } from '@cogmesh/identity';
+import { issuerOfMessage, type IssuerRecord } from '@cogmesh/identity';
 import type { Logger } from '@cogmesh/telemetry';
 import type { PolicyClient } from '../operations/ports.js';
 import { untraced } from '@cogmesh/telemetry';
@@ -79,7 +79,7 @@ export class IssuerDirectory {
       if (answer.issuers.length > maxIssuers)
         throw new CogmeshError('failed_precondition', `more than ${maxIssuers} issuers`);
       const seen = JSON.stringify(toJson(policyV1.GetIssuersResponseSchema, answer));
-      if (seen !== this.#held) this.#options.replace(answer.issuers.map(recordOf));
+      if (seen !== this.#held) this.#options.replace(answer.issuers.map(issuerOfMessage));
       this.#held = seen;
       this.#fetchedAt = performance.now();
     } catch (thrown) {
@@ -93,9 +93,4 @@ export class IssuerDirectory {
     const wait = this.#fetchedAt === undefined ? firstRetryMs : this.#options.refreshMs;
     this.#timer = setTimeout(() => void this.refresh(), wait).unref();
   }
-}
-
-/** A list that is empty on the wire was not given: the verifier's default holds. */
-function recordOf({ tokenTypes, ...issuer }: policyV1.Issuer): IssuerRecord {
-  return tokenTypes.length === 0 ? issuer : { ...issuer, tokenTypes };
 }

@@ -31,10 +31,22 @@ const issuersSchema = z.array(
       maxTtlSeconds: z.int().min(1).max(day).default(3_600),
       suspended: z.boolean().default(false),
       tokenTypes: z.array(z.string()).optional(),
+      jwksUri: z.string().optional(),
+      claimMap: z
+        .strictObject({
+          subject: z.string().optional(),
+          roles: z.string().optional(),
+          roleNames: z.record(z.string(), z.string()).optional(),
+          attributes: z.record(z.string(), z.string()).optional(),
+        })
+        .optional(),
+      profile: z.literal('at+jwt').optional(),
+      dpopRequired: z.boolean().optional(),
+      keyOverlapSeconds: z.int().min(0).max(day).optional(),
     })
     .refine(
-      (issuer) => (issuer.jwks === undefined) !== (issuer.jwksJson === undefined),
-      'needs one of jwks and jwksJson',
+      ({ jwks, jwksJson, jwksUri }) => [jwks, jwksJson, jwksUri].filter((one) => one !== undefined).length === 1,
+      'needs one of jwks, jwksJson and jwksUri',
     ),
 );
 
@@ -63,11 +75,13 @@ async function readOrganisations(file: string): Promise<string[]> {
 async function readIssuers(file: string): Promise<IssuerRecord[]> {
   const issuers = await parsed(file, issuersSchema, []);
   return Promise.all(
-    issuers.map(({ jwks, jwksJson, tokenTypes, ...rest }, i) =>
+    issuers.map(({ jwks, jwksJson, ...rest }, i) =>
       located(`${file}[${String(i)}]`, () => {
-        const types = tokenTypes === undefined ? {} : { tokenTypes };
-        const record = { ...rest, ...types, jwksJson: jwksJson ?? JSON.stringify(jwks) };
-        compileIssuer(record);
+        const keys = jwksJson ?? (jwks === undefined ? '' : JSON.stringify(jwks));
+        // Whatever was left out is left out, as JSON has no other way to say so.
+        const record = JSON.parse(JSON.stringify({ ...rest, jwksJson: keys })) as IssuerRecord;
+        // Where its keys may be fetched from is judged by whoever fetches them.
+        compileIssuer(record, { allowPrivate: true });
         return record;
       }),
     ),

@@ -2,8 +2,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { policyV1 } from '@cogmesh/contracts';
 import { CogmeshError } from '@cogmesh/errors';
-import type { IssuerRecord } from '@cogmesh/identity';
-import type { AccessRequest, Decision, RuleOutcome } from '@cogmesh/policy-core';
+import type { AccessRequest, Decision, Obligation, RuleOutcome } from '@cogmesh/policy-core';
 import { ulid } from 'ulid';
 import { attributesMaxChars, contextMaxChars } from '../limits.js';
 
@@ -24,8 +23,14 @@ export function toAccessRequest(request: policyV1.DecideRequest, nowMs: number):
     resource: { type: resource.type, id: resource.id },
     ...(request.owner === '' ? {} : { owner: request.owner }),
     context: jsonObject(request.contextJson, { name: 'context_json', maxChars: contextMaxChars }),
+    ...resourceAttributes(request.resourceAttributesJson),
     nowMs,
   };
+}
+
+function resourceAttributes(text: string): Pick<AccessRequest, 'resourceAttributes'> {
+  if (text === '') return {};
+  return { resourceAttributes: jsonObject(text, { name: 'resource_attributes_json', maxChars: attributesMaxChars }) };
 }
 
 function jsonObject(text: string, { name, maxChars }: { name: string; maxChars: number }): Record<string, unknown> {
@@ -48,8 +53,21 @@ function jsonObject(text: string, { name, maxChars }: { name: string; maxChars: 
 export function fromDecision(
   decision: Decision,
 ): MessageInitShape<typeof policyV1.DecideResponseSchema> & { decisionId: string } {
-  const { allowed, code, reason, rules, epoch, grantId } = decision;
-  return { allowed, decisionId: ulid(), reason, code, epoch: BigInt(epoch), grantId: grantId ?? '', rules: [...rules] };
+  const { allowed, code, reason, rules, epoch, grantId, obligations } = decision;
+  return {
+    allowed,
+    decisionId: ulid(),
+    reason,
+    code,
+    epoch: BigInt(epoch),
+    grantId: grantId ?? '',
+    rules: [...rules],
+    obligations: obligations.map(fromObligation),
+  };
+}
+
+function fromObligation({ id, type = '', properties }: Obligation): MessageInitShape<typeof policyV1.ObligationSchema> {
+  return { id, type, propertiesJson: properties === undefined ? '' : JSON.stringify(properties) };
 }
 
 const outcomes = {
@@ -60,15 +78,4 @@ const outcomes = {
 
 export function fromOutcome(rule: RuleOutcome): MessageInitShape<typeof policyV1.RuleOutcomeSchema> {
   return { ...rule, outcome: outcomes[rule.outcome] };
-}
-
-export function fromIssuer(record: IssuerRecord): MessageInitShape<typeof policyV1.IssuerSchema> {
-  const { tokenTypes, ...rest } = record;
-  return {
-    ...rest,
-    algorithms: [...record.algorithms],
-    allowedRoles: [...record.allowedRoles],
-    allowedAttributes: [...record.allowedAttributes],
-    tokenTypes: [...(tokenTypes ?? [])],
-  };
 }

@@ -3,38 +3,45 @@
  * request: policies are written and read by their own organisation, with the right to do so in the permit.
  */
 import { policyV1 } from '@cogmesh/contracts';
+import type { DecisionLog } from '@cogmesh/enforcement';
 import { CogmeshError } from '@cogmesh/errors';
+import { messageOfIssuer } from '@cogmesh/identity';
 import { implement, type CallContext, type OutsideSubject, type ServiceBinding } from '@cogmesh/rpc';
 import { attributeNames, spanNames, withSpan } from '@cogmesh/telemetry';
 import { decideManyMax, nonceMaxChars, nonceMinChars } from '../limits.js';
 import type { PolicyBook } from '../policy-book.js';
 import type { PutPolicies } from '../put-policies.js';
-import { fromDecision, fromIssuer, fromOutcome, toAccessRequest } from './messages.js';
+import { assertNote } from '../versions/limits.js';
+import { logDecisions } from './log-decisions.js';
+import { fromDecision, fromOutcome, toAccessRequest } from './messages.js';
 
 export interface PolicyRpcParts {
   readonly book: PolicyBook;
   readonly putPolicies: PutPolicies;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
+  /** Of what is decided for services that keep no log of their own answers. */
+  readonly log: DecisionLog;
 }
 
 export function policyRpc(parts: PolicyRpcParts): ServiceBinding {
   const { book } = parts;
   return implement(policyV1.PolicyService, {
-    decide: (request) => decide(parts, request),
-    decideMany: ({ requests }) => decideMany(parts, requests),
+    decide: (request, call) => decide(parts, request, call),
+    decideMany: ({ requests }, call) => decideMany(parts, requests, call),
     explain: ({ request }) => explain(parts, request),
     getBundle: (request) => getBundle(book, request),
-    getIssuers: async () => ({ issuers: book.issuers.map(fromIssuer) }),
+    getIssuers: async () => ({ issuers: book.issuers.map(messageOfIssuer) }),
     putPolicies: (request, call) => putPolicies(parts, request, call),
     getPolicies: (request, call) => getPolicies(book, request, call),
   });
 }
 
-function decide({ book, now }: PolicyRpcParts, request: policyV1.DecideRequest) {
-  return withSpan(spanNames.evaluate, {}, (span) => {
+function decide({ book, now, log }: PolicyRpcParts, request: policyV1.DecideRequest, call: CallContext) {
+  return withSpan(spanNames.evaluate, {}, async (span) => {
     const access = toAccessRequest(request, now());
     const answer = fromDecision(book.engine.decide(access));
+    await logDecisions(log, call, [{ access, answer }]);
     span.setAttributes({
       [attributeNames.decisionId]: answer.decisionId,
       [attributeNames.decisionAllowed]: answer.allowed ?? false,
@@ -48,7 +55,7 @@ function decide({ book, now }: PolicyRpcParts, request: policyV1.DecideRequest) 
   });
 }
 
-async function decideMany(parts: PolicyRpcParts, requests: readonly policyV1.DecideRequest[]) {
+async function decideMany(parts: PolicyRpcParts, requests: readonly policyV1.DecideRequest[], call: CallContext) {
   if (requests.length > decideManyMax)
     throw new CogmeshError(
       'invalid_argument',
@@ -56,8 +63,10 @@ async function decideMany(parts: PolicyRpcParts, requests: readonly policyV1.Dec
     );
   const nowMs = parts.now();
   const accesses = requests.map((request) => toAccessRequest(request, nowMs));
-  return withSpan(spanNames.evaluate, {}, (span) => {
-    const responses = accesses.map((access) => fromDecision(parts.book.engine.decide(access)));
+  return withSpan(spanNames.evaluate, {}, async (span) => {
+    const answered = accesses.map((access) => ({ access, answer: fromDecision(parts.book.engine.decide(access)) }));
+    await logDecisions(parts.log, call, answered);
+    const responses = answered.map(({ answer }) => answer);
     const refused = responses.find(({ allowed }) => allowed !== true);
     const told = refused ?? responses[0];
     span.setAttributes({
@@ -88,9 +97,10 @@ async function getBundle(book: PolicyBook, { knownEpochs, nonce }: policyV1.GetB
 }
 
 async function putPolicies(parts: PolicyRpcParts, request: policyV1.PutPoliciesRequest, call: CallContext) {
-  const { organisation, policySetJson, expectedEpoch } = request;
+  const { organisation, policySetJson, expectedEpoch, note } = request;
   const subject = memberWith(call, organisation, 'write');
-  const command = { organisation, json: policySetJson, expectedEpoch: Number(expectedEpoch) };
+  assertNote(note);
+  const command = { organisation, json: policySetJson, expectedEpoch: Number(expectedEpoch), note };
   const epoch = await parts.putPolicies.execute({ ...command, writtenBy: `${subject.sub} (${subject.issuer})` });
   return { epoch: BigInt(epoch) };
 }
@@ -103,7 +113,7 @@ async function getPolicies(book: PolicyBook, { organisation }: policyV1.GetPolic
 }
 
 /** The caller, if a member of the organisation whose permit carries the action on its policies. */
-function memberWith({ caller }: CallContext, organisation: string, action: 'read' | 'write'): OutsideSubject {
+export function memberWith({ caller }: CallContext, organisation: string, action: 'read' | 'write'): OutsideSubject {
   if (caller.kind !== 'subject')
     throw new CogmeshError(
       'permission_denied',

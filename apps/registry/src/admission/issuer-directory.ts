@@ -5,7 +5,12 @@
  */
 import type { policyV1 } from '@cogmesh/contracts';
 import { CogmeshError } from '@cogmesh/errors';
-import { OutsideTokenVerifier, type VerifiedSubject } from '@cogmesh/identity';
+import {
+  issuerOfMessage,
+  OutsideTokenVerifier,
+  type OutsideTokenVerifierOptions,
+  type VerifiedSubject,
+} from '@cogmesh/identity';
 import type { Client } from '@cogmesh/rpc';
 import type { Clock } from '@cogmesh/registry-core';
 import { untraced } from '@cogmesh/telemetry';
@@ -14,6 +19,8 @@ export interface IssuerDirectoryOptions {
   readonly policy: Pick<Client<typeof policyV1.PolicyService>, 'getIssuers'>;
   readonly clock: Clock;
   readonly refreshMs: number;
+  /** How the key sets that issuers publish are fetched. */
+  readonly keys: OutsideTokenVerifierOptions;
 }
 
 /** A new list is not asked for more often than this, whatever strangers present. */
@@ -21,12 +28,13 @@ const MIN_REFRESH_MS = 200;
 
 export class IssuerDirectory {
   readonly #options: IssuerDirectoryOptions;
-  readonly #verifier = new OutsideTokenVerifier();
+  readonly #verifier: OutsideTokenVerifier;
   #fetchedMs: number | undefined;
   #fetching: Promise<void> | undefined;
 
   constructor(options: IssuerDirectoryOptions) {
     this.#options = options;
+    this.#verifier = new OutsideTokenVerifier([], options.keys);
   }
 
   /** Throws `unknown_issuer`, `invalid_token`, `expired_token`, or `unavailable` when the issuers cannot be had. */
@@ -54,7 +62,7 @@ export class IssuerDirectory {
 
   async #fetch(): Promise<void> {
     const { issuers } = await untraced(() => this.#options.policy.getIssuers({}));
-    this.#verifier.replaceIssuers(issuers);
+    this.#verifier.replaceIssuers(issuers.map(issuerOfMessage));
     this.#fetchedMs = this.#options.clock.monotonicMs();
   }
 }
