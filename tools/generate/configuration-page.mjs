@@ -1,5 +1,5 @@
 /** docs/configuration.md: one table per section, straight from the definitions the services load. */
-import { enforcementConfig } from '@cogmesh/enforcement';
+import { decisionLogConfig, enforcementConfig } from '@cogmesh/enforcement';
 import { gatewayService } from '@cogmesh/gateway';
 import { identityConfig } from '@cogmesh/identity';
 import { clusterConfig } from '@cogmesh/mesh';
@@ -19,6 +19,7 @@ const definitions = [
   workerService.config,
   sidecarService.config,
   enforcementConfig,
+  decisionLogConfig,
   identityConfig,
   clusterConfig,
 ];

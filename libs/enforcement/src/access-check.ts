@@ -8,6 +8,7 @@ import type { Access, OutsideSubject } from '@cogmesh/rpc';
 import type { DecisionCache } from './decision-cache.js';
 import { decisionKey } from './decision-key.js';
 import { decisionTtlMaxMs, permitAccessMax } from './limits.js';
+import type { LoggedDecision } from './log/record.js';
 import type { PolicySource } from './policy-source.js';
 
 export interface AccessCheckOptions {
@@ -22,6 +23,8 @@ export interface AccessQuestion {
   readonly access: readonly Access[];
   /** When the permit ends, milliseconds since 1970; no decision outlives it. */
   readonly expiresAtMs: number;
+  /** Told every decision, the one that refuses included. */
+  readonly onDecision?: ((decision: LoggedDecision) => void) | undefined;
 }
 
 export interface AccessAnswer {
@@ -39,7 +42,7 @@ export class AccessCheck {
   }
 
   /** Throws `stale_policy`, or `permission_denied` with the decision's code, rules and reason for the first right that is refused. */
-  check({ subject, access, expiresAtMs }: AccessQuestion): AccessAnswer {
+  check({ subject, access, expiresAtMs, onDecision }: AccessQuestion): AccessAnswer {
     this.#options.source.assertFresh();
     if (access.length === 0 || access.length > permitAccessMax) {
       throw new CogmeshError(
@@ -50,7 +53,8 @@ export class AccessCheck {
     let cached = 0;
     let epoch = 0;
     for (const right of access) {
-      const { decision, fromCache } = this.#decide(subject, right, expiresAtMs);
+      const { decision, fromCache, owner } = this.#decide(subject, right, expiresAtMs);
+      onDecision?.(logged(right, { decision, fromCache, owner }));
       if (!decision.allowed) throw denied(right, decision);
       cached += fromCache ? 1 : 0;
       epoch = Math.max(epoch, decision.epoch);
@@ -58,7 +62,7 @@ export class AccessCheck {
     return { cached, epoch };
   }
 
-  #decide(subject: OutsideSubject, right: Access, expiresAtMs: number): { decision: Decision; fromCache: boolean } {
+  #decide(subject: OutsideSubject, right: Access, expiresAtMs: number): Decided {
     const { source, cache, now } = this.#options;
     const { engine } = source;
     const nowMs = now();
@@ -68,7 +72,7 @@ export class AccessCheck {
     const callerEpoch = engine.epochOf(subject.organisation);
     const ownerEpoch = engine.epochOf(owner);
     if (callerEpoch === undefined || ownerEpoch === undefined)
-      return { decision: engine.decide(request), fromCache: false };
+      return { decision: engine.decide(request), fromCache: false, owner };
     const key = decisionKey({
       callerEpoch,
       ownerEpoch,
@@ -78,11 +82,22 @@ export class AccessCheck {
       resource: right.resource,
     });
     const known = cache.get(key, nowMs);
-    if (known !== undefined) return { decision: known, fromCache: true };
+    if (known !== undefined) return { decision: known, fromCache: true, owner };
     const decision = engine.decide(request);
     if (decision.cacheable) cache.set(key, decision, Math.min(nowMs + decisionTtlMaxMs, expiresAtMs));
-    return { decision, fromCache: false };
+    return { decision, fromCache: false, owner };
   }
+}
+
+interface Decided {
+  readonly decision: Decision;
+  readonly fromCache: boolean;
+  readonly owner: string;
+}
+
+function logged({ action, resource }: Access, { decision, fromCache, owner }: Decided): LoggedDecision {
+  const { allowed, code, reason, rules, epoch, grantId } = decision;
+  return { action, resource, owner, allowed, code, reason, rules, epoch, grantId, cached: fromCache };
 }
 
 function denied(right: Access, decision: Decision): CogmeshError {

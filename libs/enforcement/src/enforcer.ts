@@ -9,6 +9,8 @@ import { attributeNames, spanNames, withSpan } from '@cogmesh/telemetry';
 import { AccessCheck } from './access-check.js';
 import { credentialsOf } from './credentials.js';
 import { DecisionCache } from './decision-cache.js';
+import type { DecisionLog } from './log/decision-log.js';
+import type { LoggedDecision } from './log/record.js';
 import { anonymousMethods, isMethodPath } from './methods.js';
 import { PermitVerifier } from './permit-verifier.js';
 import type { PolicySource } from './policy-source.js';
@@ -21,6 +23,8 @@ export interface EnforcerOptions {
   readonly source: PolicySource;
   /** Decisions kept; 0 keeps none. */
   readonly decisionCacheEntries: number;
+  /** Told every decision about a permit; a call waits for it where it must. */
+  readonly log?: DecisionLog | undefined;
   /** Milliseconds since 1970. Default: the system clock. */
   readonly now?: () => number;
 }
@@ -38,7 +42,7 @@ export function createEnforcer(options: EnforcerOptions): Authenticate {
     const { kind, token } = credentialsOf(metadata);
     if (kind === 'service') return admitService(options, token, method);
     const permit = await permits.verify(token, method);
-    return admitPermit({ permit, permits, access });
+    return admitPermit({ permit, permits, access, log: options.log });
   };
 }
 
@@ -55,9 +59,10 @@ interface Admission {
   readonly permit: PermitClaims;
   readonly permits: PermitVerifier;
   readonly access: AccessCheck;
+  readonly log: DecisionLog | undefined;
 }
 
-function admitPermit({ permit, permits, access }: Admission): Promise<Caller> {
+function admitPermit({ permit, permits, access, log }: Admission): Promise<Caller> {
   const attributes = {
     [attributeNames.organisation]: permit.subject.organisation,
     [attributeNames.subject]: permit.subject.sub,
@@ -65,21 +70,35 @@ function admitPermit({ permit, permits, access }: Admission): Promise<Caller> {
     [attributeNames.action]: permit.access.map(({ action }) => action).slice(0, 20),
     [attributeNames.resource]: permit.access.map(({ resource }) => resource).slice(0, 20),
   };
-  return withSpan(spanNames.enforce, { attributes }, (span): Caller => {
+  return withSpan(spanNames.enforce, { attributes }, (span): Caller | Promise<Caller> => {
+    const decided: LoggedDecision[] = [];
+    const onDecision = log && ((decision: LoggedDecision) => void decided.push(decision));
     try {
-      const { cached, epoch } = access.check(permit);
+      const { cached, epoch } = access.check({ ...permit, onDecision });
       permits.use(permit);
       span.setAttributes({
         [attributeNames.decisionAllowed]: true,
         [attributeNames.decisionCached]: cached === permit.access.length,
         [attributeNames.policyEpoch]: epoch,
       });
-      return { kind: 'subject', subject: permit.subject, access: permit.access, permitId: permit.id };
+      const caller: Caller = { kind: 'subject', subject: permit.subject, access: permit.access, permitId: permit.id };
+      const kept = log?.record(permit, decided);
+      return kept === undefined ? caller : kept.then(() => caller);
     } catch (error) {
       span.setAttribute(attributeNames.decisionAllowed, false);
       if (error instanceof CogmeshError)
         span.setAttribute(attributeNames.decisionCode, String(error.details['decision'] ?? error.code));
-      throw error;
+      const kept = log?.record(permit, refusedAs(error, decided));
+      if (kept === undefined) throw error;
+      return kept.then(() => {
+        throw error;
+      });
     }
   });
+}
+
+/** A permit that may not be used again refuses what policy would have allowed. */
+function refusedAs(error: unknown, decided: readonly LoggedDecision[]): readonly LoggedDecision[] {
+  if (!(error instanceof CogmeshError) || error.code !== 'replayed_permit') return decided;
+  return decided.map((decision) => ({ ...decision, allowed: false, code: error.code, reason: error.message }));
 }

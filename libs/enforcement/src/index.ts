@@ -1,17 +1,35 @@
 export { AccessCheck, type AccessAnswer, type AccessCheckOptions, type AccessQuestion } from './access-check.js';
 export { authorisation } from './authorisation.js';
 export { createBehindSidecar, type BehindSidecarOptions } from './behind-sidecar.js';
-export { policiesOfBundle, type BundlePolicies } from './bundle-policies.js';
+export { policiesOfBundle, withoutRevoked, type BundlePolicies } from './bundle-policies.js';
 export { FileBundleStore, type BundleStore, type StoredBundles } from './bundle-store.js';
+export { applyChange, documentChange } from './bundle-delta.js';
 export { enforcementConfig, type EnforcementConfig } from './config.js';
+export { canonicalTarget } from './canonical-target.js';
+export { credentialKind } from './credentials.js';
+export { DecisionCache } from './decision-cache.js';
 export { createEnforcer, type EnforcerOptions } from './enforcer.js';
+export { isIdentityHeader } from './identity-headers.js';
 export { grantQuestionsPerMessage } from './limits.js';
+export { decisionLogConfig } from './log/config.js';
+export type { DecisionLog } from './log/decision-log.js';
+export { maskedValue } from './log/mask.js';
+export {
+  openDecisionLog,
+  openShippedLog,
+  type OpenDecisionLogOptions,
+  type OpenedDecisionLog,
+  type OpenShippedLogOptions,
+} from './log/open-decision-log.js';
+export type { LoggedDecision, LoggedQuestion } from './log/record.js';
+export type { DecisionBatch, ShipDecisions } from './log/shipper.js';
 export { anonymousMethods, isMethodPath, mutatingMethods } from './methods.js';
 export { openEnforcement, type Enforcement, type OpenEnforcementOptions } from './open-enforcement.js';
 export { openReplica, type OpenedReplica, type OpenReplicaOptions } from './open-replica.js';
 export { PermitVerifier, type PermitVerifierOptions } from './permit-verifier.js';
 export { PolicyReplica, type BundleAnswer, type BundleQuestion, type PolicyReplicaOptions } from './policy-replica.js';
-export { localPolicySource, type PolicySource } from './policy-source.js';
+export { localPolicySource, type ConsistencyPoint, type PolicySource } from './policy-source.js';
+export { RevocationBook, revokedError, type Revocable, type Revocations } from './revocation-book.js';
 export { serviceMayCall } from './service-access.js';
 export { createSidecarProof, sidecarProofHeader, verifySidecarProof, type ProvenCall } from './sidecar-proof.js';
 export { createSidecarSecretFile, readSidecarSecret, type SidecarSecretSource } from './sidecar-secret.js';

@@ -15,6 +15,8 @@ import { createBehindSidecar } from './behind-sidecar.js';
 import { enforcementConfig, type EnforcementConfig } from './config.js';
 import { createEnforcer } from './enforcer.js';
 import { pollTimeoutMs } from './limits.js';
+import type { DecisionLog } from './log/decision-log.js';
+import { openShippedLog } from './log/open-decision-log.js';
 import { openReplica } from './open-replica.js';
 import { followPolicyHints } from './policy-hints.js';
 import { localPolicySource, type PolicySource } from './policy-source.js';
@@ -37,6 +39,8 @@ export interface OpenEnforcementOptions {
   readonly bus?: Pick<Bus, 'consume'>;
   /** The policy service's engine: it must not wait for itself. */
   readonly localEngine?: DecisionEngine;
+  /** The policy service's own decision log, which goes nowhere over the network; everybody else gets one here. */
+  readonly log?: DecisionLog;
 }
 
 export interface Enforcement {
@@ -61,22 +65,35 @@ export async function openEnforcement(options: OpenEnforcementOptions): Promise<
   const identity = await loadServiceIdentity(options.keysDir, options.service);
   if (config.mode === 'sidecar') return hinted(options, behindSidecar(options, { config, identity }));
   if (options.localEngine !== undefined) {
-    return inProcess({ options, identity, config }, localPolicySource(options.localEngine), {
+    const parts = { options, identity, config, log: options.log };
+    return inProcess(parts, localPolicySource(options.localEngine), {
       ready: () => ({ ready: true, detail: 'own policies' }),
       poke: () => Promise.resolve(),
       close: () => Promise.resolve(),
     });
   }
-  const { replica, close } = openReplica({
+  const policyAddress = options.peers.policy;
+  const log = await openShippedLog({
+    ...options,
+    identity,
+    policyAddress,
+    point: options.service,
+    dir: options.dataDir,
+  });
+  const { replica, close: closeReplica } = openReplica({
     identity,
     config,
-    policyAddress: options.peers.policy,
+    policyAddress,
     dir: options.dataDir,
     logger: options.logger,
   });
   await replica.start();
+  const close = async (): Promise<void> => {
+    await log.close();
+    await closeReplica();
+  };
   const upkeep = { ready: () => replica.readiness(), poke: () => replica.poke(), close };
-  return hinted(options, inProcess({ options, identity, config }, replica, upkeep));
+  return hinted(options, inProcess({ options, identity, config, log }, replica, upkeep));
 }
 
 /** Pokes it at each hint, until it is closed. */
@@ -94,10 +111,11 @@ interface Parts {
   readonly options: OpenEnforcementOptions;
   readonly identity: ServiceIdentity;
   readonly config: EnforcementConfig;
+  readonly log?: DecisionLog | undefined;
 }
 
 function inProcess(
-  { options, identity, config }: Parts,
+  { options, identity, config, log }: Parts,
   source: PolicySource,
   upkeep: Pick<Enforcement, 'ready' | 'poke' | 'close'>,
 ): Enforcement {
@@ -106,7 +124,7 @@ function inProcess(
   return {
     mode: 'in-process',
     identity,
-    authenticate: createEnforcer({ service: options.service, verifier, source, decisionCacheEntries }),
+    authenticate: createEnforcer({ service: options.service, verifier, source, decisionCacheEntries, log }),
     checkTaskGrant: createTaskGrantCheck({ verifier, source }),
     ...upkeep,
   };

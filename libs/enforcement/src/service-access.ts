@@ -8,9 +8,11 @@ const anyService = 'any';
 const table: Readonly<Record<string, typeof anyService | readonly string[]>> = {
   '/cogmesh.policy.v1.PolicyService/GetBundle': anyService,
   '/cogmesh.policy.v1.PolicyService/GetIssuers': anyService,
+  '/cogmesh.policy.v1.AuditService/Append': ['gateway', 'sidecar', 'scheduler', 'registry', 'worker'],
   '/cogmesh.policy.v1.PolicyService/Decide': ['gateway', 'registry'],
   '/cogmesh.policy.v1.PolicyService/DecideMany': ['gateway', 'registry', 'scheduler'],
   '/cogmesh.policy.v1.PolicyService/Explain': ['gateway', 'registry'],
+  '/cogmesh.policy.v1.SearchService/Search': ['gateway'],
   '/cogmesh.scheduler.v1.SchedulerService/RenewLeases': ['registry'],
   '/cogmesh.registry.v1.RegistryService/ListAgents': ['scheduler', 'gateway'],
   '/cogmesh.registry.v1.RegistryService/GetAgent': ['scheduler', 'gateway'],

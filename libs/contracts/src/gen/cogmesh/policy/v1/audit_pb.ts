@@ -19,7 +19,7 @@ export const file_cogmesh_policy_v1_audit: GenFile = /*@__PURE__*/
  */
 export type AppendRequest = Message<"cogmesh.policy.v1.AppendRequest"> & {
   /**
-   * Name of the spool: a ULID, new at each start of an enforcement point.
+   * Name of the spool: 32 hexadecimal digits, new at each start of an enforcement point.
    *
    * @generated from field: string spool_id = 1;
    */
