@@ -3,6 +3,7 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import type { Logger } from '@cogmesh/telemetry';
 import type { Admission } from './admission.js';
+import { AuthzenController, AuthzenMetadataController } from './http/authzen.controller.js';
 import { BlobsController } from './http/blobs.controller.js';
 import { CatalogueController } from './http/catalogue.controller.js';
 import { ControlController } from './http/control.controller.js';
@@ -53,6 +54,8 @@ export class AppModule {
         BlobsController,
         CatalogueController,
         PoliciesController,
+        AuthzenController,
+        AuthzenMetadataController,
         HealthController,
         DocsController,
       ],

@@ -88,6 +88,26 @@ export const gatewayConfig = defineConfig('gateway', {
     milliseconds(60_000),
     'How long an event stream waits for a reader that takes nothing before it is closed, milliseconds.',
   ),
+  authzenUrl: setting(
+    'COGMESH_AUTHZEN_URL',
+    text(''),
+    'Public URL under which the Authorization API is asked; the discovery document names it. Empty: the loopback name of the request, and no document on other listeners.',
+  ),
+  authzenRole: setting(
+    'COGMESH_AUTHZEN_ROLE',
+    text('enforcement-point'),
+    'Role of the callers that are enforcement points: only what they send as properties counts. The issuer record must allow it.',
+  ),
+  authzenProperties: setting(
+    'COGMESH_AUTHZEN_PROPERTIES',
+    text(''),
+    'Properties that enforcement points may send, comma-separated: `subject.department, context.time`, or `acme/resource.owner` for those of one organisation. Empty means none.',
+  ),
+  authzenEvaluations: setting(
+    'COGMESH_AUTHZEN_EVALUATIONS',
+    integer({ min: 1, max: 999, default: 500 }),
+    'Evaluations in one request of the Authorization API; all of them are one question to the policy service.',
+  ),
   headersTimeoutMs: setting(
     'COGMESH_HTTP_HEADERS_TIMEOUT_MS',
     milliseconds(10_000),

@@ -6,7 +6,8 @@ import type { policyV1 } from '@cogmesh/contracts';
 import { CogmeshError, toCogmeshError } from '@cogmesh/errors';
 import type { Access, OutsideSubject } from '@cogmesh/rpc';
 import { attributeNames, SpanKind, spanNames, withSpan } from '@cogmesh/telemetry';
-import type { Decisions } from '../operations/authority.js';
+import type { Decisions, Question } from '../operations/authority.js';
+import type { Obligations } from '../operations/obligations.js';
 import type { PolicyClient } from '../operations/ports.js';
 import { entityOf } from '../operations/right.js';
 
@@ -16,9 +17,11 @@ const decideDeadlineMs = 5_000;
 
 export class PolicyDecisions implements Decisions {
   readonly #policy: PolicyClient;
+  readonly #obligations: Obligations;
 
-  constructor(policy: PolicyClient) {
+  constructor(policy: PolicyClient, obligations: Obligations) {
     this.#policy = policy;
+    this.#obligations = obligations;
   }
 
   async decide(
@@ -29,9 +32,9 @@ export class PolicyDecisions implements Decisions {
     const requests = rights.map((right) => decideRequest(subject, right));
     const answers: policyV1.DecideResponse[] = [];
     for (let at = 0; at < requests.length; at += requestsPerCall) {
-      answers.push(...(await this.#decideSome(requests.slice(at, at + requestsPerCall), signal)));
+      answers.push(...(await this.ask(requests.slice(at, at + requestsPerCall), signal)));
     }
-    return answers;
+    return answers.map((answer) => this.#obligations.met(answer));
   }
 
   explain(subject: OutsideSubject, right: Access, signal: AbortSignal): Promise<policyV1.ExplainResponse> {
@@ -40,10 +43,10 @@ export class PolicyDecisions implements Decisions {
     );
   }
 
-  #decideSome(requests: ReturnType<typeof decideRequest>[], signal: AbortSignal): Promise<policyV1.DecideResponse[]> {
+  ask(requests: readonly Question[], signal: AbortSignal): Promise<readonly policyV1.DecideResponse[]> {
     return withSpan(spanNames.decide, { kind: SpanKind.INTERNAL }, async (span) => {
       const { responses } = await reached(() =>
-        this.#policy.decideMany({ requests }, { signal, deadlineMs: decideDeadlineMs }),
+        this.#policy.decideMany({ requests: [...requests] }, { signal, deadlineMs: decideDeadlineMs }),
       );
       if (responses.length !== requests.length) {
         throw new CogmeshError('unavailable', 'policy answered another number of questions than it was asked');
@@ -51,11 +54,11 @@ export class PolicyDecisions implements Decisions {
       const decisive = responses.find(({ allowed }) => !allowed) ?? responses[0];
       span.setAttributes({
         [attributeNames.decisionAllowed]: responses.every(({ allowed }) => allowed),
-        [attributeNames.decisionId]: responses.map(({ decisionId }) => decisionId).slice(0, 100),
+        [attributeNames.decisionId]: responses.slice(0, 100).map(({ decisionId }) => decisionId),
         [attributeNames.decisionCode]: decisive?.code ?? '',
         [attributeNames.policyEpoch]: Number(decisive?.epoch ?? 0n),
-        [attributeNames.action]: requests.map(({ action }) => action).slice(0, 100),
-        [attributeNames.resource]: requests.map(({ resource }) => `${resource.type}:${resource.id}`).slice(0, 100),
+        [attributeNames.action]: requests.slice(0, 100).map(({ action = '' }) => action),
+        [attributeNames.resource]: requests.slice(0, 100).map(({ resource }) => `${resource?.type}:${resource?.id}`),
       });
       return responses;
     });

@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { attributeNames, inService, SpanKind, startSpan, traceIdOf, type Logger } from '@cogmesh/telemetry';
-import type { FastifyInstance, FastifyServerOptions } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify';
 import type { GatewayConfig } from '../config.js';
 import { sendProblem } from './problem.filter.js';
 
@@ -31,6 +31,12 @@ export function serverOptions(config: GatewayConfig, logger: Logger): FastifySer
   } as FastifyServerOptions;
 }
 
+/** The Authorization API's request identifier: the caller's own, given back in every answer, refusals included. */
+function echoRequestId({ url, headers }: FastifyRequest, reply: FastifyReply): void {
+  const id = headers['x-request-id'];
+  if (url.startsWith('/access/v1/') && typeof id === 'string' && id !== '') reply.header('x-request-id', id);
+}
+
 export interface PreparedServer {
   /** From now on every answer is the last on its connection, so that a stop need not wait for idle ones. */
   closeConnections(): void;
@@ -42,7 +48,8 @@ export function prepareServer(instance: FastifyInstance, config: GatewayConfig):
   instance.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
   instance.addHook('onRequest', (request, reply, done) => {
     reply.header('x-content-type-options', 'nosniff');
-    if (!request.url.startsWith('/v1/')) return done();
+    echoRequestId(request, reply);
+    if (!request.url.startsWith('/v1/') && !request.url.startsWith('/access/v1/')) return done();
     const route = request.routeOptions.url ?? 'unknown';
     const { traceparent } = request.headers;
     inService('gateway', () => {

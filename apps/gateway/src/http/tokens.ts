@@ -1,3 +1,5 @@
+import type { MetadataRules } from '../authzen/metadata.js';
+
 /** Injection tokens: the built objects that controllers, guards and filters are handed. */
 export const OPERATIONS = Symbol('operations');
 export const ADMISSION = Symbol('admission');
@@ -13,4 +15,7 @@ export interface HttpSettings {
   readonly blobBytes: number;
   readonly keepAliveMs: number;
   readonly slowReaderMs: number;
+  /** Evaluations in one request of the Authorization API. */
+  readonly authzenEvaluations: number;
+  readonly authzenMetadata: MetadataRules;
 }

@@ -22,7 +22,7 @@ export interface Call {
   readonly method: 'get' | 'post' | 'put' | 'delete';
   readonly path: string;
   readonly id: string;
-  readonly tag: 'Runs' | 'Limits' | 'Schedules' | 'Webhooks' | 'Blobs' | 'Mesh' | 'Policies' | 'Operations';
+  readonly tag: 'Runs' | 'Limits' | 'Schedules' | 'Webhooks' | 'Blobs' | 'Mesh' | 'Policies' | 'AuthZEN' | 'Operations';
   readonly summary: string;
   readonly description?: string;
   readonly parameters?: readonly Parameter[];

@@ -1,5 +1,6 @@
 /** The REST API as a table: what each call takes and answers. gateway.spec.ts holds it against the routes that exist. */
 import type { Answer, Call, Parameter } from './call.js';
+import { authzenCalls } from './authzen-paths.js';
 import { schedulingCalls } from './scheduling-paths.js';
 
 const runId: Parameter = { name: 'id', in: 'path', description: 'Id of the run.' };
@@ -320,5 +321,6 @@ export const calls: readonly Call[] = [
   ...blobCalls,
   ...meshCalls,
   ...policyCalls,
+  ...authzenCalls,
   ...operationsCalls,
 ];

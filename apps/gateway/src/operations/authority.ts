@@ -2,18 +2,24 @@
  * The question every use case asks first. A right is granted for all asked or not at all; whatever goes wrong while
  * asking is a refusal (`unavailable`), never a yes. What it grants is the material of a permit, and dies with the call.
  */
+import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { policyV1 } from '@cogmesh/contracts';
 import { CogmeshError } from '@cogmesh/errors';
 import type { Access, OutsideSubject } from '@cogmesh/rpc';
 
+/** A request of DecideMany. */
+export type Question = MessageInitShape<typeof policyV1.DecideRequestSchema>;
+
 /** The policy service, as the use cases need it. Rejects with `unavailable` or `stale_policy` when it cannot answer. */
 export interface Decisions {
-  /** One answer per right, in order. */
+  /** One answer per right, in order. A right whose obligations cannot be met here is refused. */
   decide(
     subject: OutsideSubject,
     rights: readonly Access[],
     signal: AbortSignal,
   ): Promise<readonly policyV1.DecideResponse[]>;
+  /** The answers as the policy service gives them, one per question, in order, from one call; for whoever enforces them. */
+  ask(questions: readonly Question[], signal: AbortSignal): Promise<readonly policyV1.DecideResponse[]>;
   explain(subject: OutsideSubject, right: Access, signal: AbortSignal): Promise<policyV1.ExplainResponse>;
 }
 

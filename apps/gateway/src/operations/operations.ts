@@ -4,6 +4,9 @@ import type { OutsideSubject } from '@cogmesh/rpc';
 import type { BlobRecord } from '../blobs/blob-records.js';
 import { cancelRun, type CancelRunInput } from './cancel-run.js';
 import { deleteBlob } from './delete-blob.js';
+import { evaluateAccess, type AccessAnswer, type EvaluateAccessInput } from './evaluate-access.js';
+import { searchAccess, type FoundPage } from './search-access.js';
+import type { SearchRequest } from '../authzen/search-request.js';
 import { explainPolicy, type ExplainPolicyInput, type Explanation } from './explain-policy.js';
 import { getBlob, type GetBlobInput, type OpenBlob } from './get-blob.js';
 import { getOutput, type GetOutputInput } from './get-output.js';
@@ -59,6 +62,8 @@ export interface Operations {
   readonly explainPolicy: Operation<ExplainPolicyInput, Explanation>;
   readonly getPolicies: Operation<Nothing, policyV1.GetPoliciesResponse>;
   readonly putPolicies: Operation<PutPoliciesInput, policyV1.PutPoliciesResponse>;
+  readonly evaluateAccess: Operation<EvaluateAccessInput, readonly AccessAnswer[]>;
+  readonly searchAccess: Operation<SearchRequest, FoundPage>;
   readonly retryRun: Operation<RetryRunInput, schedulerV1.RetryRunResponse>;
   readonly pauseRun: Operation<PauseRunInput, schedulerV1.PauseRunResponse>;
   readonly resumeRun: Operation<ResumeRunInput, schedulerV1.ResumeRunResponse>;
@@ -99,6 +104,8 @@ export function buildOperations(ports: OperationPorts): Operations {
     explainPolicy: explainPolicy(ports),
     getPolicies: getPolicies(ports),
     putPolicies: putPolicies(ports),
+    evaluateAccess: evaluateAccess(ports),
+    searchAccess: searchAccess(ports),
     retryRun: retryRun(ports),
     pauseRun: pauseRun(ports),
     resumeRun: resumeRun(ports),

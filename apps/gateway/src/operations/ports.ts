@@ -1,16 +1,18 @@
 /** What the use cases talk to. Built in wiring.ts; each operation takes the few it needs. */
-import type { policyV1, registryV1, schedulerV1 } from '@cogmesh/contracts';
+import type { policySearchV1, policyV1, registryV1, schedulerV1 } from '@cogmesh/contracts';
 import type { BlobStore } from '@cogmesh/blobs';
 import type { Client } from '@cogmesh/rpc';
 import type { TraceStore } from '@cogmesh/telemetry';
 import type { BlobRecords } from '../blobs/blob-records.js';
 import type { Decisions } from './authority.js';
+import type { AskerRules } from '../authzen/asker.js';
 import type { PermittedCalls } from './permitted-calls.js';
 import type { StreamSlots } from './stream-slots.js';
 
 export type SchedulerClient = Client<typeof schedulerV1.SchedulerService>;
 export type RegistryClient = Client<typeof registryV1.RegistryService>;
 export type PolicyClient = Client<typeof policyV1.PolicyService>;
+export type SearchClient = Client<typeof policySearchV1.SearchService>;
 export type TraceReader = Pick<TraceStore, 'read'>;
 
 export interface OperationLimits {
@@ -30,6 +32,9 @@ export interface OperationPorts {
   readonly scheduler: SchedulerClient;
   readonly registry: RegistryClient;
   readonly policy: PolicyClient;
+  readonly search: SearchClient;
+  /** Who may ask about whom, and with which properties. */
+  readonly askers: AskerRules;
   readonly blobRecords: BlobRecords;
   readonly blobStore: BlobStore;
   /** Absent where no trace store is configured. */

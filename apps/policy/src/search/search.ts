@@ -1,0 +1,89 @@
+/**
+ * Searches by deciding: every candidate after the cursor, in order, until the page is full. So a result is allowed by the
+ * policies in force, and nothing is told that a decision would not have told. Long searches let other work in between, and
+ * end early with a cursor rather than hold the service.
+ */
+import { setImmediate as breathe } from 'node:timers/promises';
+import { ownerOf, type AccessRequest, type DecisionEngine, type PolicySet } from '@cogmesh/policy-core';
+import { namedBy } from './candidates.js';
+
+export type Target = 'subject' | 'resource' | 'action';
+
+export interface Search {
+  readonly target: Target;
+  /** With anything in place of what is searched for. */
+  readonly request: AccessRequest;
+  /** Of the subjects that are searched for. */
+  readonly subjectType: string;
+  /** Known to the asker. */
+  readonly candidates: readonly string[];
+  readonly limit: number;
+  /** The last candidate that was dealt with; empty to begin. */
+  readonly cursor: string;
+}
+
+export interface SearchPage {
+  readonly ids: readonly string[];
+  readonly nextCursor: string;
+  readonly hasMore: boolean;
+}
+
+export interface SearchSources {
+  readonly engine: Pick<DecisionEngine, 'decide'>;
+  /** The set in force of an organisation. */
+  readonly setOf: (organisation: string) => PolicySet | undefined;
+}
+
+/** Candidates decided in one call, and between two breaths. */
+const triesPerCall = 5_000;
+const triesPerBreath = 200;
+
+export async function search(sources: SearchSources, asked: Search): Promise<SearchPage> {
+  const candidates = candidatesOf(sources, asked);
+  const ids: string[] = [];
+  let cursor = asked.cursor;
+  let tries = 0;
+  for (const id of candidates) {
+    if (id <= asked.cursor) continue;
+    if (tries === triesPerCall) return { ids, nextCursor: cursor, hasMore: true };
+    if (tries % triesPerBreath === triesPerBreath - 1) await breathe();
+    tries += 1;
+    const allowed = sources.engine.decide(requestFor(asked, id)).allowed;
+    if (allowed && ids.length === asked.limit) return { ids, nextCursor: cursor, hasMore: true };
+    if (allowed) ids.push(id);
+    cursor = id;
+  }
+  return { ids, nextCursor: '', hasMore: false };
+}
+
+/** In the order of pages: by code unit. An empty id cannot be told from no cursor, and is the collection itself. */
+function candidatesOf(sources: SearchSources, asked: Search): string[] {
+  const found = new Set([...asked.candidates, ...namedCandidates(sources, asked)]);
+  found.delete('');
+  return [...found].sort();
+}
+
+function namedCandidates({ setOf }: SearchSources, { target, request, subjectType }: Search): Iterable<string> {
+  const own = setOf(request.subject.organisation);
+  if (own === undefined) return [];
+  const { resources, subjects, actions } = namedBy(own);
+  if (target === 'resource') return resources.get(request.resource.type) ?? [];
+  if (target === 'subject') return subjectIds(subjects, subjectType);
+  const owner = ownerOf(request.resource);
+  const ofOwner = owner === undefined ? undefined : setOf(owner);
+  return ofOwner === undefined ? actions : [...actions, ...namedBy(ofOwner).actions];
+}
+
+/** A user's id is its `sub`; that of any other type stands behind the type in it. */
+function subjectIds(subjects: ReadonlySet<string>, type: string): string[] {
+  if (type === 'user') return [...subjects];
+  const prefix = `${type}:`;
+  return [...subjects].filter((sub) => sub.startsWith(prefix)).map((sub) => sub.slice(prefix.length));
+}
+
+function requestFor({ target, request, subjectType }: Search, id: string): AccessRequest {
+  if (target === 'action') return { ...request, action: id };
+  if (target === 'resource') return { ...request, resource: { type: request.resource.type, id } };
+  const sub = subjectType === 'user' ? id : `${subjectType}:${id}`;
+  return { ...request, subject: { ...request.subject, sub } };
+}
