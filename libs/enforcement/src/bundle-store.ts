@@ -1,5 +1,6 @@
 /**
- * Bundles and the highest epochs seen, on disk: `bundles/<organisation>.jws` and `epochs.json`, 0600, each replaced whole. What is read
+ * Bundles and the highest epochs seen, on disk: `bundles/<organisation>.jws` (the bundle and the deltas on top of it, one a line),
+ * `epochs.json` and `revocations.json` (the epoch of the revocations), 0600, each replaced whole. What is read
  * back is checked by the replica like anything from the network; a missing or damaged file costs a fetch, never a wrong decision.
  */
 import { randomBytes } from 'node:crypto';
@@ -10,7 +11,9 @@ import { isOrganisationName } from '@cogmesh/policy-core';
 export interface StoredBundles {
   /** Highest epoch ever accepted, by organisation, removed ones included. */
   readonly epochs: ReadonlyMap<string, number>;
-  /** Compact JWS by organisation. */
+  /** Highest epoch of the revocations ever accepted. */
+  readonly revocations: number;
+  /** Compact JWS by organisation, one a line. */
   readonly bundles: ReadonlyMap<string, string>;
 }
 
@@ -18,6 +21,7 @@ export interface BundleStore {
   load(): Promise<StoredBundles>;
   save(change: {
     epochs: ReadonlyMap<string, number>;
+    revocations: number;
     bundles: ReadonlyMap<string, string>;
     removed: readonly string[];
   }): Promise<void>;
@@ -34,27 +38,36 @@ export class FileBundleStore implements BundleStore {
   async load(): Promise<StoredBundles> {
     const text = await readFile(this.#epochsFile, 'utf8').catch(absent);
     const epochs = new Map(Object.entries(JSON.parse(text ?? '{}') as Record<string, number>));
+    const { epoch = 0 } = JSON.parse((await readFile(this.#revocationsFile, 'utf8').catch(absent)) ?? '{}') as {
+      epoch?: number;
+    };
     const files = (await readdir(this.#bundlesDir).catch(absent)) ?? [];
     const names = files.filter((file) => file.endsWith('.jws')).map((file) => basename(file, '.jws'));
     const bundles = await Promise.all(
       names.map(async (name) => [name, await readFile(this.#bundleFile(name), 'utf8')] as const),
     );
-    return { epochs, bundles: new Map(bundles) };
+    return { epochs, revocations: epoch, bundles: new Map(bundles) };
   }
 
   async save(change: {
     epochs: ReadonlyMap<string, number>;
+    revocations: number;
     bundles: ReadonlyMap<string, string>;
     removed: readonly string[];
   }): Promise<void> {
     await mkdir(this.#bundlesDir, { recursive: true, mode: 0o700 });
     await replaceFile(this.#epochsFile, JSON.stringify(Object.fromEntries(change.epochs)));
+    await replaceFile(this.#revocationsFile, JSON.stringify({ epoch: change.revocations }));
     for (const [organisation, jws] of change.bundles) await replaceFile(this.#bundleFile(organisation), jws);
     for (const organisation of change.removed) await rm(this.#bundleFile(organisation), { force: true });
   }
 
   get #epochsFile(): string {
     return join(this.#dir, 'epochs.json');
+  }
+
+  get #revocationsFile(): string {
+    return join(this.#dir, 'revocations.json');
   }
 
   get #bundlesDir(): string {

@@ -29,3 +29,15 @@ export const grantDeadlineMs = 10_000;
 
 /** Questions about grants that may be unanswered at once; beyond, they are refused as overloaded. */
 export const grantQuestionsMax = 10_000;
+
+/** Kinds of refusals remembered until the policy service was told of them; its own limit on a question. */
+export const refusedUpdatesMax = 32;
+
+/** Longest an enforcement point lets the policy service hold back an answer that brings nothing new, milliseconds. */
+export const bundleHoldMaxMs = 10_000;
+
+/** Longest a call that names a consistency token waits for what it names, milliseconds. */
+export const consistencyWaitMs = 2_000;
+
+/** Deltas kept on top of one bundle; then the whole is fetched again. */
+export const deltasPerBundleMax = 16;

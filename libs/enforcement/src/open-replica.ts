@@ -7,8 +7,9 @@ import { spanNames, withSpan, type Logger } from '@cogmesh/telemetry';
 import { authorisation } from './authorisation.js';
 import { FileBundleStore } from './bundle-store.js';
 import type { EnforcementConfig } from './config.js';
-import { bundleAnswerMaxBytes, pollTimeoutMs } from './limits.js';
+import { bundleAnswerMaxBytes, bundleHoldMaxMs, pollTimeoutMs } from './limits.js';
 import { PolicyReplica } from './policy-replica.js';
+import type { RefusedUpdate } from './refused-updates.js';
 import { unsampledParent } from './unsampled.js';
 
 export interface OpenReplicaOptions {
@@ -37,19 +38,27 @@ export function openReplica(options: OpenReplicaOptions): OpenedReplica {
   });
   const client = createClient(policyV1.PolicyService, channel);
   const replica = new PolicyReplica({
-    fetch: (question) =>
+    fetch: ({ refused, ...question }, signal) =>
       withSpan(spanNames.enforce, { parent: unsampledParent() }, () =>
-        client.getBundle(question, { deadlineMs: pollTimeoutMs }),
+        client.getBundle(
+          { ...question, refused: refused.map(fromRefused) },
+          { deadlineMs: pollTimeoutMs + question.waitMs, signal },
+        ),
       ),
     verifier: identity.verifier,
     store: new FileBundleStore(join(options.dir, 'policies')),
     logger,
     pollIntervalMs: config.pollIntervalMs,
     maxStalenessMs: config.maxStalenessMs,
+    holdMs: Math.floor(Math.min(config.pollIntervalMs, bundleHoldMaxMs, config.maxStalenessMs / 2)),
   });
   const close = async (): Promise<void> => {
     await replica.stop();
     channel.close();
   };
   return { replica, close };
+}
+
+function fromRefused({ atMs, epoch, ...update }: RefusedUpdate) {
+  return { ...update, epoch: BigInt(epoch), atMs: BigInt(Math.round(atMs)) };
 }

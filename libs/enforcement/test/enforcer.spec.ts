@@ -183,7 +183,7 @@ describe('a call is refused', () => {
   it('when policies are stale, and the permit may still be used once they are fresh', async () => {
     let stale = true;
     const source: PolicySource = {
-      engine,
+      ...localPolicySource(engine),
       assertFresh: () => {
         if (stale) throw new CogmeshError('stale_policy', 'too old');
       },

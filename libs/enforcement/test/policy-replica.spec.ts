@@ -38,6 +38,15 @@ async function replicaOf(
   return replica;
 }
 
+const questionWith = (nonce: string): BundleQuestion => ({
+  knownEpochs: {},
+  nonce,
+  knownRevocations: 0n,
+  waitMs: 0,
+  deltas: true,
+  refused: [],
+});
+
 const isFresh = (replica: PolicyReplica) => replica.readiness().ready;
 
 describe('a replica is stale', () => {
@@ -81,7 +90,7 @@ describe('a replica is stale', () => {
   });
 
   it('when an old answer is played again', async () => {
-    const recorded = await published.answer({ knownEpochs: {}, nonce: 'a'.repeat(32) });
+    const recorded = await published.answer(questionWith('a'.repeat(32)));
     const replica = await replicaOf(() => Promise.resolve(recorded));
     expect(replica.readiness()).toMatchObject({
       ready: false,

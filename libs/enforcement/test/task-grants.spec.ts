@@ -137,7 +137,7 @@ describe('work is refused', () => {
 
   it('with stale_policy, so that it is returned unstarted, when policies are too old', async () => {
     const source = {
-      engine,
+      ...localPolicySource(engine),
       assertFresh: () => {
         throw new CogmeshError('stale_policy', 'too old');
       },

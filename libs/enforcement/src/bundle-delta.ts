@@ -1,0 +1,75 @@
+/**
+ * One policy document told as a change of another. Top-level lists are told in pieces of the old list and new items; every other member is
+ * given whole where it differs. The digest of the result travels along: applied to anything but its base, a delta is refused.
+ */
+import { createHash } from 'node:crypto';
+import { CogmeshError } from '@cogmesh/errors';
+import type { BundleDeltaClaims, ListPiece } from '@cogmesh/identity';
+import { canonicalJson } from './decision-key.js';
+
+export type DocumentChange = Pick<BundleDeltaClaims, 'members' | 'lists' | 'removed' | 'sha256'>;
+
+type Members = Readonly<Record<string, unknown>>;
+
+/** Undefined when either document is a bare list: then there is nothing to name the change by. */
+export function documentChange(from: unknown, to: unknown): DocumentChange | undefined {
+  if (!isObject(from) || !isObject(to)) return undefined;
+  const members: Record<string, unknown> = {};
+  const lists: Record<string, readonly ListPiece[]> = {};
+  for (const [name, value] of Object.entries(to)) {
+    const before = own(from, name);
+    if (canonicalJson(before) === canonicalJson(value) && Object.hasOwn(from, name)) continue;
+    if (Array.isArray(before) && Array.isArray(value)) lists[name] = piecesOf(before, value);
+    else members[name] = value;
+  }
+  const removed = Object.keys(from).filter((name) => !Object.hasOwn(to, name));
+  return { members, lists, removed, sha256: documentDigest(to) };
+}
+
+/** The document at the change's epoch; `data_loss` when the change does not fit `from` or the result is not what was signed. */
+export function applyChange(from: unknown, { members, lists, removed, sha256 }: DocumentChange): unknown {
+  if (!isObject(from)) throw unfit('what is held has no members');
+  const to = new Map(Object.entries(from));
+  for (const name of removed) to.delete(name);
+  for (const [name, value] of Object.entries(members)) to.set(name, value);
+  for (const [name, pieces] of Object.entries(lists)) to.set(name, listOf(own(from, name), pieces));
+  const document: unknown = Object.fromEntries(to);
+  if (documentDigest(document) !== sha256) throw unfit('the result has another digest');
+  return document;
+}
+
+export function documentDigest(document: unknown): string {
+  return createHash('sha256').update(canonicalJson(document)).digest('base64url');
+}
+
+function piecesOf(before: readonly unknown[], after: readonly unknown[]): ListPiece[] {
+  const places = new Map(before.map((item, place) => [canonicalJson(item), place]));
+  const pieces: ({ from: number; count: number } | { items: unknown[] })[] = [];
+  for (const item of after) {
+    const place = places.get(canonicalJson(item));
+    const last = pieces.at(-1);
+    if (place === undefined) {
+      if (last !== undefined && 'items' in last) last.items.push(item);
+      else pieces.push({ items: [item] });
+    } else if (last !== undefined && 'from' in last && last.from + last.count === place) last.count += 1;
+    else pieces.push({ from: place, count: 1 });
+  }
+  return pieces;
+}
+
+function listOf(before: unknown, pieces: readonly ListPiece[]): unknown[] {
+  if (!Array.isArray(before)) throw unfit('what is held is no list');
+  return pieces.flatMap((piece): unknown[] => {
+    if ('items' in piece) return [...piece.items];
+    if (piece.from + piece.count > before.length) throw unfit('what is held is shorter');
+    return before.slice(piece.from, piece.from + piece.count) as unknown[];
+  });
+}
+
+const unfit = (why: string): CogmeshError =>
+  new CogmeshError('data_loss', `the change does not fit the policies that are held: ${why}`);
+
+const isObject = (value: unknown): value is Members =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const own = (members: Members, name: string): unknown => (Object.hasOwn(members, name) ? members[name] : undefined);
