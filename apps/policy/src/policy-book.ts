@@ -24,6 +24,8 @@ export interface PolicyBookParts {
 interface Page {
   readonly epoch: number;
   readonly document: unknown;
+  /** As the engine has it; undefined when the set did not load. */
+  readonly policies: OrganisationPolicies | undefined;
   bundle: Promise<string> | undefined;
 }
 
@@ -53,7 +55,7 @@ export class PolicyBook {
     const { organisation, epoch, document } = policies;
     if (epoch <= (this.#pages.get(organisation)?.epoch ?? 0)) return;
     this.engine.replace(policies);
-    this.#pages.set(organisation, { epoch, document, bundle: undefined });
+    this.#pages.set(organisation, { epoch, document, policies, bundle: undefined });
   }
 
   get issuers(): readonly IssuerRecord[] {
@@ -71,6 +73,11 @@ export class PolicyBook {
   /** The current document of an organisation; undefined when there is none. */
   current(organisation: string): { readonly epoch: number; readonly document: unknown } | undefined {
     return this.#pages.get(organisation);
+  }
+
+  /** What is in force for an organisation; undefined when there is no such organisation or its set did not load. */
+  policiesOf(organisation: string): OrganisationPolicies | undefined {
+    return this.#pages.get(organisation)?.policies;
   }
 
   /** Signed bundles above the known epochs, as many as fit one answer. */
@@ -121,7 +128,7 @@ export class PolicyBook {
       const sentence = 'a stored policy set cannot be used; everything of this organisation is denied';
       logger.error({ organisation, epoch, err: thrown }, sentence);
       this.engine.remove(organisation);
-      this.#pages.set(organisation, { epoch, document: bundle.policies, bundle: undefined });
+      this.#pages.set(organisation, { epoch, document: bundle.policies, policies: undefined, bundle: undefined });
     }
   }
 }

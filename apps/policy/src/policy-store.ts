@@ -22,6 +22,8 @@ export interface PolicyWrite extends CheckedPolicies {
   readonly expectedEpoch: number;
   /** Who wrote it, for the record. */
   readonly writtenBy: string;
+  /** What for. */
+  readonly note?: string;
 }
 
 /** Things that are added where they are not known yet. */

@@ -5,7 +5,7 @@
 import { checkPolicies, type GrantVerifier } from './checked-policies.js';
 import type { PolicyBook } from './policy-book.js';
 import type { PolicyHints } from './policy-hints.js';
-import type { PolicyStore } from './policy-store.js';
+import type { CheckedPolicies, PolicyStore } from './policy-store.js';
 
 export interface PutPoliciesParts {
   readonly store: PolicyStore;
@@ -20,6 +20,8 @@ export interface PutPoliciesCommand {
   /** 0 accepts any. */
   readonly expectedEpoch: number;
   readonly writtenBy: string;
+  /** What the change is for. */
+  readonly note?: string;
 }
 
 export class PutPolicies {
@@ -30,10 +32,15 @@ export class PutPolicies {
   }
 
   /** The new epoch. Throws `invalid_policy`, `payload_too_large`, `not_found` or `conflict`. */
-  async execute({ organisation, json, expectedEpoch, writtenBy }: PutPoliciesCommand): Promise<number> {
-    const { store, book, hints, verifier } = this.#parts;
-    const checked = await checkPolicies(organisation, json, verifier);
-    const epoch = await store.put({ organisation, ...checked, expectedEpoch, writtenBy });
+  async execute({ json, ...command }: PutPoliciesCommand): Promise<number> {
+    return this.write(await checkPolicies(command.organisation, json, this.#parts.verifier), command);
+  }
+
+  /** As `execute`, for a set that was checked. */
+  async write(checked: CheckedPolicies, command: Omit<PutPoliciesCommand, 'json'>): Promise<number> {
+    const { store, book, hints } = this.#parts;
+    const { organisation } = command;
+    const epoch = await store.put({ ...checked, ...command });
     book.accept({ organisation, epoch, ...checked });
     await hints.bundlePublished(organisation, epoch);
     return epoch;

@@ -1,5 +1,4 @@
 import type { Logger } from '@cogmesh/telemetry';
-import type { PolicyBook } from './policy-book.js';
 
 export interface Refresh {
   /** Waits for a reading that is under way. */
@@ -7,7 +6,10 @@ export interface Refresh {
 }
 
 /** Reads the database again and again, for events that were missed; a database that is away is tried again next time. */
-export function startRefresh(book: PolicyBook, { everyMs, logger }: { everyMs: number; logger: Logger }): Refresh {
+export function startRefresh(
+  book: { refresh(): Promise<void> },
+  { everyMs, logger }: { everyMs: number; logger: Logger },
+): Refresh {
   let running: Promise<void> = Promise.resolve();
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;

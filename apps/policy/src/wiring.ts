@@ -12,6 +12,7 @@ import { policyMigrations } from './adapters/migrations.js';
 import { SqlIssuerStore } from './adapters/sql-issuer-store.js';
 import { SqlPolicyStore } from './adapters/sql-policy-store.js';
 import { wireAudit } from './audit-wiring.js';
+import { versionMigrations } from './adapters/version-migrations.js';
 import { bootstrap } from './bootstrap/bootstrap.js';
 import type { PolicyConfig } from './config.js';
 import { onBundlePublished } from './events/on-bundle-published.js';
@@ -21,6 +22,7 @@ import { startRefresh } from './refresh.js';
 import { IssuerRegistry } from './issuers/issuer-registry.js';
 import { issuersRpc } from './rpc/issuers.rpc.js';
 import { policyRpc } from './rpc/policy.rpc.js';
+import { wireVersions } from './versions-wiring.js';
 import { searchRpc } from './rpc/search.rpc.js';
 
 export interface PolicyParts {
@@ -44,7 +46,7 @@ export async function wirePolicy(host: ServiceHost, config: PolicyConfig): Promi
   const hints = new BusPolicyHints(bus, logger);
   const putPolicies = new PutPolicies({ store, book, hints, verifier: identity });
 
-  await database.migrate(policyMigrations);
+  await database.migrate([...policyMigrations, ...versionMigrations]);
   const issuersAdded = await bootstrap(config.bootstrapDir, { store, verifier: identity, logger });
   await book.refresh();
   await audit.start((name) => book.current(name) !== undefined);
@@ -54,9 +56,17 @@ export async function wirePolicy(host: ServiceHost, config: PolicyConfig): Promi
   const { hostOrganisation } = config;
   const issuerStore = new SqlIssuerStore(database);
   const issuers = new IssuerRegistry({ store: issuerStore, book, hints, hostOrganisation, allowPrivate });
-  const services = [policyRpc({ book, putPolicies, now: Date.now, log: audit.log }), issuersRpc(issuers), audit.rpc];
+  const versions = wireVersions({ database, book, putPolicies, verifier: identity, logger });
+  await versions.shadow.refresh();
+  const services = [
+    versions.rpc,
+    policyRpc({ book, putPolicies, shadow: versions.shadow, now: Date.now, log: audit.log }),
+    searchRpc({ book, now: Date.now }),
+    issuersRpc(issuers),
+    audit.rpc,
+  ];
   const server = await serveRpc({ address: host.listen, services, authenticate: enforcement.authenticate, logger });
-  const refresh = startRefresh(book, { everyMs: config.refreshMs, logger });
+  const refresh = startRefresh(versions.refreshing(book), { everyMs: config.refreshMs, logger });
   if (issuersAdded) await hints.issuersChanged();
 
   return {
@@ -68,6 +78,7 @@ export async function wirePolicy(host: ServiceHost, config: PolicyConfig): Promi
       await server.stop();
       await consumer.stop();
       await refresh.stop();
+      await versions.shadow.flush();
       await enforcement.close();
       await audit.close();
     },

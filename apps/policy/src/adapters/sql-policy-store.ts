@@ -96,12 +96,15 @@ async function addIssuer(tx: SqlRunner, record: IssuerRecord): Promise<boolean> 
   return inserted > 0;
 }
 
-type SetRow = Pick<PolicyWrite, 'organisation' | 'document' | 'writtenBy'> & { readonly epoch: number };
+type SetRow = Pick<PolicyWrite, 'organisation' | 'document' | 'writtenBy' | 'note'> & { readonly epoch: number };
 
-async function insertSet(tx: SqlRunner, { organisation, epoch, document, writtenBy }: SetRow): Promise<void> {
+async function insertSet(
+  tx: SqlRunner,
+  { organisation, epoch, document, writtenBy, note = '' }: SetRow,
+): Promise<void> {
   await tx.execute(sql`
-    insert into policy_sets (organisation, epoch, document, written_by, written_at)
-    values (${organisation}, ${epoch}, ${json(document)}, ${writtenBy}, ${nowMillis})`);
+    insert into policy_sets (organisation, epoch, document, written_by, written_at, note)
+    values (${organisation}, ${epoch}, ${json(document)}, ${writtenBy}, ${nowMillis}, ${note})`);
 }
 
 async function replaceGrants(

@@ -6,12 +6,14 @@ import { policyV1 } from '@cogmesh/contracts';
 import type { DecisionLog } from '@cogmesh/enforcement';
 import { CogmeshError } from '@cogmesh/errors';
 import { messageOfIssuer } from '@cogmesh/identity';
+import type { AccessRequest } from '@cogmesh/policy-core';
 import { implement, type CallContext, type OutsideSubject, type ServiceBinding } from '@cogmesh/rpc';
 import { attributeNames, spanNames, withSpan } from '@cogmesh/telemetry';
 import { decideManyMax, nonceMaxChars, nonceMinChars } from '../limits.js';
 import type { PolicyBook } from '../policy-book.js';
 import type { PutPolicies } from '../put-policies.js';
 import { assertNote } from '../versions/limits.js';
+import type { ShadowBook } from '../versions/shadow-book.js';
 import { logDecisions } from './log-decisions.js';
 import { fromDecision, fromOutcome, toAccessRequest } from './messages.js';
 
@@ -22,6 +24,8 @@ export interface PolicyRpcParts {
   readonly now: () => number;
   /** Of what is decided for services that keep no log of their own answers. */
   readonly log: DecisionLog;
+  /** Judges decisions again under candidates, later. */
+  readonly shadow: Pick<ShadowBook, 'observe'>;
 }
 
 export function policyRpc(parts: PolicyRpcParts): ServiceBinding {
@@ -37,11 +41,18 @@ export function policyRpc(parts: PolicyRpcParts): ServiceBinding {
   });
 }
 
-function decide({ book, now, log }: PolicyRpcParts, request: policyV1.DecideRequest, call: CallContext) {
+/** The decision, which candidates are then held against. */
+function judged({ book, shadow }: PolicyRpcParts, access: AccessRequest) {
+  const decision = book.engine.decide(access);
+  shadow.observe(access, decision);
+  return fromDecision(decision);
+}
+
+function decide(parts: PolicyRpcParts, request: policyV1.DecideRequest, call: CallContext) {
   return withSpan(spanNames.evaluate, {}, async (span) => {
-    const access = toAccessRequest(request, now());
-    const answer = fromDecision(book.engine.decide(access));
-    await logDecisions(log, call, [{ access, answer }]);
+    const access = toAccessRequest(request, parts.now());
+    const answer = judged(parts, access);
+    await logDecisions(parts.log, call, [{ access, answer }]);
     span.setAttributes({
       [attributeNames.decisionId]: answer.decisionId,
       [attributeNames.decisionAllowed]: answer.allowed ?? false,
@@ -64,7 +75,7 @@ async function decideMany(parts: PolicyRpcParts, requests: readonly policyV1.Dec
   const nowMs = parts.now();
   const accesses = requests.map((request) => toAccessRequest(request, nowMs));
   return withSpan(spanNames.evaluate, {}, async (span) => {
-    const answered = accesses.map((access) => ({ access, answer: fromDecision(parts.book.engine.decide(access)) }));
+    const answered = accesses.map((access) => ({ access, answer: judged(parts, access) }));
     await logDecisions(parts.log, call, answered);
     const responses = answered.map(({ answer }) => answer);
     const refused = responses.find(({ allowed }) => allowed !== true);
