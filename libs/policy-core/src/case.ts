@@ -1,6 +1,7 @@
 /** A request whose names are canonical and whose organisations are known, and what one of the two parties finds about it. */
+import type { Place } from './facts.js';
 import { findingOf, type Finding } from './finding.js';
-import type { Organisation, Place, SubjectRoles } from './organisation.js';
+import type { Organisation, SubjectRoles } from './organisation.js';
 import { readsNothing, unionOfReads } from './reads.js';
 import type { Rule } from './rule.js';
 import type { Inquiry } from './rule-enforcer.js';

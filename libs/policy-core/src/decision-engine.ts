@@ -88,9 +88,11 @@ export class DecisionEngine {
     const owner = this.#organisations.get(ownerName);
     if (owner === undefined) return unknownOrganisation(ownerName);
     const segments = segmentsOf(path);
-    const ofOwner = { organisation: owner, candidates: owner.enforcer.candidates(action, segments) };
+    const ofOwner = { organisation: owner, candidates: owner.enforcer.candidates(action, path, segments) };
     const ofCaller =
-      owner === caller ? ofOwner : { organisation: caller, candidates: caller.enforcer.candidates(action, segments) };
+      owner === caller
+        ? ofOwner
+        : { organisation: caller, candidates: caller.enforcer.candidates(action, path, segments) };
     return { request, place: { path, segments, owner: ownerName }, owner: ofOwner, caller: ofCaller };
   }
 }

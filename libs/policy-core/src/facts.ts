@@ -1,16 +1,30 @@
 /** What a condition sees. Classes, because CEL takes their members for typed fields without copying them. */
-import type { Topology } from './types.js';
+import type { Resource, Topology } from './types.js';
+
+/** What a request asks about. */
+export interface Place {
+  readonly path: string;
+  readonly segments: readonly string[];
+  /** Name of the organisation that owns it. */
+  readonly owner: string;
+}
 
 type JsonMap = Readonly<Record<string, unknown>>;
 
 export class FactsOfResource {
-  constructor(
-    readonly type: string,
-    readonly id: string,
-    readonly path: string,
-    readonly owner: string,
-    readonly attributes: JsonMap,
-  ) {}
+  readonly type: string;
+  readonly id: string;
+  readonly path: string;
+  readonly owner: string;
+  readonly attributes: JsonMap;
+
+  constructor({ type, id }: Resource, { path, owner }: Place, attributes: JsonMap) {
+    this.type = type;
+    this.id = id;
+    this.path = path;
+    this.owner = owner;
+    this.attributes = attributes;
+  }
 }
 
 /** The topology of the set whose rules are judged. */

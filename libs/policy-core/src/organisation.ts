@@ -1,22 +1,15 @@
 /** One organisation's set, compiled: what its rules, roles, bindings, grants and entities say, at one epoch. */
 import { BindingBook } from './bindings.js';
 import { entityPath } from './entity-name.js';
-import { FactsOfResource, FactsOfTopology, type Facts } from './facts.js';
+import { FactsOfResource, FactsOfTopology, type Facts, type Place } from './facts.js';
 import { GrantBook } from './grants.js';
+import { readsNothing } from './reads.js';
 import { effectiveRoles, type RoleTable } from './roles.js';
 import { compileRule } from './rule.js';
 import { RuleEnforcer } from './rule-enforcer.js';
-import type { AccessRequest, AccessSubject, OrganisationPolicies, Reads } from './types.js';
+import type { AccessRequest, AccessSubject, Entity, OrganisationPolicies, Reads } from './types.js';
 
 type JsonMap = Readonly<Record<string, unknown>>;
-
-/** What a request asks about. */
-export interface Place {
-  readonly path: string;
-  readonly segments: readonly string[];
-  /** Name of the organisation that owns it. */
-  readonly owner: string;
-}
 
 export interface SubjectRoles {
   readonly roles: readonly string[];
@@ -24,6 +17,7 @@ export interface SubjectRoles {
 }
 
 const noAttributes: JsonMap = {};
+const noTopology = new FactsOfTopology({ parents: [], members: [], partners: [] });
 
 export class Organisation {
   readonly name: string;
@@ -31,27 +25,29 @@ export class Organisation {
   readonly enforcer: RuleEnforcer;
   readonly grants: GrantBook;
   readonly #roles: RoleTable;
-  readonly #bindings: BindingBook;
+  /** Undefined when the set binds nobody. */
+  readonly #bindings: BindingBook | undefined;
   readonly #topology: FactsOfTopology;
-  readonly #attributesOfPath: ReadonlyMap<string, JsonMap>;
+  /** Undefined when the set names no entity. */
+  readonly #attributesOfPath: ReadonlyMap<string, JsonMap> | undefined;
 
   /** `invalid_policy` when the document is not one that parsePolicySet answered. */
   constructor({ organisation, epoch, document, grants }: OrganisationPolicies) {
     this.name = organisation;
     this.epoch = epoch;
-    this.enforcer = new RuleEnforcer(organisation, document.policies.map(compileRule));
+    const rules = document.policies.map((policy, i) => compileRule(policy, i, organisation));
+    this.enforcer = new RuleEnforcer(organisation, rules);
     this.grants = new GrantBook(organisation, grants);
     this.#roles = new Map(Object.entries(document.roles).map(([role, { inherits }]) => [role, inherits]));
-    this.#bindings = new BindingBook(document.bindings ?? []);
-    this.#topology = new FactsOfTopology(document.topology ?? { parents: [], members: [], partners: [] });
-    const entities = Object.entries(document.entities ?? {});
-    this.#attributesOfPath = new Map(entities.map(([name, { attributes }]) => [entityPath(name), attributes]));
+    this.#bindings = document.bindings && new BindingBook(document.bindings);
+    this.#topology = document.topology === undefined ? noTopology : new FactsOfTopology(document.topology);
+    this.#attributesOfPath = document.entities && attributesByPath(document.entities);
   }
 
   /** What this organisation's rules see of a request. */
-  facts(request: AccessRequest, { path, owner }: Place, roles: readonly string[]): Facts {
+  facts(request: AccessRequest, place: Place, roles: readonly string[]): Facts {
     const { subject, resource } = request;
-    const attributes = this.#attributesOf(path, request.resourceAttributes);
+    const attributes = this.#attributesOf(place.path, request.resourceAttributes);
     return {
       sub: subject.sub,
       org_id: subject.organisation,
@@ -59,9 +55,9 @@ export class Organisation {
       role: '',
       roles,
       action: request.action,
-      resource: new FactsOfResource(resource.type, resource.id, path, owner, attributes),
+      resource: new FactsOfResource(resource, place, attributes),
       context: request.context ?? noAttributes,
-      attributes: subject.attributes,
+      attributes: this.#attributesOfSubject(subject),
       topology: this.#topology,
     };
   }
@@ -69,6 +65,7 @@ export class Organisation {
   /** The roles of one of its own subjects: those of the token, those it is bound to, and what they inherit. */
   rolesOf(request: AccessRequest, place: Place): SubjectRoles {
     const { subject } = request;
+    if (this.#bindings === undefined) return { roles: effectiveRoles(subject.roles, this.#roles), inDoubt: undefined };
     const { roles, inDoubt } = this.#bindings.rolesOf(subject, () => this.facts(request, place, []));
     const all = roles.length === 0 ? subject.roles : [...subject.roles, ...roles];
     return { roles: effectiveRoles(all, this.#roles), inDoubt };
@@ -76,13 +73,23 @@ export class Organisation {
 
   /** What is read to find the roles of one of its own subjects. */
   readsForRoles(subject: AccessSubject): Reads {
-    return this.#bindings.reads(subject);
+    return this.#bindings?.reads(subject) ?? readsNothing;
+  }
+
+  /** What the set says about one of its own subjects, as the entity `user:<sub>`, stands against what came with the request. */
+  #attributesOfSubject({ organisation, sub, attributes }: AccessSubject): JsonMap {
+    const said = organisation === this.name ? this.#attributesOfPath?.get(`/user/${sub}`) : undefined;
+    return said === undefined ? attributes : { ...attributes, ...said };
   }
 
   /** What the set says stands against what is only known now. */
   #attributesOf(path: string, known: JsonMap | undefined): JsonMap {
-    const said = this.#attributesOfPath.get(path);
+    const said = this.#attributesOfPath?.get(path);
     if (said === undefined) return known ?? noAttributes;
     return known === undefined ? said : { ...known, ...said };
   }
+}
+
+function attributesByPath(entities: Readonly<Record<string, Entity>>): Map<string, JsonMap> {
+  return new Map(Object.entries(entities).map(([name, { attributes }]) => [entityPath(name), attributes]));
 }

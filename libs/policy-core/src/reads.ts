@@ -21,6 +21,9 @@ export function unionOfReads(all: readonly Reads[]): Reads {
 }
 
 function unionOfNames(lists: readonly (readonly string[])[]): readonly string[] {
-  const names = new Set(lists.flat());
+  const some = lists.filter((list) => list.length > 0);
+  const [first = []] = some;
+  if (some.length < 2) return first;
+  const names = new Set(some.flat());
   return names.has('*') ? ['*'] : [...names].sort();
 }

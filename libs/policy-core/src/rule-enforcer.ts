@@ -1,19 +1,20 @@
 /**
- * Casbin over one organisation's rules: a PERM model with domains whose two functions are the compiled globs and the
- * compiled condition. Policy rows carry only ids, so nothing an author wrote reaches Casbin's expression language,
- * whose equality is JavaScript's loose one; for the same reason its built-in matching functions are not installed.
+ * Casbin over the rules that cover a request: a PERM model with domains, whose one function is the compiled condition.
+ * Policy rows carry rules, not text, so nothing an author wrote reaches Casbin's expression language, whose equality is
+ * JavaScript's loose one; for the same reason its built-in matching functions are not installed.
  *
- * Casbin scans its rows one by one, so each decision hands it only the candidates of the index. That is safe because
- * enforceSync runs to its end before anything else can run.
+ * Casbin scans its rows one by one, so each decision hands it only the candidates of the index. One enforcer serves all
+ * organisations and holds no policy of its own: rows belong to an organisation's compiled set and are swapped with it.
+ * That is safe because enforceSync runs to its end before anything else can run.
  */
 import { Enforcer, FunctionMap, newModelFromString, type Model } from 'casbin';
-import { counts, coversAction, coversPath, judge, type Hearing, type Rule, type Verdict } from './rule.js';
+import { counts, judge, type Hearing, type Rule, type Verdict } from './rule.js';
 import { RuleIndex } from './rule-index.js';
 
 /** An allow and no deny; no row, no right. */
 const modelText = `
 [request_definition]
-r = sub, dom, obj, act
+r = sub, dom
 
 [policy_definition]
 p = dom, rule, eft
@@ -22,7 +23,7 @@ p = dom, rule, eft
 e = some(where (p.eft == allow)) && !some(where (p.eft == deny))
 
 [matchers]
-m = r.dom == p.dom && covers(p.rule, r.act, r.obj) && holds(p.rule, r.sub)
+m = r.dom == p.dom && holds(p.rule, r.sub)
 `;
 
 /** One question to one organisation's rules. */
@@ -48,12 +49,20 @@ interface Session {
 }
 
 class SyncEnforcer extends Enforcer {
+  /** What Casbin scans; of any type, whatever its declaration says. */
+  readonly rows: { policy: unknown[][] };
+
   constructor(model: Model, functions: FunctionMap) {
     super();
     this.fm = functions;
     this.setModel(model);
+    const assertion = model.model.get('p')?.get('p');
+    if (assertion === undefined) throw new Error('the Casbin model has no policy definition');
+    this.rows = assertion;
   }
 }
+
+const enforcer = new SyncEnforcer(newModelFromString(modelText), functions());
 
 const silent: Ruling = { allowed: false, verdicts: [] };
 
@@ -61,25 +70,17 @@ export class RuleEnforcer {
   readonly rules: readonly Rule[];
   readonly #domain: string;
   readonly #index: RuleIndex;
-  readonly #rows: readonly string[][];
-  readonly #rowsInUse: { policy: string[][] };
-  readonly #enforcer: Enforcer;
 
+  /** `rules` are compiled for this domain. */
   constructor(domain: string, rules: readonly Rule[]) {
     this.rules = rules;
     this.#domain = domain;
     this.#index = new RuleIndex(rules);
-    this.#rows = rules.map((rule) => [domain, String(rule.position), rule.effect]);
-    const model = newModelFromString(modelText);
-    const assertion = model.model.get('p')?.get('p');
-    if (assertion === undefined) throw new Error('the Casbin model has no policy definition');
-    this.#rowsInUse = assertion;
-    this.#enforcer = new SyncEnforcer(model, functionsOver(rules));
   }
 
   /** The rules that cover this action on this path, the denying ones first. */
-  candidates(action: string, segments: readonly string[]): readonly Rule[] {
-    return this.#index.find(action, segments);
+  candidates(action: string, path: string, segments: readonly string[]): readonly Rule[] {
+    return this.#index.find(action, path, segments);
   }
 
   /** `candidates` are this enforcer's own, for this inquiry. */
@@ -87,30 +88,18 @@ export class RuleEnforcer {
     // With no row Casbin would evaluate the matcher once against empty strings.
     if (candidates.length === 0) return silent;
     const session: Session = { inquiry, verdicts: [] };
-    const allowed = this.#enforce(candidates, session);
-    return { allowed, verdicts: session.verdicts };
-  }
-
-  #enforce(candidates: readonly Rule[], session: Session): boolean {
-    const { facts, segments } = session.inquiry;
-    this.#rowsInUse.policy = candidates.map((rule) => this.#rows[rule.position] ?? []);
-    const answer: unknown = this.#enforcer.enforceSync(session, this.#domain, segments, facts.action);
-    return answer === true;
+    enforcer.rows.policy = candidates.map((rule) => [rule.domain, rule, rule.effect]);
+    const answer: unknown = enforcer.enforceSync(session, this.#domain);
+    return { allowed: answer === true, verdicts: session.verdicts };
   }
 }
 
-function functionsOver(rules: readonly Rule[]): FunctionMap {
-  const functions = new FunctionMap();
-  functions.addFunction('covers', (position: string, action: string, segments: readonly string[]) => {
-    const rule = rules[Number(position)];
-    return rule !== undefined && coversAction(rule, action) && coversPath(rule, segments);
-  });
-  functions.addFunction('holds', (position: string, { inquiry, verdicts }: Session) => {
-    const rule = rules[Number(position)];
-    if (rule === undefined) return false;
+function functions(): FunctionMap {
+  const map = new FunctionMap();
+  map.addFunction('holds', (rule: Rule, { inquiry, verdicts }: Session) => {
     const verdict = judge(rule, inquiry);
     verdicts.push({ rule, verdict });
     return counts(rule, verdict.outcome);
   });
-  return functions;
+  return map;
 }

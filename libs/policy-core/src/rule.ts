@@ -22,6 +22,8 @@ export interface Verdict {
 
 export interface Rule {
   readonly id: string;
+  /** Organisation whose rule it is. */
+  readonly domain: string;
   /** Place in the document, from 0. */
   readonly position: number;
   readonly effect: Effect;
@@ -46,12 +48,13 @@ export interface Hearing {
 const noObligations: readonly Obligation[] = [];
 
 /** Compiles one document of a parsed set; `invalid_policy` if it was not parsed. */
-export function compileRule(document: PolicyDocument, position: number): Rule {
+export function compileRule(document: PolicyDocument, position: number, domain: string): Rule {
   const condition = document.policy === undefined ? undefined : compileCondition(document.policy);
   if (condition !== undefined && isConditionProblem(condition))
     throw new CogmeshError('invalid_policy', `policy "${document.id}": ${condition.message}`);
   return {
     id: document.id,
+    domain,
     position,
     effect: document.effect,
     permissions: new Set(document.permissions),
