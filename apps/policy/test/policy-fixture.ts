@@ -135,12 +135,18 @@ export class PolicyWorld {
   /** Calls as a service, with its identity alone. */
   async as(service: string, hosted: HostedService): Promise<PolicyClient> {
     const identity = await loadServiceIdentity(this.keysDir, service);
-    return this.#client(hosted, async () => `Bearer ${await identity.serviceToken('policy')}`);
+    const channel = this.#channel(hosted, async () => `Bearer ${await identity.serviceToken('policy')}`);
+    return createClient(policyV1.PolicyService, channel);
   }
 
   /** Calls as the gateway does for a member: a new permit per call. */
   async asMember(member: string, access: readonly Access[], hosted: HostedService): Promise<PolicyClient> {
-    return this.#client(hosted, (method) => this.permit(member, access, method).then((permit) => `Bearer ${permit}`));
+    return createClient(policyV1.PolicyService, this.memberChannel(member, access, hosted));
+  }
+
+  /** For the other services of the process: every call over it carries a new permit of the member. */
+  memberChannel(member: string, access: readonly Access[], hosted: HostedService): Channel {
+    return this.#channel(hosted, (method) => this.permit(member, access, method).then((permit) => `Bearer ${permit}`));
   }
 
   /** A permit for `acme admin`, to call `method`. */
@@ -152,10 +158,10 @@ export class PolicyWorld {
     return gateway.mintPermit({ audience: 'policy', method, access, subject });
   }
 
-  #client(hosted: HostedService, authorize: (method: string) => Promise<string>): PolicyClient {
+  #channel(hosted: HostedService, authorize: (method: string) => Promise<string>): Channel {
     const channel = openChannel({ target: hosted.running.addresses['grpc'] ?? '', authorize });
     this.#channels.push(channel);
-    return createClient(policyV1.PolicyService, channel);
+    return channel;
   }
 
   async close(): Promise<void> {
