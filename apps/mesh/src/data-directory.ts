@@ -35,7 +35,7 @@ export async function hostOrganisationOf(directory: DataDirectory): Promise<stri
 }
 
 /** Roles that tokens of the development issuer may claim. */
-export const developmentRoles = ['admin', 'operator', 'reader', 'viewer'];
+export const developmentRoles = ['admin', 'operator', 'reader', 'viewer', 'enforcement-point'];
 
 export const dataDirectory = (path: string): DataDirectory => ({
   path: resolve(path),

@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { CogmeshError } from '@cogmesh/errors';
+import { AccessClient } from './access-client.js';
 import { downloadBlob, uploadBlob, type BlobContent, type BlobDownload, type StoredBlob } from './blobs.js';
 import {
   HttpTransport,
@@ -46,6 +47,8 @@ const jsonBody = { 'content-type': 'application/json' };
 export class CogmeshClient {
   /** Limits, schedules, webhooks, dead letters, and everything that steers a run. */
   readonly scheduling: SchedulingClient;
+  /** Decisions for enforcement points, and searches over them: the AuthZEN Authorization API. */
+  readonly access: AccessClient;
   readonly #http: HttpTransport;
 
   constructor({ token, getToken, ...transport }: CogmeshClientOptions) {
@@ -53,6 +56,7 @@ export class CogmeshClient {
     if (source === undefined) throw new CogmeshError('unauthenticated', 'the client needs `token` or `getToken`');
     this.#http = new HttpTransport({ ...transport, token: source });
     this.scheduling = new SchedulingClient(this.#http);
+    this.access = new AccessClient(this.#http);
   }
 
   /**

@@ -1,4 +1,15 @@
 export { CogmeshError, type ErrorCode, type Issue } from '@cogmesh/errors';
+export { AccessClient } from './access-client.js';
+export type {
+  AccessAction,
+  AccessDecision,
+  AccessEntity,
+  AccessObligation,
+  AccessQuestion,
+  AccessSearch,
+  DecisionPoint,
+  EvaluationsSemantic,
+} from './access-views.js';
 export { createAgent, type Agent, type AgentOptions } from './agent/create-agent.js';
 export type { Handler, HandlerOptions, TaskContext } from './agent/handler.js';
 export type { BlobContent, BlobDownload, StoredBlob } from './blobs.js';

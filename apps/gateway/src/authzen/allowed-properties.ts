@@ -6,8 +6,7 @@
 import { CogmeshError } from '@cogmesh/errors';
 import type { JsonObject } from './i-json.js';
 
-const kinds = ['subject', 'resource', 'action', 'context'] as const;
-export type PropertyKind = (typeof kinds)[number];
+type PropertyKind = 'subject' | 'resource' | 'action' | 'context';
 
 /** What the registry says about a subject, and what the gateway itself puts into the context. */
 const reserved = new Set([
