@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { defineConfig, integer, setting, text, type ConfigOf } from '@cogmesh/config';
+import { defineConfig, flag, integer, setting, text, type ConfigOf } from '@cogmesh/config';
 
 /** Settings of a sidecar. Policy replica, decision cache and the shared secret are configured as everywhere, see `enforcement`. */
 export const sidecarConfig = defineConfig('sidecar', {
@@ -12,6 +12,11 @@ export const sidecarConfig = defineConfig('sidecar', {
     'COGMESH_SIDECAR_UPSTREAM',
     text('127.0.0.1:7030'),
     'gRPC address of that service, `host:port` or `unix:/path`.',
+  ),
+  extAuthz: setting(
+    'COGMESH_SIDECAR_EXT_AUTHZ',
+    flag(true),
+    'Answers `envoy.service.auth.v3.Authorization/Check` on the same address, for an Envoy or Istio that asks whether a request may pass. It tells a caller only what the token it shows may do.',
   ),
   maxConnections: setting(
     'COGMESH_SIDECAR_MAX_CONNECTIONS',

@@ -14,15 +14,19 @@ import {
   enforcementConfig,
   openReplica,
   readSidecarSecret,
+  sidecarSecretBytes,
 } from '@cogmesh/enforcement';
-import { loadServiceIdentity } from '@cogmesh/identity';
-import { serveRpc } from '@cogmesh/rpc';
+import { loadServiceIdentity, type ServiceIdentity } from '@cogmesh/identity';
+import { serveRpc, type ServiceBinding } from '@cogmesh/rpc';
 import type { Readiness, ServiceHost } from '@cogmesh/service';
+import type { Logger } from '@cogmesh/telemetry';
 import type { SidecarConfig } from './config.js';
+import { externalCheckMethod, openExternalCheck } from './ext-authz/open-external-check.js';
 import { openFront } from './proxy/front.js';
 import { Proxy } from './proxy/proxy.js';
 import { Router } from './proxy/router.js';
 import { Upstream } from './proxy/upstream.js';
+import { authorizationRpc } from './rpc/authorization.rpc.js';
 import { enforcementRpc } from './rpc/enforcement.rpc.js';
 import { GrantDesk } from './rpc/grant-desk.js';
 
@@ -53,23 +57,26 @@ export async function wireSidecar(host: ServiceHost, config: SidecarConfig): Pro
   const authenticate = createEnforcer({ service, verifier, source: replica, decisionCacheEntries });
 
   const upstream = new Upstream({ ...config, address: config.upstream });
-  // The sidecar's own service stands behind the same proxy, so that the proxy itself parses no messages.
-  const ownSecret = randomBytes(secret.length);
+  const prove = createSidecarProof(secret);
+  const external = openExternalCheck({
+    ...{ identity, policyAddress: peers.policy, environment: host.environment, settings, logger },
+    ...{ authenticate, prove, source: replica },
+  });
+  const openMethods = new Set(config.extAuthz ? [externalCheckMethod] : []);
   const checkTaskGrant = createTaskGrantCheck({ verifier, source: replica });
   const grants = new GrantDesk({ check: checkTaskGrant, logger });
-  const own = await serveRpc({
-    address: '127.0.0.1:0',
-    services: [enforcementRpc({ checkTaskGrant, grants, poke: () => replica.poke() })],
-    authenticate: createBehindSidecar({ service, secret: ownSecret, verifier }),
-    logger,
-  });
-  const ownUpstream = new Upstream({ ...config, address: own.address });
+  const services = [
+    enforcementRpc({ checkTaskGrant, grants, poke: () => replica.poke() }),
+    authorizationRpc(external.check, logger),
+  ];
+  const own = await openOwnService({ config, verifier, services, openMethods, logger });
   const router = new Router({
     service,
     verifier,
     authenticate,
-    toService: { upstream, prove: createSidecarProof(secret) },
-    toSidecar: { upstream: ownUpstream, prove: createSidecarProof(ownSecret) },
+    toService: { upstream, prove },
+    toSidecar: own.route,
+    openMethods,
   });
   const front = await openFront({
     address: host.listen,
@@ -87,8 +94,36 @@ export async function wireSidecar(host: ServiceHost, config: SidecarConfig): Pro
       await drained;
       await closeReplica();
       upstream.close();
-      ownUpstream.close();
-      await own.stop();
+      await own.close();
+      external.close();
+    },
+  };
+}
+
+interface OwnService {
+  readonly config: SidecarConfig;
+  readonly verifier: ServiceIdentity['verifier'];
+  readonly services: readonly ServiceBinding[];
+  readonly openMethods: ReadonlySet<string>;
+  readonly logger: Logger;
+}
+
+/** The sidecar's own service stands behind the same proxy, so that the proxy itself parses no messages. */
+async function openOwnService({ config, verifier, services, openMethods, logger }: OwnService) {
+  const { service } = config;
+  const secret = randomBytes(sidecarSecretBytes);
+  const server = await serveRpc({
+    address: '127.0.0.1:0',
+    services,
+    authenticate: createBehindSidecar({ service, secret, verifier, anonymous: openMethods }),
+    logger,
+  });
+  const upstream = new Upstream({ ...config, address: server.address });
+  return {
+    route: { upstream, prove: createSidecarProof(secret) },
+    close: async () => {
+      upstream.close();
+      await server.stop();
     },
   };
 }

@@ -1,6 +1,6 @@
 import { policyV1 } from '@cogmesh/contracts';
 import { CogmeshError } from '@cogmesh/errors';
-import type { ServiceIdentity } from '@cogmesh/identity';
+import { messageOfIssuer, type IssuerRecord, type ServiceIdentity } from '@cogmesh/identity';
 import { implement, type ServiceBinding } from '@cogmesh/rpc';
 
 /** The part of the policy service that a replica needs, as its contract says: one organisation, acme, whose analysts may run things. */
@@ -16,6 +16,7 @@ export class BundleService {
       },
     ],
   };
+  issuers: IssuerRecord[] = [];
   answers = true;
   readonly #signer: ServiceIdentity;
 
@@ -29,7 +30,10 @@ export class BundleService {
       decide: notHere,
       decideMany: notHere,
       explain: notHere,
-      getIssuers: notHere,
+      getIssuers: () =>
+        this.answers
+          ? Promise.resolve({ issuers: this.issuers.map(messageOfIssuer) })
+          : Promise.reject(new CogmeshError('unavailable', 'down for the test')),
       putPolicies: notHere,
       getPolicies: notHere,
       getBundle: async ({ nonce, knownEpochs }) => {

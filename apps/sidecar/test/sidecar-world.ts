@@ -29,7 +29,11 @@ export class SidecarWorld {
     this.bundles = new BundleService(identities.policy);
   }
 
-  static async open(settings: Record<string, string> = {}): Promise<SidecarWorld> {
+  /** `prepare` has its say before the sidecar asks for policies. */
+  static async open(
+    settings: Record<string, string> = {},
+    prepare?: (world: SidecarWorld) => Promise<void>,
+  ): Promise<SidecarWorld> {
     const dir = await mkdtemp(join(tmpdir(), 'cogmesh-sidecar-'));
     await initialiseKeys(join(dir, 'keys'), { hostOrganisation: 'acme' });
     const identities = await Promise.all(
@@ -38,6 +42,7 @@ export class SidecarWorld {
     const world = new SidecarWorld(dir, Object.fromEntries(identities) as SidecarWorld['identities']);
     createSidecarSecretFile(world.secretFile);
     await world.startService();
+    await prepare?.(world);
     await world.#startSidecar(settings);
     return world;
   }

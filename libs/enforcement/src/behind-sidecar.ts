@@ -12,17 +12,20 @@ import { sidecarProofHeader, verifySidecarProof } from './sidecar-proof.js';
 export interface BehindSidecarOptions {
   readonly service: string;
   readonly secret: Uint8Array;
+  /** Methods that anybody may call through the sidecar, beside those that are anonymous everywhere. */
+  readonly anonymous?: ReadonlySet<string>;
   readonly verifier: Pick<InsideTokenVerifier, 'verifyPermit' | 'verifyServiceToken'>;
   /** Milliseconds since 1970. Default: the system clock. */
   readonly now?: () => number;
 }
 
 /** Refuses with `direct_call` what carries no proof of the sidecar, anonymous methods included. */
-export function createBehindSidecar({ service, secret, verifier, now = Date.now }: BehindSidecarOptions): Authenticate {
+export function createBehindSidecar(options: BehindSidecarOptions): Authenticate {
+  const { service, secret, verifier, anonymous, now = Date.now } = options;
   return async ({ method, metadata }) => {
     const authorization = metadata.get('authorization') ?? '';
     verifySidecarProof(metadata.get(sidecarProofHeader), { method, authorization }, { secret, now });
-    if (anonymousMethods.has(method)) return { kind: 'anonymous' };
+    if (anonymousMethods.has(method) || anonymous?.has(method) === true) return { kind: 'anonymous' };
     const { kind, token } = credentialsOf(metadata);
     if (kind === 'service')
       return { kind: 'service', service: (await verifier.verifyServiceToken(token, service)).service };

@@ -13,11 +13,17 @@ export function credentialsOf(metadata: ReadonlyMap<string, string>): Credential
       'the call carries no bearer token; inside the mesh it needs a permit or a service token',
     );
   }
-  const type = typeOfToken(token);
-  if (type === tokenKinds.permit.typ) return { kind: 'permit', token };
-  if (type === tokenKinds.service.typ) return { kind: 'service', token };
+  const kind = credentialKind(token);
+  if (kind !== undefined) return { kind, token };
   throw new CogmeshError(
     'invalid_token',
     'the bearer token is neither a permit nor a service token; outside tokens go to the gateway',
   );
+}
+
+/** Which inside credential the token says it is; undefined for any other. Verifies nothing. */
+export function credentialKind(token: string): Credentials['kind'] | undefined {
+  const type = typeOfToken(token);
+  if (type === tokenKinds.permit.typ) return 'permit';
+  return type === tokenKinds.service.typ ? 'service' : undefined;
 }

@@ -4,6 +4,7 @@ export { createBehindSidecar, type BehindSidecarOptions } from './behind-sidecar
 export { policiesOfBundle, withoutRevoked, type BundlePolicies } from './bundle-policies.js';
 export { FileBundleStore, type BundleStore, type StoredBundles } from './bundle-store.js';
 export { applyChange, documentChange } from './bundle-delta.js';
+export { formatConsistencyToken, parseConsistencyToken } from './consistency-token.js';
 export { enforcementConfig, type EnforcementConfig } from './config.js';
 export { canonicalTarget } from './canonical-target.js';
 export { credentialKind } from './credentials.js';
@@ -31,7 +32,13 @@ export { PolicyReplica, type BundleAnswer, type BundleQuestion, type PolicyRepli
 export { localPolicySource, type ConsistencyPoint, type PolicySource } from './policy-source.js';
 export { RevocationBook, revokedError, type Revocable, type Revocations } from './revocation-book.js';
 export { serviceMayCall } from './service-access.js';
-export { createSidecarProof, sidecarProofHeader, verifySidecarProof, type ProvenCall } from './sidecar-proof.js';
+export {
+  createSidecarProof,
+  sidecarProofHeader,
+  sidecarSecretBytes,
+  verifySidecarProof,
+  type ProvenCall,
+} from './sidecar-proof.js';
 export { createSidecarSecretFile, readSidecarSecret, type SidecarSecretSource } from './sidecar-secret.js';
 export {
   createTaskGrantCheck,

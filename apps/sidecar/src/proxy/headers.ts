@@ -3,6 +3,7 @@
  * identified or checked by somebody in front: ours in any spelling, and the usual ones of other proxies.
  */
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2';
+import { isIdentityHeader } from '@cogmesh/enforcement';
 
 const hopByHop = new Set([
   'connection',
@@ -14,29 +15,6 @@ const hopByHop = new Set([
   'host',
   'http2-settings',
 ]);
-
-/** Compared after lower-casing, `_` -> `-`, and without a leading `x-`. */
-const identityNames = new Set([
-  'forwarded',
-  'real-ip',
-  'remote-user',
-  'user',
-  'user-id',
-  'client-cert',
-  'ssl-client-cert',
-  'original-url',
-  'rewrite-url',
-]);
-const identityPrefixes = ['cogmesh-', 'forwarded-', 'authenticated-', 'auth-', 'envoy-', 'remote-'];
-
-/** Whether a header could be taken for a statement about who calls, in whichever spelling. */
-export function isIdentityHeader(name: string): boolean {
-  const plain = name
-    .toLowerCase()
-    .replaceAll('_', '-')
-    .replace(/^(?:x-)+/, '');
-  return identityNames.has(plain) || identityPrefixes.some((prefix) => plain.startsWith(prefix));
-}
 
 /** The caller's headers as they may go on to the service, pseudo-headers included. */
 export function forwardedHeaders(headers: IncomingHttpHeaders): OutgoingHttpHeaders {

@@ -19,6 +19,8 @@ export interface RouterOptions {
   readonly authenticate: Authenticate;
   readonly toService: Route;
   readonly toSidecar: Route;
+  /** Methods of the sidecar's own that anybody may call. */
+  readonly openMethods: ReadonlySet<string>;
 }
 
 const ownPrefix = `/${policyV1.EnforcementService.typeName}/`;
@@ -32,7 +34,8 @@ export class Router {
 
   /** Where the call goes; throws the refusal when it may not. */
   async route(call: Call): Promise<Route> {
-    const { authenticate, toService, toSidecar } = this.#options;
+    const { authenticate, toService, toSidecar, openMethods } = this.#options;
+    if (openMethods.has(call.method)) return toSidecar;
     if (call.method.startsWith(ownPrefix)) {
       await this.#requireOwnService(call);
       return toSidecar;
