@@ -12,6 +12,11 @@ export const policyConfig = defineConfig('policy', {
     text('acme'),
     'Organisation whose administrators register issuers for every organisation.',
   ),
+  bundleTtlSeconds: setting(
+    'COGMESH_POLICY_BUNDLE_TTL_S',
+    integer({ min: 60, max: 31_536_000, default: 86_400 }),
+    'How long a signed bundle is good, seconds; it is signed anew when half of that is over.',
+  ),
   refreshMs: setting(
     'COGMESH_POLICY_REFRESH_MS',
     integer({ min: 100, max: 600_000, default: 5_000 }),

@@ -3,14 +3,14 @@
  * database is the truth; the book follows it and keeps answering, from what it has, while the database is away. Epochs
  * only rise. A set that does not load makes its organisation deny everything, and only its organisation.
  */
-import { policiesOfBundle } from '@cogmesh/enforcement';
+import { policiesOfBundle, withoutRevoked, type Revocations } from '@cogmesh/enforcement';
 import type { IssuerRecord, ServiceIdentity } from '@cogmesh/identity';
 import type { DecisionEngine, OrganisationPolicies } from '@cogmesh/policy-core';
 import type { Logger } from '@cogmesh/telemetry';
-import { bundlesMaxChars } from './limits.js';
+import { earlierEpochsMax } from './limits.js';
 import type { PolicyStore, StoredPolicies } from './policy-store.js';
 
-export type Signer = Pick<ServiceIdentity, 'signBundle' | 'signHeartbeat' | 'verifyPartnerGrant'>;
+export type Signer = Pick<ServiceIdentity, 'verifyPartnerGrant'>;
 
 export interface PolicyBookParts {
   /** Filled by the book alone. */
@@ -18,15 +18,20 @@ export interface PolicyBookParts {
   readonly store: PolicyStore;
   readonly signer: Signer;
   readonly logger: Logger;
+  /** Takes grants away; nothing is revoked without it. */
+  readonly revocations?: Revocations;
+  /** After something is in force that was not before. */
+  readonly onChange?: () => void;
 }
 
 /** The current set of one organisation, whether or not it could be loaded into the engine. */
-interface Page {
+export interface Page {
   readonly epoch: number;
   readonly document: unknown;
   /** As the engine has it; undefined when the set did not load. */
   readonly policies: OrganisationPolicies | undefined;
-  bundle: Promise<string> | undefined;
+  /** The sets before it that this process had, the latest first. */
+  readonly earlier: readonly { readonly epoch: number; readonly document: unknown }[];
 }
 
 export class PolicyBook {
@@ -54,8 +59,21 @@ export class PolicyBook {
   accept(policies: OrganisationPolicies): void {
     const { organisation, epoch, document } = policies;
     if (epoch <= (this.#pages.get(organisation)?.epoch ?? 0)) return;
-    this.engine.replace(policies);
-    this.#pages.set(organisation, { epoch, document, policies, bundle: undefined });
+    this.engine.replace(this.#standing(policies));
+    this.#turn(organisation, { epoch, document, policies });
+  }
+
+  /** Looks again at which grants of these organisations stand. */
+  reviewGrants(organisations: ReadonlySet<string>): void {
+    for (const organisation of organisations) {
+      const policies = this.#pages.get(organisation)?.policies;
+      if (policies !== undefined) this.engine.replace(this.#standing(policies));
+    }
+  }
+
+  /** Every current set, by organisation in order; a copy that later writes leave as it is. */
+  pages(): ReadonlyMap<string, Page> {
+    return new Map([...this.#pages].sort(([a], [b]) => (a < b ? -1 : 1)));
   }
 
   get issuers(): readonly IssuerRecord[] {
@@ -80,32 +98,17 @@ export class PolicyBook {
     return this.#pages.get(organisation)?.policies;
   }
 
-  /** Signed bundles above the known epochs, as many as fit one answer. */
-  async bundlesSince(known: ReadonlyMap<string, number>): Promise<string[]> {
-    const bundles: string[] = [];
-    let chars = 0;
-    for (const organisation of this.organisations()) {
-      const page = this.#pages.get(organisation);
-      if (page === undefined || page.epoch <= (known.get(organisation) ?? 0)) continue;
-      const bundle = await this.#bundle(organisation, page);
-      chars += bundle.length;
-      if (bundles.length > 0 && chars > bundlesMaxChars) break;
-      bundles.push(bundle);
-    }
-    return bundles;
+  #standing(policies: OrganisationPolicies): OrganisationPolicies {
+    const { revocations } = this.#parts;
+    return revocations === undefined ? policies : withoutRevoked(policies, revocations, Date.now());
   }
 
-  heartbeat(nonce: string): Promise<string> {
-    return this.#parts.signer.signHeartbeat({ nonce, epochs: this.epochs() });
-  }
-
-  #bundle(organisation: string, page: Page): Promise<string> {
-    const { epoch, document } = page;
-    page.bundle ??= this.#parts.signer.signBundle({ organisation, epoch, policies: document });
-    page.bundle.catch(() => {
-      page.bundle = undefined;
-    });
-    return page.bundle;
+  #turn(organisation: string, page: Omit<Page, 'earlier'>): void {
+    const before = this.#pages.get(organisation);
+    const earlier = before === undefined ? [] : [before, ...before.earlier].slice(0, earlierEpochsMax);
+    const bare = earlier.map(({ epoch, document }) => ({ epoch, document }));
+    this.#pages.set(organisation, { ...page, earlier: bare });
+    this.#parts.onChange?.();
   }
 
   async #read(): Promise<void> {
@@ -128,7 +131,7 @@ export class PolicyBook {
       const sentence = 'a stored policy set cannot be used; everything of this organisation is denied';
       logger.error({ organisation, epoch, err: thrown }, sentence);
       this.engine.remove(organisation);
-      this.#pages.set(organisation, { epoch, document: bundle.policies, policies: undefined, bundle: undefined });
+      this.#turn(organisation, { epoch, document: bundle.policies, policies: undefined });
     }
   }
 }

@@ -2,4 +2,6 @@
 export interface PolicyHints {
   bundlePublished(organisation: string, epoch: number): Promise<void>;
   issuersChanged(): Promise<void>;
+  /** The list of revocations is at this epoch. */
+  revocationsChanged(epoch: number): Promise<void>;
 }

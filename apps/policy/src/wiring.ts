@@ -2,25 +2,25 @@
  * The composition root. Order matters in one place: the policies are read from the database before anything listens, so
  * the first answer is already the right one.
  */
-import { openEnforcement } from '@cogmesh/enforcement';
-import { keyFetching } from '@cogmesh/identity';
+import { openEnforcement, RevocationBook } from '@cogmesh/enforcement';
 import { DecisionEngine } from '@cogmesh/policy-core';
 import { serveRpc } from '@cogmesh/rpc';
 import type { Readiness, ServiceHost } from '@cogmesh/service';
 import { BusPolicyHints, policyEvents } from './adapters/bus-policy-hints.js';
+import { grantMigrations } from './adapters/grant-migrations.js';
 import { policyMigrations } from './adapters/migrations.js';
-import { SqlIssuerStore } from './adapters/sql-issuer-store.js';
 import { SqlPolicyStore } from './adapters/sql-policy-store.js';
 import { wireAudit } from './audit-wiring.js';
 import { versionMigrations } from './adapters/version-migrations.js';
 import { bootstrap } from './bootstrap/bootstrap.js';
 import type { PolicyConfig } from './config.js';
 import { onBundlePublished } from './events/on-bundle-published.js';
-import { PolicyBook } from './policy-book.js';
+import { News } from './distribution/news.js';
+import { wireDistribution } from './distribution-wiring.js';
+import type { PolicyBook } from './policy-book.js';
 import { PutPolicies } from './put-policies.js';
 import { startRefresh } from './refresh.js';
-import { IssuerRegistry } from './issuers/issuer-registry.js';
-import { issuersRpc } from './rpc/issuers.rpc.js';
+import { wirePartners } from './partners-wiring.js';
 import { policyRpc } from './rpc/policy.rpc.js';
 import { wireVersions } from './versions-wiring.js';
 import { searchRpc } from './rpc/search.rpc.js';
@@ -38,31 +38,39 @@ export interface PolicyParts {
 export async function wirePolicy(host: ServiceHost, config: PolicyConfig): Promise<PolicyParts> {
   const { logger, database, bus } = host;
   const engine = new DecisionEngine();
+  const revocations = new RevocationBook();
+  const news = new News();
   const audit = await wireAudit(host, config);
-  const enforcement = await openEnforcement({ ...host, service: 'policy', localEngine: engine, log: audit.log });
+  const enforcement = await openEnforcement({
+    ...host,
+    service: 'policy',
+    localEngine: engine,
+    localParts: { revocations, onChange: news.follow },
+    log: audit.log,
+  });
   const { identity } = enforcement;
   const store = new SqlPolicyStore(database);
-  const book = new PolicyBook({ engine, store, signer: identity, logger });
   const hints = new BusPolicyHints(bus, logger);
+  const distribution = wireDistribution({ host, config, engine, identity, hints, revocations, news });
+  const { book, desk, source } = distribution;
   const putPolicies = new PutPolicies({ store, book, hints, verifier: identity });
 
-  await database.migrate([...policyMigrations, ...versionMigrations]);
+  await database.migrate([...policyMigrations, ...versionMigrations, ...grantMigrations]);
   const issuersAdded = await bootstrap(config.bootstrapDir, { store, verifier: identity, logger });
   await book.refresh();
   await audit.start((name) => book.current(name) !== undefined);
   await bus.declare({ exchanges: [policyEvents] });
+  await distribution.start();
   const consumer = await onBundlePublished(bus, book, logger);
-  const { allowPrivateKeyUris: allowPrivate = false } = keyFetching(host.environment);
   const { hostOrganisation } = config;
-  const issuerStore = new SqlIssuerStore(database);
-  const issuers = new IssuerRegistry({ store: issuerStore, book, hints, hostOrganisation, allowPrivate });
   const versions = wireVersions({ database, book, putPolicies, verifier: identity, logger });
   await versions.shadow.refresh();
   const services = [
     versions.rpc,
-    policyRpc({ book, putPolicies, shadow: versions.shadow, now: Date.now, log: audit.log }),
+    distribution.rpc,
+    policyRpc({ book, putPolicies, desk, source, shadow: versions.shadow, now: Date.now, log: audit.log }),
     searchRpc({ book, now: Date.now }),
-    issuersRpc(issuers),
+    ...wirePartners(host, { book, hints, verifier: identity, hostOrganisation }),
     audit.rpc,
   ];
   const server = await serveRpc({ address: host.listen, services, authenticate: enforcement.authenticate, logger });
@@ -75,8 +83,10 @@ export async function wirePolicy(host: ServiceHost, config: PolicyConfig): Promi
     address: server.address,
     readiness: () => readiness(host, book),
     close: async () => {
+      distribution.release();
       await server.stop();
       await consumer.stop();
+      await distribution.close();
       await refresh.stop();
       await versions.shadow.flush();
       await enforcement.close();

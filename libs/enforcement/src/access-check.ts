@@ -1,15 +1,18 @@
 /**
- * Checks the rights of a permit against the local policies: every right must be allowed now, whatever the gateway was told when it minted.
- * Only decisions that policy-core calls cacheable are kept, and only for as long as the epochs they were made with are the current ones.
+ * Checks the rights of a permit against the local policies: every right must be allowed now, whatever the gateway was told when it minted,
+ * and nothing of the subject may be revoked. A decision is kept until the earliest of: the end of the permit, of a grant it rests on, of what
+ * is known of the subject, the next moment at which time itself may change it, and 30 s; one that came of an error is not kept. Deciding
+ * is one step that nothing interrupts, so the same question is never decided twice at once.
  */
 import { CogmeshError } from '@cogmesh/errors';
-import { ownerOf, parseResourcePath, type AccessRequest, type Decision } from '@cogmesh/policy-core';
+import { ownerOf, parseResourcePath, type AccessRequest, type Decision, type DecisionCode } from '@cogmesh/policy-core';
 import type { Access, OutsideSubject } from '@cogmesh/rpc';
 import type { DecisionCache } from './decision-cache.js';
-import { decisionKey } from './decision-key.js';
+import { decisionKey, keyWithReads } from './decision-key.js';
 import { decisionTtlMaxMs, permitAccessMax } from './limits.js';
 import type { LoggedDecision } from './log/record.js';
 import type { PolicySource } from './policy-source.js';
+import { revokedError } from './revocation-book.js';
 
 export interface AccessCheckOptions {
   readonly source: PolicySource;
@@ -41,9 +44,12 @@ export class AccessCheck {
     this.#options = options;
   }
 
-  /** Throws `stale_policy`, or `permission_denied` with the decision's code, rules and reason for the first right that is refused. */
+  /** Throws `stale_policy`, `revoked`, or `permission_denied` with the decision's code, rules and reason for the first right that is refused. */
   check({ subject, access, expiresAtMs, onDecision }: AccessQuestion): AccessAnswer {
-    this.#options.source.assertFresh();
+    const { source, now } = this.#options;
+    source.assertFresh();
+    const revocation = source.revocations.find(subject, now());
+    if (revocation !== undefined) throw revokedError(revocation);
     if (access.length === 0 || access.length > permitAccessMax) {
       throw new CogmeshError(
         'invalid_permit',
@@ -73,21 +79,32 @@ export class AccessCheck {
     const ownerEpoch = engine.epochOf(owner);
     if (callerEpoch === undefined || ownerEpoch === undefined)
       return { decision: engine.decide(request), fromCache: false, owner };
-    const key = decisionKey({
+    const question = decisionKey({
       callerEpoch,
       ownerEpoch,
+      revocations: owner === subject.organisation ? 0 : source.revocations.epoch,
       owner,
       subject,
-      action: right.action,
-      resource: right.resource,
+      ...right,
     });
+    const reads = cache.readsOf(question, () => engine.needs(request));
+    const key = keyWithReads(question, reads, { attributes: subject.attributes, context: {}, resourceAttributes: {} });
     const known = cache.get(key, nowMs);
     if (known !== undefined) return { decision: known, fromCache: true, owner };
     const decision = engine.decide(request);
-    if (decision.cacheable) cache.set(key, decision, Math.min(nowMs + decisionTtlMaxMs, expiresAtMs));
+    if (!ofErrors.has(decision.code))
+      cache.set(key, decision, Math.min(nowMs + decisionTtlMaxMs, expiresAtMs, decision.validUntilMs ?? Infinity));
     return { decision, fromCache: false, owner };
   }
 }
+
+/** Answers that came of something that went wrong. */
+const ofErrors: ReadonlySet<DecisionCode> = new Set([
+  'deny_rule_failed',
+  'invalid_request',
+  'stale_policy',
+  'unknown_organisation',
+]);
 
 interface Decided {
   readonly decision: Decision;

@@ -1,13 +1,11 @@
 /** A verified bundle -> what the decision engine takes: the document parsed again, its partner grants verified one by one. */
 import { CogmeshError } from '@cogmesh/errors';
-import { keyIdOfToken, type BundleClaims, type InsideTokenVerifier, type PartnerGrantClaims } from '@cogmesh/identity';
+import { namesOfToken, type BundleClaims, type InsideTokenVerifier, type PartnerGrantClaims } from '@cogmesh/identity';
 import type { Revocations } from './revocation-book.js';
 import { parsePolicySet, type OrganisationPolicies } from '@cogmesh/policy-core';
 
 export interface BundlePolicies {
   readonly policies: OrganisationPolicies;
-  /** `kid` of the key that signed each grant, by the grant's id; empty where it names none. */
-  readonly grantKeys: ReadonlyMap<string, string>;
   /** One sentence per grant that was left out because it is not genuine. */
   readonly refusedGrants: readonly string[];
 }
@@ -19,7 +17,6 @@ export async function policiesOfBundle(
 ): Promise<BundlePolicies> {
   const document = parsePolicySet(bundle.policies);
   const grants: PartnerGrantClaims[] = [];
-  const grantKeys = new Map<string, string>();
   const refusedGrants: string[] = [];
   for (const jws of document.grants) {
     try {
@@ -27,24 +24,25 @@ export async function policiesOfBundle(
       if (grant.grantor !== bundle.organisation)
         throw new CogmeshError('invalid_grant', `grant "${grant.id}" is given by ${grant.grantor}`);
       grants.push(grant);
-      grantKeys.set(grant.id, keyIdOfToken(jws) ?? '');
     } catch (error) {
       if (!(error instanceof CogmeshError)) throw error;
       refusedGrants.push(error.message);
     }
   }
   const policies = { organisation: bundle.organisation, epoch: bundle.epoch, document, grants };
-  return { policies, grantKeys, refusedGrants };
+  return { policies, refusedGrants };
 }
 
-/** The same without the grants that are revoked now. */
+/** The same without the grants that are revoked now, or whose signing key is. */
 export function withoutRevoked(
-  { policies, grantKeys }: BundlePolicies,
+  policies: OrganisationPolicies,
   revocations: Revocations,
   nowMs: number,
 ): OrganisationPolicies {
+  if (policies.grants.length === 0) return policies;
+  const keys = new Map(policies.document.grants.map(namesOfToken).map(({ id, keyId }) => [id, keyId]));
   const grants = policies.grants.filter(
-    ({ id, grantor }) => !revocations.isGrantRevoked({ grantor, id, keyId: grantKeys.get(id) ?? '' }, nowMs),
+    ({ id, grantor }) => !revocations.isGrantRevoked({ grantor, id, keyId: keys.get(id) ?? '' }, nowMs),
   );
   return grants.length === policies.grants.length ? policies : { ...policies, grants };
 }

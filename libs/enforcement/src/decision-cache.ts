@@ -1,5 +1,8 @@
-/** Decisions that hold for a while: least recently used out first, each with its own end. Nothing here decides what may be kept. */
-import type { Decision } from '@cogmesh/policy-core';
+/**
+ * Decisions that hold for a while, and what the candidate rules of a question read: least recently used out first, each decision with its
+ * own end. Nothing here decides what may be kept.
+ */
+import type { Decision, Reads } from '@cogmesh/policy-core';
 
 interface Entry {
   readonly decision: Decision;
@@ -8,8 +11,10 @@ interface Entry {
 
 export class DecisionCache {
   readonly #entries = new Map<string, Entry>();
+  readonly #reads = new Map<string, Reads>();
   readonly #maxEntries: number;
 
+  /** 0 keeps nothing. */
   constructor(maxEntries: number) {
     this.#maxEntries = maxEntries;
   }
@@ -28,11 +33,23 @@ export class DecisionCache {
   }
 
   set(key: string, decision: Decision, expiresAtMs: number): void {
-    if (this.#maxEntries === 0) return;
-    this.#entries.delete(key);
-    this.#entries.set(key, { decision, expiresAtMs });
-    if (this.#entries.size <= this.#maxEntries) return;
-    const [oldest] = this.#entries.keys();
-    if (oldest !== undefined) this.#entries.delete(oldest);
+    put(this.#entries, this.#maxEntries, { key, value: { decision, expiresAtMs } });
   }
+
+  /** What the rules for a question read; it is the same as long as the key is, so it has no end. */
+  readsOf(key: string, look: () => Reads): Reads {
+    const known = this.#reads.get(key);
+    const reads = known ?? look();
+    put(this.#reads, this.#maxEntries, { key, value: reads });
+    return reads;
+  }
+}
+
+function put<V>(entries: Map<string, V>, max: number, { key, value }: { key: string; value: V }): void {
+  if (max === 0) return;
+  entries.delete(key);
+  entries.set(key, value);
+  if (entries.size <= max) return;
+  const [oldest] = entries.keys();
+  if (oldest !== undefined) entries.delete(oldest);
 }

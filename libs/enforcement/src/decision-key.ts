@@ -1,20 +1,31 @@
 /**
  * The cache key of a decision: every field the decision read, each behind its length, so that no two different requests share a
- * key whatever their strings contain. Order and presence are part of the key; the attributes' members are sorted.
+ * key whatever their strings contain. Order and presence are part of the key. Of the maps that a request brings only the members that the
+ * candidate rules read are in it, so that what nobody reads splits no entry.
  */
-import type { AccessSubject } from '@cogmesh/policy-core';
+import type { AccessSubject, Reads } from '@cogmesh/policy-core';
 
 /** Raised when the decision engine starts to decide differently. */
-export const engineVersion = 1;
+export const engineVersion = 2;
 
 export interface DecisionKeyFields {
   readonly callerEpoch: number;
   readonly ownerEpoch: number;
+  /** Epoch of the revocations where they may take a grant away; 0 inside one organisation. */
+  readonly revocations: number;
   readonly owner: string;
-  readonly subject: AccessSubject;
+  readonly subject: Pick<AccessSubject, 'issuer' | 'sub' | 'organisation' | 'roles'>;
   readonly action: string;
   /** Canonical path. */
   readonly resource: string;
+}
+
+type Members = Readonly<Record<string, unknown>>;
+
+export interface ReadMaps {
+  readonly attributes: Members;
+  readonly context: Members;
+  readonly resourceAttributes: Members;
 }
 
 /** Injective: equal keys mean equal fields. Roles count as a set. */
@@ -25,15 +36,32 @@ export function decisionKey(fields: DecisionKeyFields): string {
     String(engineVersion),
     String(fields.callerEpoch),
     String(fields.ownerEpoch),
+    String(fields.revocations),
     fields.owner,
     subject.issuer,
     subject.sub,
     subject.organisation,
     list(roles),
-    canonicalJson(subject.attributes),
     fields.action,
     fields.resource,
   ]);
+}
+
+/** The key of a request whose candidate rules read these members of its maps; `key` itself when they read none. */
+export function keyWithReads(key: string, reads: Reads, maps: ReadMaps): string {
+  if (reads.attributes.length + reads.context.length + reads.resourceAttributes.length === 0) return key;
+  return list([
+    key,
+    valuesOf(reads.attributes, maps.attributes),
+    valuesOf(reads.context, maps.context),
+    valuesOf(reads.resourceAttributes, maps.resourceAttributes),
+  ]);
+}
+
+/** A member that is absent differs from each that is there. */
+function valuesOf(names: readonly string[], members: Members): string {
+  if (names.includes('*')) return `*${canonicalJson(members)}`;
+  return list(names.flatMap((name) => [name, Object.hasOwn(members, name) ? `=${canonicalJson(members[name])}` : '']));
 }
 
 const list = (items: readonly string[]): string =>

@@ -5,10 +5,10 @@
  */
 import { CogmeshError, toCogmeshError } from '@cogmesh/errors';
 import type { BundleClaims, HeartbeatClaims, InsideTokenVerifier } from '@cogmesh/identity';
-import type { DecisionEngine } from '@cogmesh/policy-core';
+import type { DecisionEngine, OrganisationPolicies } from '@cogmesh/policy-core';
 import type { Logger } from '@cogmesh/telemetry';
 import { applyChange } from './bundle-delta.js';
-import { policiesOfBundle, withoutRevoked, type BundlePolicies } from './bundle-policies.js';
+import { policiesOfBundle, withoutRevoked } from './bundle-policies.js';
 import { deltasPerBundleMax } from './limits.js';
 import { refusalReasonOf, type RefusalReason, type RefusedUpdates } from './refused-updates.js';
 import type { Revocations } from './revocation-book.js';
@@ -32,7 +32,7 @@ interface Held {
   /** From when a newer signature is asked for. */
   readonly renewAtMs: number;
   /** Absent when the document does not compile: held, so that it is not fetched again, but it decides nothing. */
-  readonly compiled: BundlePolicies | undefined;
+  readonly compiled: OrganisationPolicies | undefined;
 }
 
 /** Of its life, how much passes before a bundle is asked for anew. */
@@ -217,15 +217,14 @@ export class HeldBundles {
     this.#highest.set(organisation, Math.max(epoch, this.#highest.get(organisation) ?? 0));
   }
 
-  async #compile(bundle: BundleClaims): Promise<BundlePolicies | undefined> {
+  async #compile(bundle: BundleClaims): Promise<OrganisationPolicies | undefined> {
     const { engine, logger, verifier } = this.#parts;
     const about = { organisation: bundle.organisation, epoch: bundle.epoch };
     try {
-      const compiled = await policiesOfBundle(bundle, verifier);
-      const { refusedGrants } = compiled;
+      const { policies, refusedGrants } = await policiesOfBundle(bundle, verifier);
       if (refusedGrants.length > 0) logger.warn({ ...about, refusedGrants }, 'partner grants were left out');
-      this.#enforce(compiled);
-      return compiled;
+      this.#enforce(policies);
+      return policies;
     } catch (thrown) {
       engine.remove(bundle.organisation);
       logger.error({ ...about, err: thrown }, 'a bundle cannot be used; everything of this organisation is denied');
@@ -234,9 +233,9 @@ export class HeldBundles {
     }
   }
 
-  #enforce(compiled: BundlePolicies): void {
+  #enforce(policies: OrganisationPolicies): void {
     const { engine, revocations, now } = this.#parts;
-    engine.replace(withoutRevoked(compiled, revocations, now()));
+    engine.replace(withoutRevoked(policies, revocations, now()));
   }
 
   #refuse(reason: RefusalReason, about: { organisation?: string; epoch?: number }, detail: string): void {

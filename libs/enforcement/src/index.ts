@@ -22,6 +22,7 @@ export {
   type OpenedDecisionLog,
   type OpenShippedLogOptions,
 } from './log/open-decision-log.js';
+export { recordAnswers, type AnsweredQuestion } from './log/record-answers.js';
 export type { LoggedDecision, LoggedQuestion } from './log/record.js';
 export type { DecisionBatch, ShipDecisions } from './log/shipper.js';
 export { anonymousMethods, isMethodPath, mutatingMethods } from './methods.js';

@@ -18,6 +18,8 @@ export const mutatingMethods: ReadonlySet<string> = new Set([
   '/cogmesh.scheduler.v1.SchedulerService/DeleteWebhook',
   '/cogmesh.scheduler.v1.SchedulerService/ReplayDeadLetter',
   '/cogmesh.policy.v1.PolicyService/PutPolicies',
+  '/cogmesh.policy.v1.RevocationService/Revoke',
+  '/cogmesh.policy.v1.RevocationService/Lift',
   '/cogmesh.policy.v1.PolicyVersionService/Rollback',
   '/cogmesh.policy.v1.PolicyVersionService/PutCandidate',
   '/cogmesh.policy.v1.PolicyVersionService/DropCandidate',

@@ -39,6 +39,8 @@ export interface OpenEnforcementOptions {
   readonly bus?: Pick<Bus, 'consume'>;
   /** The policy service's engine: it must not wait for itself. */
   readonly localEngine?: DecisionEngine;
+  /** What it knows beside its engine. */
+  readonly localParts?: Parameters<typeof localPolicySource>[1];
   /** The policy service's own decision log, which goes nowhere over the network; everybody else gets one here. */
   readonly log?: DecisionLog;
 }
@@ -66,7 +68,7 @@ export async function openEnforcement(options: OpenEnforcementOptions): Promise<
   if (config.mode === 'sidecar') return hinted(options, behindSidecar(options, { config, identity }));
   if (options.localEngine !== undefined) {
     const parts = { options, identity, config, log: options.log };
-    return inProcess(parts, localPolicySource(options.localEngine), {
+    return inProcess(parts, localPolicySource(options.localEngine, options.localParts), {
       ready: () => ({ ready: true, detail: 'own policies' }),
       poke: () => Promise.resolve(),
       close: () => Promise.resolve(),
@@ -125,7 +127,7 @@ function inProcess(
     mode: 'in-process',
     identity,
     authenticate: createEnforcer({ service: options.service, verifier, source, decisionCacheEntries, log }),
-    checkTaskGrant: createTaskGrantCheck({ verifier, source }),
+    checkTaskGrant: createTaskGrantCheck({ verifier, source, log }),
     ...upkeep,
   };
 }

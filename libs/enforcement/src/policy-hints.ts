@@ -1,5 +1,5 @@
 /**
- * `bundle.published.v1` on `policy.events`: look for changed policies now instead of at the next question. A hint; whoever misses
+ * `bundle.published.v1` and `revocations.changed.v1` on `policy.events`: look for changed policies now instead of at the next question. A hint; whoever misses
  * one asks within a second anyway.
  */
 import type { Bus, Consumer, Exchange } from '@cogmesh/bus';
@@ -12,7 +12,8 @@ export function followPolicyHints(
   service: string,
   poke: () => Promise<void>,
 ): Promise<Consumer> {
-  const bindings = [{ exchange: policyEvents, routingKey: 'bundle.published.v1' }];
+  const keys = ['bundle.published.v1', 'revocations.changed.v1'];
+  const bindings = keys.map((routingKey) => ({ exchange: policyEvents, routingKey }));
   return bus.consume({ name: `${service}.policy-hints`, kind: 'transient', bindings }, async (deliveries) => {
     await poke().catch(() => {});
     return deliveries.map(() => 'ack');

@@ -11,7 +11,7 @@ export interface Revocable {
   readonly sub: string;
   /** `jti` of the outside token; empty when it has none. */
   readonly tokenId: string;
-  /** `kid` of the key that verified it; absent when nobody said. */
+  /** `kid` of the key that verified it; empty when the token named none, absent when there is no token. */
   readonly keyId?: string;
 }
 
@@ -103,14 +103,14 @@ function set(changes: Map<string, RevocationChange>, value: string, change: Revo
 const standing = (change: RevocationChange | undefined, nowMs: number): RevocationChange | undefined =>
   change === undefined || (change.untilMs !== 0 && change.untilMs <= nowMs) ? undefined : change;
 
-/** Where nobody said which key it was, any revoked key of the issuer may have been it. */
+/** A token that named no key may have been signed with any revoked one of the issuer. */
 function keyRevocation(
   keys: ReadonlyMap<string, RevocationChange>,
   keyId: string | undefined,
   nowMs: number,
 ): RevocationChange | undefined {
-  if (keys.size === 0) return undefined;
-  if (keyId !== undefined && keyId !== '') return standing(keys.get(keyId), nowMs);
+  if (keys.size === 0 || keyId === undefined) return undefined;
+  if (keyId !== '') return standing(keys.get(keyId), nowMs);
   return [...keys.values()].find((change) => standing(change, nowMs) !== undefined);
 }
 

@@ -7,7 +7,7 @@ export type {
   ServiceClaims,
   TaskGrantClaims,
 } from './claims.js';
-export { keyIdOfToken, typeOfToken } from './compact-jws.js';
+export { namesOfToken, typeOfToken } from './compact-jws.js';
 export {
   assertDevelopmentAllowed,
   developmentAudience,
@@ -41,7 +41,7 @@ export { dpopAlgorithms, type Presentation } from './dpop.js';
 export { identityConfig, keyFetching } from './config.js';
 export { issuerOfMessage, messageOfIssuer } from './issuer-messages.js';
 export { compileIssuer, type ClaimMap, type CompiledIssuer, type IssuerRecord } from './issuer-record.js';
-export { clockSkewSeconds, permitTtlSeconds } from './limits.js';
+export { clockSkewSeconds, partnerGrantMaxTtlMs, permitTtlSeconds } from './limits.js';
 export {
   OutsideTokenVerifier,
   type OutsideTokenVerifierOptions,

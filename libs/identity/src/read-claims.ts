@@ -14,7 +14,7 @@ import type {
   ServiceClaims,
   TaskGrantClaims,
 } from './claims.js';
-import { taskGrantMaxAttempts } from './limits.js';
+import { partnerGrantMaxTtlMs, taskGrantMaxAttempts } from './limits.js';
 import { tokenKinds, type TokenKind } from './token-kinds.js';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -79,6 +79,13 @@ export function heartbeatClaims(payload: JWTPayload): HeartbeatClaims {
 export function partnerGrantClaims(payload: JWTPayload): PartnerGrantClaims {
   const read = reader(tokenKinds.partnerGrant, payload);
   if (payload.iss !== `org:${read.text('grantor')}`) read.fail('grantor');
+  const times = {
+    issuedAtMs: read.timeMs('iat'),
+    ...(payload.nbf === undefined ? {} : { notBeforeMs: read.timeMs('nbf') }),
+    expiresAtMs: read.timeMs('exp'),
+  };
+  const beginsMs = Math.max(times.issuedAtMs, times.notBeforeMs ?? 0);
+  if (!(times.expiresAtMs - beginsMs <= partnerGrantMaxTtlMs)) read.fail('exp');
   return {
     id: read.text('jti'),
     grantor: read.text('grantor'),
@@ -86,9 +93,22 @@ export function partnerGrantClaims(payload: JWTPayload): PartnerGrantClaims {
     actions: read.texts('actions'),
     resources: read.texts('resources'),
     ...(payload['purpose'] === undefined ? {} : { purpose: read.text('purpose') }),
-    issuedAtMs: read.timeMs('iat'),
-    ...(payload.nbf === undefined ? {} : { notBeforeMs: read.timeMs('nbf') }),
-    expiresAtMs: read.timeMs('exp'),
+    ...times,
+    ...(payload['roles'] === undefined ? {} : { roles: read.texts('roles') }),
+    ...(payload['attributes'] === undefined ? {} : { attributes: read.texts('attributes') }),
+    ...delegationOf(payload),
+  };
+}
+
+/** A grant is passed on at most once: one that was is not passed on again. */
+function delegationOf(payload: JWTPayload): Pick<PartnerGrantClaims, 'delegations' | 'parentId' | 'delegatedBy'> {
+  const read = reader(tokenKinds.partnerGrant, payload);
+  const delegations = payload['delegations'] === undefined ? 0 : read.count('delegations');
+  const isPassedOn = payload['parent'] !== undefined || payload['delegated_by'] !== undefined;
+  if (delegations > (isPassedOn ? 0 : 1)) read.fail('delegations');
+  return {
+    ...(delegations === 0 ? {} : { delegations }),
+    ...(isPassedOn ? { parentId: read.text('parent'), delegatedBy: read.text('delegated_by') } : {}),
   };
 }
 
@@ -105,6 +125,7 @@ function subjectOf(value: Fields): OutsideSubject {
     organisation: read.text('organisation'),
     roles: read.texts('roles'),
     tokenId: read.text('tokenId'),
+    ...(value['keyId'] === undefined ? {} : { keyId: read.text('keyId') }),
     attributes: read.object('attributes'),
   };
 }

@@ -19,6 +19,8 @@ export interface OutsideSubject {
   readonly roles: readonly string[];
   /** The outside token's `jti`; empty when it has none. */
   readonly tokenId: string;
+  /** `kid` of the key that verified the token; empty when it named none, absent when nobody said. */
+  readonly keyId?: string;
   readonly attributes: Readonly<Record<string, unknown>>;
 }
 

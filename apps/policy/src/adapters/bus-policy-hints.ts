@@ -5,6 +5,7 @@ import type { PolicyHints } from '../policy-hints.js';
 
 export const policyEvents: Exchange = { name: 'policy.events', type: 'topic' };
 export const bundlePublishedKey = 'bundle.published.v1';
+export const revocationsChangedKey = 'revocations.changed.v1';
 const issuersChangedKey = 'issuers.changed.v1';
 
 /** Publishes on `policy.events`. A broker that is away costs the hint, never the write it speaks of. */
@@ -26,6 +27,11 @@ export class BusPolicyHints implements PolicyHints {
     return this.#publish(
       messageTo({ exchange: policyEvents, routingKey: issuersChangedKey }, eventsV1.IssuersChangedSchema, {}),
     );
+  }
+
+  revocationsChanged(epoch: number): Promise<void> {
+    const to = { exchange: policyEvents, routingKey: revocationsChangedKey };
+    return this.#publish(messageTo(to, eventsV1.RevocationsChangedSchema, { epoch: BigInt(epoch) }));
   }
 
   async #publish(message: ReturnType<typeof messageTo>): Promise<void> {

@@ -1,7 +1,9 @@
 /** Messages of policy.proto to and from the words of policy-core. */
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { policyV1 } from '@cogmesh/contracts';
+import { revokedError } from '@cogmesh/enforcement';
 import { CogmeshError } from '@cogmesh/errors';
+import type { RevocationChange } from '@cogmesh/identity';
 import type { AccessRequest, Decision, Obligation, RuleOutcome } from '@cogmesh/policy-core';
 import { ulid } from 'ulid';
 import { attributesMaxChars, contextMaxChars } from '../limits.js';
@@ -68,6 +70,12 @@ export function fromDecision(
 
 function fromObligation({ id, type = '', properties }: Obligation): MessageInitShape<typeof policyV1.ObligationSchema> {
   return { id, type, propertiesJson: properties === undefined ? '' : JSON.stringify(properties) };
+}
+
+/** The answer to somebody who is revoked, whatever the policies say. */
+export function fromRevocation(revocation: RevocationChange): ReturnType<typeof fromDecision> {
+  const { message } = revokedError(revocation);
+  return { allowed: false, decisionId: ulid(), reason: message, code: 'revoked', epoch: 0n, grantId: '', rules: [] };
 }
 
 const outcomes = {

@@ -5,7 +5,7 @@ import type { CallContext, OutsideSubject } from '@cogmesh/rpc';
 export function permittedMember(
   { caller }: CallContext,
   action: 'read' | 'write',
-  resource: '/issuers' | '/grants',
+  resource: '/issuers' | '/grants' | '/revocations',
 ): OutsideSubject {
   if (caller.kind !== 'subject')
     throw new CogmeshError('permission_denied', 'this is done on behalf of a member of an organisation');

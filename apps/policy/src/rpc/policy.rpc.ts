@@ -3,23 +3,32 @@
  * request: policies are written and read by their own organisation, with the right to do so in the permit.
  */
 import { policyV1 } from '@cogmesh/contracts';
-import type { DecisionLog } from '@cogmesh/enforcement';
+import {
+  formatConsistencyToken,
+  parseConsistencyToken,
+  type DecisionLog,
+  type PolicySource,
+} from '@cogmesh/enforcement';
 import { CogmeshError } from '@cogmesh/errors';
 import { messageOfIssuer } from '@cogmesh/identity';
 import type { AccessRequest } from '@cogmesh/policy-core';
 import { implement, type CallContext, type OutsideSubject, type ServiceBinding } from '@cogmesh/rpc';
 import { attributeNames, spanNames, withSpan } from '@cogmesh/telemetry';
-import { decideManyMax, nonceMaxChars, nonceMinChars } from '../limits.js';
+import type { BundleDesk } from '../distribution/bundle-desk.js';
+import { decideManyMax } from '../limits.js';
 import type { PolicyBook } from '../policy-book.js';
 import type { PutPolicies } from '../put-policies.js';
 import { assertNote } from '../versions/limits.js';
 import type { ShadowBook } from '../versions/shadow-book.js';
 import { logDecisions } from './log-decisions.js';
-import { fromDecision, fromOutcome, toAccessRequest } from './messages.js';
+import { fromDecision, fromOutcome, fromRevocation, toAccessRequest } from './messages.js';
 
 export interface PolicyRpcParts {
   readonly book: PolicyBook;
   readonly putPolicies: PutPolicies;
+  readonly desk: BundleDesk;
+  /** What is revoked, and the wait for what a caller must see. */
+  readonly source: Pick<PolicySource, 'revocations' | 'atLeast'>;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   /** Of what is decided for services that keep no log of their own answers. */
@@ -34,7 +43,8 @@ export function policyRpc(parts: PolicyRpcParts): ServiceBinding {
     decide: (request, call) => decide(parts, request, call),
     decideMany: ({ requests }, call) => decideMany(parts, requests, call),
     explain: ({ request }) => explain(parts, request),
-    getBundle: (request) => getBundle(book, request),
+    getBundle: (request, { caller }) =>
+      parts.desk.answer(request, caller.kind === 'service' ? caller.service : caller.kind),
     getIssuers: async () => ({ issuers: book.issuers.map(messageOfIssuer) }),
     putPolicies: (request, call) => putPolicies(parts, request, call),
     getPolicies: (request, call) => getPolicies(book, request, call),
@@ -42,16 +52,25 @@ export function policyRpc(parts: PolicyRpcParts): ServiceBinding {
 }
 
 /** The decision, which candidates are then held against. */
-function judged({ book, shadow }: PolicyRpcParts, access: AccessRequest) {
+function judged({ book, shadow, source, now }: PolicyRpcParts, access: AccessRequest, tokenId: string) {
+  const revocation = source.revocations.find({ ...access.subject, tokenId }, now());
+  if (revocation !== undefined) return fromRevocation(revocation);
   const decision = book.engine.decide(access);
   shadow.observe(access, decision);
   return fromDecision(decision);
 }
 
+/** Waits for the writes that the callers must see; `stale_policy` when they do not come. */
+async function seen({ source }: PolicyRpcParts, requests: readonly policyV1.DecideRequest[]): Promise<void> {
+  const tokens = new Set(requests.map(({ consistencyToken }) => consistencyToken).filter((token) => token !== ''));
+  for (const token of tokens) await source.atLeast(parseConsistencyToken(token));
+}
+
 function decide(parts: PolicyRpcParts, request: policyV1.DecideRequest, call: CallContext) {
   return withSpan(spanNames.evaluate, {}, async (span) => {
+    await seen(parts, [request]);
     const access = toAccessRequest(request, parts.now());
-    const answer = judged(parts, access);
+    const answer = judged(parts, access, request.subject?.tokenId ?? '');
     await logDecisions(parts.log, call, [{ access, answer }]);
     span.setAttributes({
       [attributeNames.decisionId]: answer.decisionId,
@@ -72,10 +91,14 @@ async function decideMany(parts: PolicyRpcParts, requests: readonly policyV1.Dec
       'invalid_argument',
       `${String(requests.length)} requests in one call, at most ${String(decideManyMax)}`,
     );
+  await seen(parts, requests);
   const nowMs = parts.now();
   const accesses = requests.map((request) => toAccessRequest(request, nowMs));
   return withSpan(spanNames.evaluate, {}, async (span) => {
-    const answered = accesses.map((access) => ({ access, answer: judged(parts, access) }));
+    const answered = accesses.map((access, i) => ({
+      access,
+      answer: judged(parts, access, requests[i]?.subject?.tokenId ?? ''),
+    }));
     await logDecisions(parts.log, call, answered);
     const responses = answered.map(({ answer }) => answer);
     const refused = responses.find(({ allowed }) => allowed !== true);
@@ -96,24 +119,14 @@ async function explain({ book, now }: PolicyRpcParts, request: policyV1.DecideRe
   return { decision: fromDecision(decision), rules: rules.map(fromOutcome) };
 }
 
-async function getBundle(book: PolicyBook, { knownEpochs, nonce }: policyV1.GetBundleRequest) {
-  if (nonce.length < nonceMinChars || nonce.length > nonceMaxChars)
-    throw new CogmeshError(
-      'invalid_argument',
-      `the nonce must have ${String(nonceMinChars)} to ${String(nonceMaxChars)} characters`,
-    );
-  const known = new Map(Object.entries(knownEpochs).map(([name, epoch]) => [name, Number(epoch)]));
-  const bundlesJws = await book.bundlesSince(known);
-  return { bundlesJws, organisations: book.organisations(), heartbeatJws: await book.heartbeat(nonce) };
-}
-
 async function putPolicies(parts: PolicyRpcParts, request: policyV1.PutPoliciesRequest, call: CallContext) {
   const { organisation, policySetJson, expectedEpoch, note } = request;
   const subject = memberWith(call, organisation, 'write');
   assertNote(note);
   const command = { organisation, json: policySetJson, expectedEpoch: Number(expectedEpoch), note };
   const epoch = await parts.putPolicies.execute({ ...command, writtenBy: `${subject.sub} (${subject.issuer})` });
-  return { epoch: BigInt(epoch) };
+  const consistencyToken = formatConsistencyToken({ epochs: { [organisation]: epoch }, revocations: 0 });
+  return { epoch: BigInt(epoch), consistencyToken };
 }
 
 async function getPolicies(book: PolicyBook, { organisation }: policyV1.GetPoliciesRequest, call: CallContext) {

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cogmesh/events/v1/events.proto.
  */
 export const file_cogmesh_events_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("Ch5jb2dtZXNoL2V2ZW50cy92MS9ldmVudHMucHJvdG8SEWNvZ21lc2guZXZlbnRzLnYxIkQKClJ1bkNoYW5nZWQSDgoGcnVuX2lkGAEgASgJEhQKDG9yZ2FuaXNhdGlvbhgCIAEoCRIQCghzZXF1ZW5jZRgDIAEoBCJvCgxBZ2VudENoYW5nZWQSEAoIYWdlbnRfaWQYASABKAkSFAoMb3JnYW5pc2F0aW9uGAIgASgJEg0KBXN0YXRlGAMgASgJEigKBHRpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIjYKD0J1bmRsZVB1Ymxpc2hlZBIUCgxvcmdhbmlzYXRpb24YASABKAkSDQoFZXBvY2gYAiABKAQiEAoOSXNzdWVyc0NoYW5nZWQiIAoNU2hhcmRzQ2hhbmdlZBIPCgdyZXBsaWNhGAEgASgJIiEKD0NvbW1hbmRzV2FpdGluZxIOCgZzaGFyZHMYASADKA0iJwoQQ29tbWFuZHNBbnN3ZXJlZBITCgtjb21tYW5kX2lkcxgBIAMoCSIPCg1TY29wZXNDaGFuZ2VkIg8KDVNsaWNlc0NoYW5nZWRiBnByb3RvMw", [file_google_protobuf_timestamp]);
+  fileDesc("Ch5jb2dtZXNoL2V2ZW50cy92MS9ldmVudHMucHJvdG8SEWNvZ21lc2guZXZlbnRzLnYxIkQKClJ1bkNoYW5nZWQSDgoGcnVuX2lkGAEgASgJEhQKDG9yZ2FuaXNhdGlvbhgCIAEoCRIQCghzZXF1ZW5jZRgDIAEoBCJvCgxBZ2VudENoYW5nZWQSEAoIYWdlbnRfaWQYASABKAkSFAoMb3JnYW5pc2F0aW9uGAIgASgJEg0KBXN0YXRlGAMgASgJEigKBHRpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIjYKD0J1bmRsZVB1Ymxpc2hlZBIUCgxvcmdhbmlzYXRpb24YASABKAkSDQoFZXBvY2gYAiABKAQiIwoSUmV2b2NhdGlvbnNDaGFuZ2VkEg0KBWVwb2NoGAEgASgEIhAKDklzc3VlcnNDaGFuZ2VkIiAKDVNoYXJkc0NoYW5nZWQSDwoHcmVwbGljYRgBIAEoCSIhCg9Db21tYW5kc1dhaXRpbmcSDgoGc2hhcmRzGAEgAygNIicKEENvbW1hbmRzQW5zd2VyZWQSEwoLY29tbWFuZF9pZHMYASADKAkiDwoNU2NvcGVzQ2hhbmdlZCIPCg1TbGljZXNDaGFuZ2VkYgZwcm90bzM", [file_google_protobuf_timestamp]);
 
 /**
  * scheduler.events, routing key `run.changed.v1`. Wakes watchers; the history is in the scheduler.
@@ -106,6 +106,27 @@ export const BundlePublishedSchema: GenMessage<BundlePublished> = /*@__PURE__*/
   messageDesc(file_cogmesh_events_v1_events, 2);
 
 /**
+ * policy.events, routing key `revocations.changed.v1`: ask GetBundle now.
+ *
+ * @generated from message cogmesh.events.v1.RevocationsChanged
+ */
+export type RevocationsChanged = Message<"cogmesh.events.v1.RevocationsChanged"> & {
+  /**
+   * Of the list of revocations.
+   *
+   * @generated from field: uint64 epoch = 1;
+   */
+  epoch: bigint;
+};
+
+/**
+ * Describes the message cogmesh.events.v1.RevocationsChanged.
+ * Use `create(RevocationsChangedSchema)` to create a new message.
+ */
+export const RevocationsChangedSchema: GenMessage<RevocationsChanged> = /*@__PURE__*/
+  messageDesc(file_cogmesh_events_v1_events, 3);
+
+/**
  * policy.events, routing key `issuers.changed.v1`: ask GetIssuers now.
  *
  * @generated from message cogmesh.events.v1.IssuersChanged
@@ -118,7 +139,7 @@ export type IssuersChanged = Message<"cogmesh.events.v1.IssuersChanged"> & {
  * Use `create(IssuersChangedSchema)` to create a new message.
  */
 export const IssuersChangedSchema: GenMessage<IssuersChanged> = /*@__PURE__*/
-  messageDesc(file_cogmesh_events_v1_events, 3);
+  messageDesc(file_cogmesh_events_v1_events, 4);
 
 /**
  * scheduler.events, routing key `shards.changed.v1`: a scheduler came or left, or shards are nobody's. The database says which.
@@ -137,7 +158,7 @@ export type ShardsChanged = Message<"cogmesh.events.v1.ShardsChanged"> & {
  * Use `create(ShardsChangedSchema)` to create a new message.
  */
 export const ShardsChangedSchema: GenMessage<ShardsChanged> = /*@__PURE__*/
-  messageDesc(file_cogmesh_events_v1_events, 4);
+  messageDesc(file_cogmesh_events_v1_events, 5);
 
 /**
  * scheduler.events, routing key `commands.waiting.v1`: commands are stored for the owners of these shards.
@@ -156,7 +177,7 @@ export type CommandsWaiting = Message<"cogmesh.events.v1.CommandsWaiting"> & {
  * Use `create(CommandsWaitingSchema)` to create a new message.
  */
 export const CommandsWaitingSchema: GenMessage<CommandsWaiting> = /*@__PURE__*/
-  messageDesc(file_cogmesh_events_v1_events, 5);
+  messageDesc(file_cogmesh_events_v1_events, 6);
 
 /**
  * scheduler.events, routing key `commands.answered.v1`: whoever asked can read the answers.
@@ -175,7 +196,7 @@ export type CommandsAnswered = Message<"cogmesh.events.v1.CommandsAnswered"> & {
  * Use `create(CommandsAnsweredSchema)` to create a new message.
  */
 export const CommandsAnsweredSchema: GenMessage<CommandsAnswered> = /*@__PURE__*/
-  messageDesc(file_cogmesh_events_v1_events, 6);
+  messageDesc(file_cogmesh_events_v1_events, 7);
 
 /**
  * scheduler.events, routing key `scopes.changed.v1`: limits, shares, pauses or splits are to be read anew.
@@ -190,7 +211,7 @@ export type ScopesChanged = Message<"cogmesh.events.v1.ScopesChanged"> & {
  * Use `create(ScopesChangedSchema)` to create a new message.
  */
 export const ScopesChangedSchema: GenMessage<ScopesChanged> = /*@__PURE__*/
-  messageDesc(file_cogmesh_events_v1_events, 7);
+  messageDesc(file_cogmesh_events_v1_events, 8);
 
 /**
  * scheduler.events, routing key `slices.changed.v1`: a scheduler needs less of what is limited as a whole than it had.
@@ -205,5 +226,5 @@ export type SlicesChanged = Message<"cogmesh.events.v1.SlicesChanged"> & {
  * Use `create(SlicesChangedSchema)` to create a new message.
  */
 export const SlicesChangedSchema: GenMessage<SlicesChanged> = /*@__PURE__*/
-  messageDesc(file_cogmesh_events_v1_events, 8);
+  messageDesc(file_cogmesh_events_v1_events, 9);
 
