@@ -13,6 +13,7 @@ import { HealthController } from './http/health.controller.js';
 import { LimitsController } from './http/limits.controller.js';
 import type { OpenStreams } from './http/open-streams.js';
 import { PoliciesController } from './http/policies.controller.js';
+import { PolicyVersionsController } from './http/policy-versions.controller.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { RunsController } from './http/runs.controller.js';
 import { SchedulesController } from './http/schedules.controller.js';
@@ -54,6 +55,7 @@ export class AppModule {
         BlobsController,
         CatalogueController,
         PoliciesController,
+        PolicyVersionsController,
         AuthzenController,
         AuthzenMetadataController,
         HealthController,

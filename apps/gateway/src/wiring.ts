@@ -5,8 +5,8 @@
 import { join } from 'node:path';
 import { FileBlobStore } from '@cogmesh/blobs';
 import type { Environment } from '@cogmesh/config';
-import { healthV1, policySearchV1, policyV1, registryV1, schedulerV1 } from '@cogmesh/contracts';
-import { authorisation } from '@cogmesh/enforcement';
+import { healthV1, policySearchV1, policyV1, policyVersionsV1, registryV1, schedulerV1 } from '@cogmesh/contracts';
+import { authorisation, openShippedLog } from '@cogmesh/enforcement';
 import { CogmeshError } from '@cogmesh/errors';
 import { keyFetching, loadServiceIdentity, OutsideTokenVerifier, type ServiceIdentity } from '@cogmesh/identity';
 import { createClient, openChannel, type Authenticate, type Channel, type ServiceBinding } from '@cogmesh/rpc';
@@ -65,12 +65,17 @@ export async function wire(host: ServiceHost, config: GatewayConfig): Promise<Wi
   const calls = new PermittedCalls(({ audience, method, permission: { access, subject, grants } }) =>
     identity.mintPermit({ audience, method, access, subject, grants }),
   );
+  const log = await openShippedLog({
+    ...{ identity, policyAddress: host.peers.policy, environment: host.environment, logger },
+    ...{ point: 'gateway', dir: host.dataDir },
+  });
   const ports: OperationPorts = {
-    decisions: new PolicyDecisions(policy, new Obligations(logger)),
+    decisions: new PolicyDecisions(policy, new Obligations(logger), log),
     calls,
     scheduler,
     registry,
     policy,
+    policyVersions: createClient(policyVersionsV1.PolicyVersionService, channels.policy),
     search: createClient(policySearchV1.SearchService, channels.policy),
     askers: { role: config.authzenRole, properties: new AllowedProperties(config.authzenProperties), allowedRoles },
     blobRecords,
@@ -109,6 +114,7 @@ export async function wire(host: ServiceHost, config: GatewayConfig): Promise<Wi
     close: async () => {
       issuers.stop();
       await sweeper.stop();
+      await log.close();
       for (const channel of Object.values(channels)) channel.close();
       await traces?.close();
     },

@@ -19,6 +19,7 @@ import {
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { ulid } from 'ulid';
 import { FakeScheduling } from './fake-scheduling.js';
+import { FakeVersions } from './fake-versions.js';
 
 export interface Served {
   readonly address: string;
@@ -47,8 +48,13 @@ async function guarded(keysDir: string, service: string): Promise<Authenticate> 
   };
 }
 
-async function serve(address: string, service: ServiceBinding, authenticate: Authenticate): Promise<Served> {
-  const server: RpcServer = await serveRpc({ address, services: [service], authenticate });
+async function serve(
+  address: string,
+  service: ServiceBinding | readonly ServiceBinding[],
+  authenticate: Authenticate,
+): Promise<Served> {
+  const services = [service].flat() as ServiceBinding[];
+  const server: RpcServer = await serveRpc({ address, services, authenticate });
   return { address: server.address, stop: () => server.stop(0) };
 }
 
@@ -74,6 +80,7 @@ const unmatched = { allowed: false, code: 'no_matching_allow', reason: 'no rule 
 
 export class FakePolicy {
   issuers: IssuerRecord[] = [];
+  readonly versions = new FakeVersions();
   /** Policy sets by organisation, as text. */
   readonly sets = new Map<string, { text: string; epoch: bigint }>();
   /** Answers of DecideMany are this many short. */
@@ -100,7 +107,8 @@ export class FakePolicy {
         return { epoch: epoch + 1n };
       },
     });
-    return serve(address, service, await guarded(keysDir, 'policy'));
+    const versions = this.versions.service((call, organisation) => this.#own(call, organisation));
+    return serve(address, [service, versions], await guarded(keysDir, 'policy'));
   }
 
   #own(call: CallContext, organisation: string): void {

@@ -1,12 +1,13 @@
-import { Body, Controller, Get, Headers, HttpCode, Inject, Post, Put, Res, UseGuards } from '@nestjs/common';
+import { Body, Controller, Get, Headers, HttpCode, Inject, Post, Put, Query, Res, UseGuards } from '@nestjs/common';
 import { CogmeshError } from '@cogmesh/errors';
 import type { FastifyReply } from 'fastify';
+import { Note } from '../openapi/policy-schemas.js';
 import * as schemas from '../openapi/schemas.js';
 import type { Operations } from '../operations/operations.js';
 import { parseJson } from '../operations/json-text.js';
 import { pathOf } from '../operations/right.js';
 import { AuthenticationGuard } from './authentication.guard.js';
-import { BodyPipe, type BodyReader } from './body.js';
+import { BodyPipe, checked, type BodyReader } from './body.js';
 import { Caller, type HttpCaller } from './caller.js';
 import { HTTP_SETTINGS, OPERATIONS, type HttpSettings } from './tokens.js';
 import { explanationView } from './views.js';
@@ -40,18 +41,22 @@ export class PoliciesController {
   async replace(
     @Caller() caller: HttpCaller,
     @Headers('if-match') ifMatch: string | undefined,
+    @Query('note') note: unknown,
     @Body(BodyPipe) body: BodyReader,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
     const expectedEpoch = epochOf(ifMatch);
     const policySetJson = await body.text(this.settings.jsonBodyBytes);
-    const { epoch } = await this.operations.putPolicies(caller.ask({ policySetJson, expectedEpoch }));
+    const { epoch } = await this.operations.putPolicies(
+      caller.ask({ policySetJson, expectedEpoch, note: checked(Note, note) }),
+    );
     reply.header('etag', `"${epoch}"`);
     return { epoch: Number(epoch) };
   }
 }
 
-function epochOf(ifMatch: string | undefined): bigint {
+/** `If-Match: "7"`; 0 when the caller does not mind. */
+export function epochOf(ifMatch: string | undefined): bigint {
   if (ifMatch === undefined || ifMatch === '*') return 0n;
   const epoch = /^"(\d{1,18})"$/.exec(ifMatch)?.[1];
   if (epoch !== undefined) return BigInt(epoch);

@@ -1,6 +1,7 @@
 /** The REST API as a table: what each call takes and answers. gateway.spec.ts holds it against the routes that exist. */
 import type { Answer, Call, Parameter } from './call.js';
 import { authzenCalls } from './authzen-paths.js';
+import { policyVersionCalls } from './policy-paths.js';
 import { schedulingCalls } from './scheduling-paths.js';
 
 const runId: Parameter = { name: 'id', in: 'path', description: 'Id of the run.' };
@@ -268,6 +269,7 @@ const policyCalls: readonly Call[] = [
         in: 'header',
         description: 'The ETag the change is based on; without it the last writer wins.',
       },
+      { name: 'note', in: 'query', description: 'What the change is for; at most 500 characters.' },
     ],
     body: { schema: 'PolicySet', required: true },
     answer: { status: 200, description: 'The new epoch.', schema: 'PolicyEpoch', headers: { ETag: 'The epoch.' } },
@@ -321,6 +323,7 @@ export const calls: readonly Call[] = [
   ...blobCalls,
   ...meshCalls,
   ...policyCalls,
+  ...policyVersionCalls,
   ...authzenCalls,
   ...operationsCalls,
 ];

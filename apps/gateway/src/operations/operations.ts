@@ -16,6 +16,7 @@ import { listAgents } from './list-agents.js';
 import { listModels, type ModelView } from './list-models.js';
 import { listRuns, type ListRunsInput } from './list-runs.js';
 import { getPolicies, putPolicies, type PutPoliciesInput } from './policies.js';
+import { policyVersions, type PolicyVersionOperations } from './policy-versions.js';
 import type { Operation } from './operation.js';
 import type { OperationPorts } from './ports.js';
 import { putBlob, type PutBlobInput } from './put-blob.js';
@@ -61,6 +62,7 @@ export interface Operations {
   readonly whoAmI: Operation<Nothing, OutsideSubject>;
   readonly explainPolicy: Operation<ExplainPolicyInput, Explanation>;
   readonly getPolicies: Operation<Nothing, policyV1.GetPoliciesResponse>;
+  readonly policyVersions: PolicyVersionOperations;
   readonly putPolicies: Operation<PutPoliciesInput, policyV1.PutPoliciesResponse>;
   readonly evaluateAccess: Operation<EvaluateAccessInput, readonly AccessAnswer[]>;
   readonly searchAccess: Operation<SearchRequest, FoundPage>;
@@ -103,6 +105,7 @@ export function buildOperations(ports: OperationPorts): Operations {
     whoAmI: whoAmI(),
     explainPolicy: explainPolicy(ports),
     getPolicies: getPolicies(ports),
+    policyVersions: policyVersions(ports),
     putPolicies: putPolicies(ports),
     evaluateAccess: evaluateAccess(ports),
     searchAccess: searchAccess(ports),

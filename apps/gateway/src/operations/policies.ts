@@ -26,11 +26,13 @@ export interface PutPoliciesInput {
   readonly policySetJson: string;
   /** Epoch the change is based on; 0 for any. A mismatch is `conflict`. */
   readonly expectedEpoch: bigint;
+  /** What the change is for. */
+  readonly note: string;
 }
 
 export function putPolicies(ports: Ports): Operation<PutPoliciesInput, policyV1.PutPoliciesResponse> {
   return async (request) => {
-    const { policySetJson, expectedEpoch } = request.input;
+    const { policySetJson, expectedEpoch, note } = request.input;
     parseJson(policySetJson);
     const permission = await authorise(ports.decisions, request, [right('write', '/policies')]);
     const { organisation } = request.subject;
@@ -39,7 +41,7 @@ export function putPolicies(ports: Ports): Operation<PutPoliciesInput, policyV1.
       method: policyV1.PolicyService.method.putPolicies,
       permission,
       signal: request.signal,
-      send: (options) => ports.policy.putPolicies({ organisation, policySetJson, expectedEpoch }, options),
+      send: (options) => ports.policy.putPolicies({ organisation, policySetJson, expectedEpoch, note }, options),
     });
   };
 }

@@ -7,6 +7,7 @@ import type { BlobRecords } from '../blobs/blob-records.js';
 import type { Decisions } from './authority.js';
 import type { AskerRules } from '../authzen/asker.js';
 import type { PermittedCalls } from './permitted-calls.js';
+import type { PolicyVersionClient } from './policy-versions.js';
 import type { StreamSlots } from './stream-slots.js';
 
 export type SchedulerClient = Client<typeof schedulerV1.SchedulerService>;
@@ -32,6 +33,7 @@ export interface OperationPorts {
   readonly scheduler: SchedulerClient;
   readonly registry: RegistryClient;
   readonly policy: PolicyClient;
+  readonly policyVersions: PolicyVersionClient;
   readonly search: SearchClient;
   /** Who may ask about whom, and with which properties. */
   readonly askers: AskerRules;
