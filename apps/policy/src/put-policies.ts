@@ -41,7 +41,8 @@ export class PutPolicies {
     const { store, book, hints } = this.#parts;
     const { organisation } = command;
     const epoch = await store.put({ ...checked, ...command });
-    book.accept({ organisation, epoch, ...checked });
+    // With the grants that are kept beside it, and without those that were revoked.
+    await book.refresh();
     await hints.bundlePublished(organisation, epoch);
     return epoch;
   }

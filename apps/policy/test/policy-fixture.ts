@@ -5,6 +5,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { DescService } from '@bufbuild/protobuf';
 import { createMemoryHub, type MemoryHub } from '@cogmesh/bus';
 import { policyV1 } from '@cogmesh/contracts';
 import {
@@ -147,6 +148,17 @@ export class PolicyWorld {
   /** For the other services of the process: every call over it carries a new permit of the member. */
   memberChannel(member: string, access: readonly Access[], hosted: HostedService): Channel {
     return this.#channel(hosted, (method) => this.permit(member, access, method).then((permit) => `Bearer ${permit}`));
+  }
+
+  /** As `asMember`, of another of its services. */
+  async memberOf<S extends DescService>(
+    service: S,
+    { member, access, hosted }: { member: string; access: readonly Access[]; hosted: HostedService },
+  ): Promise<Client<S>> {
+    const authorize = (method: string) => this.permit(member, access, method).then((permit) => `Bearer ${permit}`);
+    const channel = openChannel({ target: hosted.running.addresses['grpc'] ?? '', authorize });
+    this.#channels.push(channel);
+    return createClient(service, channel);
   }
 
   /** A permit for `acme admin`, to call `method`. */

@@ -79,4 +79,13 @@ export interface PartnerGrantClaims {
   /** Void before then. */
   readonly notBeforeMs?: number;
   readonly expiresAtMs: number;
+  /** Roles of the grantee's subjects that count; absent: any. */
+  readonly roles?: readonly string[];
+  /** Attributes of the grantee's subjects that count; absent: any. */
+  readonly attributes?: readonly string[];
+  /** How often it may be passed on: 0 (default) or 1. */
+  readonly delegations?: number;
+  /** The grant it was passed on from, and by which organisation. */
+  readonly parentId?: string;
+  readonly delegatedBy?: string;
 }

@@ -46,8 +46,8 @@ export const retiredKeysMax = 16;
 /** Longest URI of a key set, characters. */
 export const jwksUriMaxChars = 2_048;
 
-/** Longest accepted life of a partner grant, from its beginning: 90 days, seconds. */
-export const partnerGrantMaxTtlSeconds = 90 * 86_400;
+/** Longest accepted life of a partner grant, from its beginning: 90 days, milliseconds. */
+export const partnerGrantMaxTtlMs = 90 * 86_400_000;
 
 /** Largest DPoP proof that is looked at, characters. */
 export const dpopProofMaxChars = 4_096;

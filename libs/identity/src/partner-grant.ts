@@ -1,5 +1,5 @@
 /** Signing a partner grant with the granting organisation's key. Verifying is in inside-verifier.ts. */
-import { importJWK, SignJWT } from 'jose';
+import { importJWK, SignJWT, type JWTPayload } from 'jose';
 import { keyFiles, readJwk } from './key-files.js';
 import { newTokenId } from './service-identity.js';
 import { tokenKinds } from './token-kinds.js';
@@ -19,12 +19,20 @@ export interface PartnerGrantRequest {
   readonly id?: string;
   /** Milliseconds since 1970. Default: now. */
   readonly issuedAtMs?: number;
+  /** Ceilings; absent: any. */
+  readonly roles?: readonly string[];
+  readonly attributes?: readonly string[];
+  /** How often it may be passed on: 0 (default) or 1. */
+  readonly delegations?: number;
+  /** The grant it is passed on from, and by which organisation. */
+  readonly parentId?: string;
+  readonly delegatedBy?: string;
 }
 
 /** A compact JWS, typ cogmesh-partner-grant+jwt, signed with `organisations/<grantor>.jwk` of the keys directory. */
 export async function signPartnerGrant(keysDir: string, request: PartnerGrantRequest): Promise<string> {
   const jwk = await readJwk(keyFiles.organisation(keysDir, request.grantor));
-  const { grantor, grantee, actions, resources } = request;
+  const { grantor, grantee, actions, resources, roles, attributes, delegations, parentId, delegatedBy } = request;
   const claims = {
     iss: `org:${grantor}`,
     jti: request.id ?? newTokenId(),
@@ -33,7 +41,10 @@ export async function signPartnerGrant(keysDir: string, request: PartnerGrantReq
     ...(request.notBeforeMs === undefined ? {} : { nbf: Math.floor(request.notBeforeMs / 1000) }),
     ...(request.purpose === undefined ? {} : { purpose: request.purpose }),
   };
-  return new SignJWT({ ...claims, grantor, grantee, actions, resources })
+  const ceilings = { roles, attributes, delegations, parent: parentId, delegated_by: delegatedBy };
+  return new SignJWT(
+    JSON.parse(JSON.stringify({ ...claims, ...ceilings, grantor, grantee, actions, resources })) as JWTPayload,
+  )
     .setProtectedHeader({
       alg: 'EdDSA',
       typ: tokenKinds.partnerGrant.typ,

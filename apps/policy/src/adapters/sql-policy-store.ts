@@ -5,6 +5,7 @@
 import { bulk, forUpdate, json, nowMillis, sql, type Database, type SqlRunner } from '@cogmesh/database';
 import { CogmeshError } from '@cogmesh/errors';
 import type { IssuerRecord } from '@cogmesh/identity';
+import { withGrantsInForce } from './grants-in-force.js';
 import type { BootstrapWrite, CheckedPolicies, PolicyStore, PolicyWrite, StoredPolicies } from '../policy-store.js';
 
 export class SqlPolicyStore implements PolicyStore {
@@ -28,12 +29,13 @@ export class SqlPolicyStore implements PolicyStore {
       organisations.map((name) => ({ name })),
       { name: 'text' },
     );
-    return this.#database.query(sql<StoredPolicies>`
+    const stored = await this.#database.query(sql<StoredPolicies>`
       select o.name as "organisation", s.epoch as "epoch", s.document as "documentJson"
       from ${wanted} as w
       join organisations o on o.name = w.name
       join policy_sets s on s.organisation = o.name and s.epoch = o.epoch
       order by o.name`);
+    return withGrantsInForce(this.#database, stored);
   }
 
   async issuers(): Promise<IssuerRecord[]> {
