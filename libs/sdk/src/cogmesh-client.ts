@@ -15,6 +15,7 @@ import {
   type TransportOptions,
 } from './http-transport.js';
 import type { AgentView, Explanation, ModelView, PolicySetView, SubjectView, TraceView } from './mesh-views.js';
+import { PolicyClient } from './policy-client.js';
 import type { BlobReference, RunDocument } from './run-document.js';
 import { isEnded, type RunPage, type RunState, type RunView } from './run-view.js';
 import { SchedulingClient } from './scheduling-client.js';
@@ -47,6 +48,8 @@ const jsonBody = { 'content-type': 'application/json' };
 export class CogmeshClient {
   /** Limits, schedules, webhooks, dead letters, and everything that steers a run. */
   readonly scheduling: SchedulingClient;
+  /** Versions of the policy set, rollback, the candidate beside it, simulation. */
+  readonly policies: PolicyClient;
   /** Decisions for enforcement points, and searches over them: the AuthZEN Authorization API. */
   readonly access: AccessClient;
   readonly #http: HttpTransport;
@@ -56,6 +59,7 @@ export class CogmeshClient {
     if (source === undefined) throw new CogmeshError('unauthenticated', 'the client needs `token` or `getToken`');
     this.#http = new HttpTransport({ ...transport, token: source });
     this.scheduling = new SchedulingClient(this.#http);
+    this.policies = new PolicyClient(this.#http);
     this.access = new AccessClient(this.#http);
   }
 
@@ -192,12 +196,13 @@ export class CogmeshClient {
   /** Replaces the organisation's policy set; with `expectedEpoch`, `conflict` when somebody was faster. */
   putPolicies(
     policySet: unknown,
-    options: CallScope & { readonly expectedEpoch?: number } = {},
+    options: CallScope & { readonly expectedEpoch?: number; readonly note?: string } = {},
   ): Promise<{ readonly epoch: number }> {
-    const { expectedEpoch, ...scope } = options;
+    const { expectedEpoch, note, ...scope } = options;
     return this.#http.json({
       method: 'PUT',
       path: '/v1/policies',
+      query: { note },
       headers: { ...jsonBody, ...(expectedEpoch === undefined ? {} : { 'if-match': `"${expectedEpoch}"` }) },
       body: JSON.stringify(policySet),
       // A repeated conditional write would find its own first one in the way.

@@ -40,6 +40,8 @@ export {
   type TaskState,
   type TaskView,
 } from './run-view.js';
+export { PolicyClient } from './policy-client.js';
+export type { PolicyCandidateView, PolicyFlipView, PolicyVersionView, SimulationView } from './policy-views.js';
 export { SchedulingClient } from './scheduling-client.js';
 export type {
   DeadLetterView,
