@@ -65,10 +65,7 @@ export async function wire(host: ServiceHost, config: GatewayConfig): Promise<Wi
   const calls = new PermittedCalls(({ audience, method, permission: { access, subject, grants } }) =>
     identity.mintPermit({ audience, method, access, subject, grants }),
   );
-  const log = await openShippedLog({
-    ...{ identity, policyAddress: host.peers.policy, environment: host.environment, logger },
-    ...{ point: 'gateway', dir: host.dataDir },
-  });
+  const log = await openLog(host, identity);
   const ports: OperationPorts = {
     decisions: new PolicyDecisions(policy, new Obligations(logger), log),
     calls,
@@ -145,6 +142,10 @@ function wireAdmission({ config, policy, logger, environment }: AdmissionParts) 
   const rate = new RateLimit({ perSecond: config.ratePerSecond, burst: config.rateBurst, now });
   const allowedRoles = (issuer: string) => roles.get(issuer) ?? [];
   return { issuers, admission: new Admission({ verifier, issuers, rate }), allowedRoles };
+}
+
+function openLog({ peers, environment, dataDir: dir, logger }: ServiceHost, identity: ServiceIdentity) {
+  return openShippedLog({ identity, policyAddress: peers.policy, point: 'gateway', dir, environment, logger });
 }
 
 type Neighbour = 'policy' | 'scheduler' | 'registry';

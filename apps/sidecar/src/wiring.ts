@@ -13,6 +13,7 @@ import {
   createTaskGrantCheck,
   enforcementConfig,
   openReplica,
+  openShippedLog,
   readSidecarSecret,
   sidecarSecretBytes,
 } from '@cogmesh/enforcement';
@@ -53,8 +54,8 @@ export async function wireSidecar(host: ServiceHost, config: SidecarConfig): Pro
     config: settings,
     logger,
   });
-  const { decisionCacheEntries } = settings;
-  const authenticate = createEnforcer({ service, verifier, source: replica, decisionCacheEntries });
+  const log = await openShippedLog({ ...host, identity, policyAddress: peers.policy, point: service, dir });
+  const authenticate = createEnforcer({ service, verifier, source: replica, ...settings, log });
 
   const upstream = new Upstream({ ...config, address: config.upstream });
   const prove = createSidecarProof(secret);
@@ -63,7 +64,7 @@ export async function wireSidecar(host: ServiceHost, config: SidecarConfig): Pro
     ...{ authenticate, prove, source: replica },
   });
   const openMethods = new Set(config.extAuthz ? [externalCheckMethod] : []);
-  const checkTaskGrant = createTaskGrantCheck({ verifier, source: replica });
+  const checkTaskGrant = createTaskGrantCheck({ verifier, source: replica, log });
   const grants = new GrantDesk({ check: checkTaskGrant, logger });
   const services = [
     enforcementRpc({ checkTaskGrant, grants, poke: () => replica.poke() }),
@@ -92,6 +93,7 @@ export async function wireSidecar(host: ServiceHost, config: SidecarConfig): Pro
       const drained = front.close(config.drainTimeoutMs);
       grants.close();
       await drained;
+      await log.close();
       await closeReplica();
       upstream.close();
       await own.close();

@@ -88,7 +88,7 @@ function admitPermit({ permit, permits, access, log }: Admission): Promise<Calle
       span.setAttribute(attributeNames.decisionAllowed, false);
       if (error instanceof CogmeshError)
         span.setAttribute(attributeNames.decisionCode, String(error.details['decision'] ?? error.code));
-      const kept = log?.record(permit, refusedAs(error, decided));
+      const kept = log?.record(permit, refusedAs(error, permit, decided));
       if (kept === undefined) throw error;
       return kept.then(() => {
         throw error;
@@ -97,8 +97,16 @@ function admitPermit({ permit, permits, access, log }: Admission): Promise<Calle
   });
 }
 
-/** A permit that may not be used again refuses what policy would have allowed. */
-function refusedAs(error: unknown, decided: readonly LoggedDecision[]): readonly LoggedDecision[] {
-  if (!(error instanceof CogmeshError) || error.code !== 'replayed_permit') return decided;
-  return decided.map((decision) => ({ ...decision, allowed: false, code: error.code, reason: error.message }));
+/** What was refused for another reason than policy: a permit that was used, or somebody whose rights were revoked. */
+function refusedAs(
+  error: unknown,
+  permit: PermitClaims,
+  decided: readonly LoggedDecision[],
+): readonly LoggedDecision[] {
+  if (!(error instanceof CogmeshError)) return decided;
+  const refusal = { allowed: false, code: error.code, reason: error.message, cached: false };
+  if (error.code === 'replayed_permit') return decided.map((decision) => ({ ...decision, ...refusal }));
+  if (error.code !== 'revoked') return decided;
+  const owner = permit.subject.organisation;
+  return permit.access.map((right) => ({ ...right, owner, rules: [], epoch: 0, ...refusal }));
 }

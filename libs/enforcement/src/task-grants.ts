@@ -5,7 +5,9 @@
  */
 import { CogmeshError, toCogmeshError } from '@cogmesh/errors';
 import type { GrantedAttempt, InsideTokenVerifier, TaskGrantClaims } from '@cogmesh/identity';
-import { parseResourcePath, type DecisionCode } from '@cogmesh/policy-core';
+import { ownerOf, parseResourcePath, type DecisionCode } from '@cogmesh/policy-core';
+import type { DecisionLog } from './log/decision-log.js';
+import { recordTasks, type CheckedTask } from './log/record-tasks.js';
 import type { PolicySource } from './policy-source.js';
 
 export interface PresentedAttempt {
@@ -34,25 +36,66 @@ export type CheckTaskGrant = (question: TaskGrantQuestion) => Promise<TaskGrantA
 export interface TaskGrantCheckOptions {
   readonly verifier: Pick<InsideTokenVerifier, 'verifyTaskGrant'>;
   readonly source: PolicySource;
+  /** Told what genuine grants were good for and what not. */
+  readonly log?: DecisionLog | undefined;
   /** Milliseconds since 1970. Default: the system clock. */
   readonly now?: () => number;
 }
 
 /** Answers, never throws for what a stranger may have put into a message. */
-export function createTaskGrantCheck({ verifier, source, now = Date.now }: TaskGrantCheckOptions): CheckTaskGrant {
-  return async ({ grantJws, agentId, attempts }) => {
+export function createTaskGrantCheck(options: TaskGrantCheckOptions): CheckTaskGrant {
+  const { verifier, source, log } = options;
+  return async (question) => {
     try {
-      const grant = await verifier.verifyTaskGrant(grantJws);
-      const granted = grantedAttempts(grant, { agentId, attempts });
-      source.assertFresh();
-      for (const attempt of granted) requirePolicy(attempt, source, now());
-      return { allowed: true, code: 'allowed', reason: 'the grant covers these attempts' };
+      const grant = await verifier.verifyTaskGrant(question.grantJws);
+      const answer = checkGrant(grant, question, options);
+      // What is stale was not decided.
+      if (log === undefined || answer.code === 'stale_policy') return answer;
+      return await recordTasks(log, question.agentId, tasksOf(grant, question, source), answer).then(
+        () => answer,
+        unkept,
+      );
     } catch (thrown) {
-      const error = toCogmeshError(thrown);
-      if (error.code === 'internal') throw thrown;
-      return { allowed: false, code: error.code, reason: error.message };
+      return refusal(thrown);
     }
   };
+}
+
+/** The work is as good as before, and goes back as it came. */
+function unkept(thrown: unknown): TaskGrantAnswer {
+  return { allowed: false, code: 'stale_policy', reason: toCogmeshError(thrown).message };
+}
+
+function checkGrant(
+  grant: TaskGrantClaims,
+  question: TaskGrantQuestion,
+  { source, now = Date.now }: TaskGrantCheckOptions,
+): TaskGrantAnswer {
+  try {
+    const granted = grantedAttempts(grant, question);
+    source.assertFresh();
+    for (const attempt of granted) requirePolicy(attempt, source, now());
+    return { allowed: true, code: 'allowed', reason: 'the grant covers these attempts' };
+  } catch (thrown) {
+    return refusal(thrown);
+  }
+}
+
+function refusal(thrown: unknown): TaskGrantAnswer {
+  const error = toCogmeshError(thrown);
+  if (error.code === 'internal') throw thrown;
+  return { allowed: false, code: error.code, reason: error.message };
+}
+
+/** The attempts of the grant that were presented; all of them when none was. */
+function tasksOf({ attempts }: TaskGrantClaims, question: TaskGrantQuestion, { engine }: PolicySource): CheckedTask[] {
+  const presented = new Set(question.attempts.map(({ attemptId }) => attemptId));
+  const meant = attempts.filter(({ attemptId }) => presented.has(attemptId));
+  return (meant.length === 0 ? attempts : meant).map(({ organisation, capability }) => {
+    const path = resourceOf(capability);
+    const owner = (path === undefined ? undefined : ownerOf(parseResourcePath(path))) ?? organisation;
+    return { organisation, resource: path ?? capability, owner, epoch: engine.epochOf(owner) ?? 0 };
+  });
 }
 
 function grantedAttempts(

@@ -3,6 +3,7 @@
  * caller ever passes because nobody could be asked, and none is told "unauthenticated" for a fault between services.
  */
 import type { policyV1 } from '@cogmesh/contracts';
+import type { DecisionLog } from '@cogmesh/enforcement';
 import { CogmeshError, toCogmeshError } from '@cogmesh/errors';
 import type { Access, OutsideSubject } from '@cogmesh/rpc';
 import { attributeNames, SpanKind, spanNames, withSpan } from '@cogmesh/telemetry';
@@ -10,6 +11,7 @@ import type { Decisions, Question } from '../operations/authority.js';
 import type { Obligations } from '../operations/obligations.js';
 import type { PolicyClient } from '../operations/ports.js';
 import { entityOf } from '../operations/right.js';
+import { logDecisions } from './log-decisions.js';
 
 /** DecideMany's own limit. */
 const requestsPerCall = 1_000;
@@ -18,10 +20,12 @@ const decideDeadlineMs = 5_000;
 export class PolicyDecisions implements Decisions {
   readonly #policy: PolicyClient;
   readonly #obligations: Obligations;
+  readonly #log: DecisionLog;
 
-  constructor(policy: PolicyClient, obligations: Obligations) {
+  constructor(policy: PolicyClient, obligations: Obligations, log: DecisionLog) {
     this.#policy = policy;
     this.#obligations = obligations;
+    this.#log = log;
   }
 
   async decide(
@@ -32,9 +36,11 @@ export class PolicyDecisions implements Decisions {
     const requests = rights.map((right) => decideRequest(subject, right));
     const answers: policyV1.DecideResponse[] = [];
     for (let at = 0; at < requests.length; at += requestsPerCall) {
-      answers.push(...(await this.ask(requests.slice(at, at + requestsPerCall), signal)));
+      answers.push(...(await this.#decideMany(requests.slice(at, at + requestsPerCall), signal)));
     }
-    return answers.map((answer) => this.#obligations.met(answer));
+    const met = answers.map((answer) => this.#obligations.met(answer));
+    await logDecisions(this.#log, requests, met);
+    return met;
   }
 
   explain(subject: OutsideSubject, right: Access, signal: AbortSignal): Promise<policyV1.ExplainResponse> {
@@ -43,7 +49,13 @@ export class PolicyDecisions implements Decisions {
     );
   }
 
-  ask(requests: readonly Question[], signal: AbortSignal): Promise<readonly policyV1.DecideResponse[]> {
+  async ask(questions: readonly Question[], signal: AbortSignal): Promise<readonly policyV1.DecideResponse[]> {
+    const answers = await this.#decideMany(questions, signal);
+    await logDecisions(this.#log, questions, answers);
+    return answers;
+  }
+
+  #decideMany(requests: readonly Question[], signal: AbortSignal): Promise<readonly policyV1.DecideResponse[]> {
     return withSpan(spanNames.decide, { kind: SpanKind.INTERNAL }, async (span) => {
       const { responses } = await reached(() =>
         this.#policy.decideMany({ requests: [...requests] }, { signal, deadlineMs: decideDeadlineMs }),

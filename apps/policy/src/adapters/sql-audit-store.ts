@@ -103,14 +103,12 @@ function take(append: SpoolAppend, accepted: Map<string, number>, chains: Map<st
   const { spoolId, after, records } = append;
   const known = accepted.get(spoolId) ?? 0;
   if (after > known) return { accepted: known, isTaken: false };
-  for (const { sequence, entries } of records) {
-    if (sequence <= known) continue;
-    for (const { organisations, ...entry } of entries) {
-      for (const organisation of organisations) {
-        const chain = chains.get(organisation);
-        if (chain === undefined) chains.set(organisation, [entry]);
-        else chain.push(entry);
-      }
+  const fresh = records.filter(({ sequence }) => sequence > known).flatMap(({ entries }) => entries);
+  for (const { organisations, ...entry } of fresh) {
+    for (const organisation of organisations) {
+      const chain = chains.get(organisation);
+      if (chain === undefined) chains.set(organisation, [entry]);
+      else chain.push(entry);
     }
   }
   const reached = Math.max(known, records.at(-1)?.sequence ?? 0);

@@ -43,13 +43,11 @@ export async function queryAudit(store: Pick<AuditStore, 'blocks'>, query: Audit
   let from = startOf(query);
   for (let looked = 0; looked < queryBlocksMax; looked += blocksAtOnce) {
     const blocks = await store.blocks({ ...rangeOf(query), from, limit: blocksAtOnce });
-    for (const block of blocks) {
-      for (const entry of entriesFrom(block, from, query.newestFirst)) {
-        from = query.newestFirst ? entry.position - 1 : entry.position + 1;
-        if (!matches(entry.entry, query)) continue;
-        found.push(entry);
-        if (found.length === limit) return { entries: found, nextPageToken: tokenOf(from, query) };
-      }
+    for (const entry of blocks.flatMap((block) => [...entriesFrom(block, from, query.newestFirst)])) {
+      from = query.newestFirst ? entry.position - 1 : entry.position + 1;
+      if (!matches(entry.entry, query)) continue;
+      found.push(entry);
+      if (found.length === limit) return { entries: found, nextPageToken: tokenOf(from, query) };
     }
     if (blocks.length < blocksAtOnce) return { entries: found, nextPageToken: '' };
   }
@@ -71,8 +69,7 @@ function* entriesFrom(block: Block, from: number, newestFirst: boolean): Generat
 
 function matches({ atMs, subject, action, resource, owner, allowed }: Entry, query: AuditQuery): boolean {
   if (atMs < query.fromMs || (query.toMs !== 0 && atMs >= query.toMs)) return false;
-  if (query.sub !== '' && subject.sub !== query.sub) return false;
-  if (query.action !== '' && action !== query.action) return false;
+  if (!isAny(query.sub, subject.sub) || !isAny(query.action, action)) return false;
   if (query.deniedOnly && allowed) return false;
   if (query.crossOrganisationOnly && subject.organisation === owner) return false;
   return query.resource.endsWith('/') ? resource.startsWith(query.resource) : isAny(query.resource, resource);

@@ -71,6 +71,7 @@ export async function verifyAudit(store: AuditStore, question: VerifyQuestion): 
     return answer(0);
   } catch (error) {
     if (!(error instanceof Broken)) throw error;
+    await refuseWhileRemoved(store, question.organisation, ends);
     return answer(0, { position: error.position, problem: error.message });
   }
 }
@@ -156,6 +157,17 @@ async function requireEnd(store: AuditStore, organisation: string, ends: ChainEn
   const now = await store.ends(organisation);
   if (now !== undefined && now.head.position < progress.position)
     throw new Broken(progress.position, 'the chain goes on behind its recorded end');
+}
+
+/** What retention took away during the verification looks like a gap; it is none. */
+async function refuseWhileRemoved(
+  store: AuditStore,
+  organisation: string,
+  { firstPosition }: ChainEnds,
+): Promise<void> {
+  const now = await store.ends(organisation);
+  if (now !== undefined && now.firstPosition !== firstPosition)
+    throw new CogmeshError('conflict', 'old entries were removed meanwhile; verify once more');
 }
 
 function emptyChain({ knownPosition }: VerifyQuestion): Verification {
