@@ -44,4 +44,15 @@ describe('the decision cache', () => {
     cache.set('c', decision, 10);
     expect([cache.get('a', 1), cache.get('b', 1), cache.get('c', 1)]).toEqual([decision, undefined, decision]);
   });
+
+  it('looks up what a question reads once, and no more questions than it may hold', () => {
+    const cache = new DecisionCache(2);
+    let looked = 0;
+    const look = () => {
+      looked += 1;
+      return reads;
+    };
+    for (const key of ['a', 'a', 'b', 'c', 'a']) cache.readsOf(key, look);
+    expect(looked).toBe(4);
+  });
 });
