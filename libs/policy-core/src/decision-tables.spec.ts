@@ -11,6 +11,7 @@ interface Case {
   roles?: string[];
   attributes?: Record<string, unknown>;
   context?: Record<string, unknown>;
+  resourceAttributes?: Record<string, unknown>;
   action: string;
   resource: string | Resource;
   owner?: string;
@@ -20,6 +21,7 @@ interface Case {
   rules?: string[];
   grant?: string;
   cacheable?: boolean;
+  obligations?: string[];
 }
 interface Table {
   description: string;
@@ -61,11 +63,12 @@ function requestOf(given: Case): AccessRequest {
     resource,
     ...(given.owner === undefined ? {} : { owner: given.owner }),
     ...(given.context === undefined ? {} : { context: given.context }),
+    ...(given.resourceAttributes === undefined ? {} : { resourceAttributes: given.resourceAttributes }),
     nowMs: given.nowMs ?? 0,
   };
 }
 
-for (const file of ['within-one-organisation.yaml', 'across-organisations.yaml'])
+for (const file of ['within-one-organisation.yaml', 'across-organisations.yaml', 'sets-of-version-two.yaml'])
   for (const table of tablesIn(file))
     describe(`${file}: ${table.description}`, () => {
       const engine = engineOf(table);
@@ -78,6 +81,8 @@ for (const file of ['within-one-organisation.yaml', 'across-organisations.yaml']
         if (given.rules !== undefined) expect(decision.rules).toEqual(given.rules);
         if (given.grant !== undefined) expect(decision.grantId).toBe(given.grant);
         if (given.cacheable !== undefined) expect(decision.cacheable).toBe(given.cacheable);
+        if (given.obligations !== undefined)
+          expect(decision.obligations.map(({ id }) => id)).toEqual(given.obligations);
         expect(engine.explain(request).decision).toEqual(decision);
       });
     });

@@ -57,8 +57,8 @@ export class GrantBook {
       // Not `now >= expiry`: a time that is no number must refuse.
       if (!(nowMs < expiresAtMs)) expired = grant;
       else if (nowMs >= notBeforeMs) granted.push(grant);
-      const next = nowMs < notBeforeMs ? notBeforeMs : expiresAtMs;
-      if (nowMs < next && next < (changesAtMs ?? Infinity)) changesAtMs = next;
+      for (const edgeMs of [notBeforeMs, expiresAtMs])
+        if (nowMs < edgeMs && edgeMs < (changesAtMs ?? Infinity)) changesAtMs = edgeMs;
     }
     return { granted, expired, changesAtMs };
   }

@@ -4,7 +4,7 @@ import { entityPath } from './entity-name.js';
 import { FactsOfResource, FactsOfTopology, type Facts, type Place } from './facts.js';
 import { GrantBook } from './grants.js';
 import { readsNothing } from './reads.js';
-import { effectiveRoles, type RoleTable } from './roles.js';
+import { RoleBook } from './roles.js';
 import { compileRule } from './rule.js';
 import { RuleEnforcer } from './rule-enforcer.js';
 import type { AccessRequest, AccessSubject, Entity, OrganisationPolicies, Reads } from './types.js';
@@ -24,7 +24,7 @@ export class Organisation {
   readonly epoch: number;
   readonly enforcer: RuleEnforcer;
   readonly grants: GrantBook;
-  readonly #roles: RoleTable;
+  readonly #roles: RoleBook;
   /** Undefined when the set binds nobody. */
   readonly #bindings: BindingBook | undefined;
   readonly #topology: FactsOfTopology;
@@ -38,7 +38,8 @@ export class Organisation {
     const rules = document.policies.map((policy, i) => compileRule(policy, i, organisation));
     this.enforcer = new RuleEnforcer(organisation, rules);
     this.grants = new GrantBook(organisation, grants);
-    this.#roles = new Map(Object.entries(document.roles).map(([role, { inherits }]) => [role, inherits]));
+    const table = Object.entries(document.roles).map(([role, { inherits }]) => [role, inherits] as const);
+    this.#roles = new RoleBook(new Map(table));
     this.#bindings = document.bindings && new BindingBook(document.bindings);
     this.#topology = document.topology === undefined ? noTopology : new FactsOfTopology(document.topology);
     this.#attributesOfPath = document.entities && attributesByPath(document.entities);
@@ -65,10 +66,10 @@ export class Organisation {
   /** The roles of one of its own subjects: those of the token, those it is bound to, and what they inherit. */
   rolesOf(request: AccessRequest, place: Place): SubjectRoles {
     const { subject } = request;
-    if (this.#bindings === undefined) return { roles: effectiveRoles(subject.roles, this.#roles), inDoubt: undefined };
+    if (this.#bindings === undefined) return { roles: this.#roles.effective(subject.roles), inDoubt: undefined };
     const { roles, inDoubt } = this.#bindings.rolesOf(subject, () => this.facts(request, place, []));
     const all = roles.length === 0 ? subject.roles : [...subject.roles, ...roles];
-    return { roles: effectiveRoles(all, this.#roles), inDoubt };
+    return { roles: this.#roles.effective(all), inDoubt };
   }
 
   /** What is read to find the roles of one of its own subjects. */

@@ -7,16 +7,36 @@ import { limits } from './limits.js';
 
 export type RoleTable = ReadonlyMap<string, readonly string[]>;
 
-/** The given roles and everything they inherit, in order of discovery. `invalid_argument` beyond the limit. */
-export function effectiveRoles(roles: readonly string[], table: RoleTable): string[] {
-  const found = new Set(roles);
-  for (const role of found) for (const inherited of table.get(role) ?? []) found.add(inherited);
-  if (found.size > limits.effectiveRoles)
-    throw new CogmeshError(
-      'invalid_argument',
-      `a subject may have at most ${String(limits.effectiveRoles)} effective roles`,
-    );
-  return [...found];
+/** One organisation's table with what each of its roles comes to, found when first asked for. */
+export class RoleBook {
+  readonly #table: RoleTable;
+  readonly #closures = new Map<string, readonly string[]>();
+
+  constructor(table: RoleTable) {
+    this.#table = table;
+  }
+
+  /** The given roles and everything they inherit, each once. `invalid_argument` beyond the limit. */
+  effective(roles: readonly string[]): readonly string[] {
+    const [first, ...others] = roles;
+    if (first === undefined) return roles;
+    const found =
+      others.length === 0 ? this.#closure(first) : [...new Set(roles.flatMap((role) => this.#closure(role)))];
+    if (found.length <= limits.effectiveRoles) return found;
+    const message = `a subject may have at most ${String(limits.effectiveRoles)} effective roles`;
+    throw new CogmeshError('invalid_argument', message);
+  }
+
+  #closure(role: string): readonly string[] {
+    const known = this.#closures.get(role);
+    if (known !== undefined) return known;
+    const found = new Set([role]);
+    for (const each of found) for (const inherited of this.#table.get(each) ?? []) found.add(inherited);
+    const closure = [...found];
+    // A name that the table does not have is a stranger's to choose, and there is no end of them.
+    if (this.#table.has(role)) this.#closures.set(role, closure);
+    return closure;
+  }
 }
 
 /** One cycle as `a > b > a`, or undefined. */
