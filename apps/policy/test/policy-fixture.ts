@@ -114,14 +114,17 @@ export class PolicyWorld {
     return signPartnerGrant(this.keysDir, { id, grantor, grantee, ...scope, expiresAtMs });
   }
 
-  async start(): Promise<HostedService> {
+  /** Instances beside each other have folders of their own. */
+  async start(folder = 'data'): Promise<HostedService> {
     const environment = {
-      COGMESH_DATA_DIR: join(this.#dir, `data`),
+      COGMESH_DATA_DIR: join(this.#dir, folder),
       COGMESH_KEYS_DIR: this.keysDir,
       COGMESH_LISTEN: '127.0.0.1:0',
       COGMESH_DATABASE_URL: this.#databaseUrl,
       COGMESH_POLICY_BOOTSTRAP_DIR: this.bootstrapDir,
       COGMESH_LOG_LEVEL: 'silent',
+      COGMESH_DECISION_LOG_SHIP_MS: '10',
+      COGMESH_DECISION_LOG_WINDOW_MS: '10',
     };
     const hosted = await hostService(policyService, { environment, hub: this.hub });
     this.#running.push(hosted);

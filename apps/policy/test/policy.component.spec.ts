@@ -323,7 +323,7 @@ describe('two instances on one PostgreSQL', () => {
   it('follow each other', async () => {
     const world = await PolicyWorld.create(await emptyPostgres());
     await world.writeBootstrap();
-    const [first, second] = [await world.start(), await world.start()];
+    const [first, second] = [await world.start(), await world.start('beside')];
     const admin = await world.asMember('acme admin', write, first);
     const other = await world.as('gateway', second);
     await admin.putPolicies({ organisation: 'acme', policySetJson: '[]' });

@@ -97,7 +97,8 @@ export class Spool {
       const at = this.#reading();
       if (at === undefined) return undefined;
       const { segment, offset } = at;
-      const batch = await readBatch(segment, offset);
+      const batch = await readBatch(segment, offset).catch((error: unknown) => this.#gone(segment, error));
+      if (batch === undefined) continue;
       if (batch.damaged > 0) {
         const evidence = { file: segment.path, lines: batch.damaged, offset };
         this.#options.logger.error(evidence, 'the decision log has damaged lines; their decisions are lost');
@@ -130,6 +131,14 @@ export class Spool {
     await this.#finish();
     const at = this.#reading();
     if (at !== undefined && at.offset >= at.segment.bytes) await this.#drop(at.segment);
+  }
+
+  /** A file that somebody removed cannot be waited for. */
+  async #gone(segment: Segment, error: unknown): Promise<undefined> {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    this.#options.logger.error({ file: segment.path }, 'a file of the decision log is gone; its decisions are lost');
+    if (segment === this.#segments.at(-1)) await this.#finish();
+    await this.#drop(segment);
   }
 
   #reading(): { segment: Segment; offset: number } | undefined {
