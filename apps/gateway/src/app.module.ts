@@ -9,7 +9,9 @@ import { CatalogueController } from './http/catalogue.controller.js';
 import { ControlController } from './http/control.controller.js';
 import { DocsController } from './http/docs.controller.js';
 import { EventsController } from './http/events.controller.js';
+import { GrantsController } from './http/grants.controller.js';
 import { HealthController } from './http/health.controller.js';
+import { IssuersController } from './http/issuers.controller.js';
 import { LimitsController } from './http/limits.controller.js';
 import type { OpenStreams } from './http/open-streams.js';
 import { PoliciesController } from './http/policies.controller.js';
@@ -56,6 +58,8 @@ export class AppModule {
         CatalogueController,
         PoliciesController,
         PolicyVersionsController,
+        IssuersController,
+        GrantsController,
         AuthzenController,
         AuthzenMetadataController,
         HealthController,

@@ -5,7 +5,16 @@
 import { join } from 'node:path';
 import { FileBlobStore } from '@cogmesh/blobs';
 import type { Environment } from '@cogmesh/config';
-import { healthV1, policySearchV1, policyV1, policyVersionsV1, registryV1, schedulerV1 } from '@cogmesh/contracts';
+import {
+  healthV1,
+  policyGrantsV1,
+  policyIssuersV1,
+  policySearchV1,
+  policyV1,
+  policyVersionsV1,
+  registryV1,
+  schedulerV1,
+} from '@cogmesh/contracts';
 import { authorisation, openShippedLog } from '@cogmesh/enforcement';
 import { CogmeshError } from '@cogmesh/errors';
 import { keyFetching, loadServiceIdentity, OutsideTokenVerifier, type ServiceIdentity } from '@cogmesh/identity';
@@ -73,6 +82,8 @@ export async function wire(host: ServiceHost, config: GatewayConfig): Promise<Wi
     registry,
     policy,
     policyVersions: createClient(policyVersionsV1.PolicyVersionService, channels.policy),
+    issuers: createClient(policyIssuersV1.IssuerService, channels.policy),
+    grants: createClient(policyGrantsV1.GrantService, channels.policy),
     search: createClient(policySearchV1.SearchService, channels.policy),
     askers: { role: config.authzenRole, properties: new AllowedProperties(config.authzenProperties), allowedRoles },
     blobRecords,

@@ -22,7 +22,17 @@ export interface Call {
   readonly method: 'get' | 'post' | 'put' | 'delete';
   readonly path: string;
   readonly id: string;
-  readonly tag: 'Runs' | 'Limits' | 'Schedules' | 'Webhooks' | 'Blobs' | 'Mesh' | 'Policies' | 'AuthZEN' | 'Operations';
+  readonly tag:
+    | 'Runs'
+    | 'Limits'
+    | 'Schedules'
+    | 'Webhooks'
+    | 'Blobs'
+    | 'Mesh'
+    | 'Policies'
+    | 'Partners'
+    | 'AuthZEN'
+    | 'Operations';
   readonly summary: string;
   readonly description?: string;
   readonly parameters?: readonly Parameter[];

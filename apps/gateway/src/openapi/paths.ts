@@ -1,4 +1,5 @@
 /** The REST API as a table: what each call takes and answers. gateway.spec.ts holds it against the routes that exist. */
+import { partnerCalls } from './partner-paths.js';
 import type { Answer, Call, Parameter } from './call.js';
 import { authzenCalls } from './authzen-paths.js';
 import { policyVersionCalls } from './policy-paths.js';
@@ -324,6 +325,7 @@ export const calls: readonly Call[] = [
   ...meshCalls,
   ...policyCalls,
   ...policyVersionCalls,
+  ...partnerCalls,
   ...authzenCalls,
   ...operationsCalls,
 ];

@@ -12,6 +12,8 @@ import { getBlob, type GetBlobInput, type OpenBlob } from './get-blob.js';
 import { getOutput, type GetOutputInput } from './get-output.js';
 import { getRun, type GetRunInput } from './get-run.js';
 import { getTrace, type GetTraceInput, type Trace } from './get-trace.js';
+import { grantOperations, type GrantOperations } from './grants.js';
+import { issuerOperations, type IssuerOperations } from './issuers.js';
 import { listAgents } from './list-agents.js';
 import { listModels, type ModelView } from './list-models.js';
 import { listRuns, type ListRunsInput } from './list-runs.js';
@@ -46,7 +48,7 @@ import { replayDeadLetter, type ReplayDeadLetterInput } from './replay-dead-lett
 
 type Nothing = Record<string, never>;
 
-export interface Operations {
+export interface Operations extends IssuerOperations, GrantOperations {
   readonly submitRun: Operation<SubmitRunInput, schedulerV1.SubmitRunResponse>;
   readonly getRun: Operation<GetRunInput, schedulerV1.GetRunResponse>;
   readonly listRuns: Operation<ListRunsInput, schedulerV1.ListRunsResponse>;
@@ -90,6 +92,8 @@ export interface Operations {
 
 export function buildOperations(ports: OperationPorts): Operations {
   return {
+    ...issuerOperations(ports),
+    ...grantOperations(ports),
     submitRun: submitRun(ports),
     getRun: getRun(ports),
     listRuns: listRuns(ports),

@@ -1,5 +1,12 @@
 /** What the use cases talk to. Built in wiring.ts; each operation takes the few it needs. */
-import type { policySearchV1, policyV1, registryV1, schedulerV1 } from '@cogmesh/contracts';
+import type {
+  policyGrantsV1,
+  policyIssuersV1,
+  policySearchV1,
+  policyV1,
+  registryV1,
+  schedulerV1,
+} from '@cogmesh/contracts';
 import type { BlobStore } from '@cogmesh/blobs';
 import type { Client } from '@cogmesh/rpc';
 import type { TraceStore } from '@cogmesh/telemetry';
@@ -12,6 +19,8 @@ import type { StreamSlots } from './stream-slots.js';
 
 export type SchedulerClient = Client<typeof schedulerV1.SchedulerService>;
 export type RegistryClient = Client<typeof registryV1.RegistryService>;
+export type IssuersClient = Client<typeof policyIssuersV1.IssuerService>;
+export type GrantsClient = Client<typeof policyGrantsV1.GrantService>;
 export type PolicyClient = Client<typeof policyV1.PolicyService>;
 export type SearchClient = Client<typeof policySearchV1.SearchService>;
 export type TraceReader = Pick<TraceStore, 'read'>;
@@ -33,6 +42,8 @@ export interface OperationPorts {
   readonly scheduler: SchedulerClient;
   readonly registry: RegistryClient;
   readonly policy: PolicyClient;
+  readonly issuers: IssuersClient;
+  readonly grants: GrantsClient;
   readonly policyVersions: PolicyVersionClient;
   readonly search: SearchClient;
   /** Who may ask about whom, and with which properties. */
