@@ -69,7 +69,7 @@ const stopGraceMs = 10_000;
 
 async function serveHttp(config: GatewayConfig, { http }: Wiring) {
   const app = await bootHttp(AppModule.of(http), http.logger, serverOptions(config, http.logger));
-  const prepared = prepareServer(app.getHttpAdapter().getInstance(), config);
+  const prepared = prepareServer(app.getHttpAdapter().getInstance(), config, http.logger);
   const { host, port } = parseAddress(config.httpListen);
   await app.listen(port, host);
   const server = app.getHttpServer();

@@ -7,6 +7,8 @@ import { readFileSync } from 'node:fs';
 import { attributeNames, inService, SpanKind, startSpan, traceIdOf, type Logger } from '@cogmesh/telemetry';
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify';
 import type { GatewayConfig } from '../config.js';
+import { answerClientError, isEnding, isLastAnswer } from './client-error.js';
+import { applyEdgeRules } from './edge-rules.js';
 import { sendProblem } from './problem.filter.js';
 
 /** Longest path parameter, characters; ids are shorter. */
@@ -17,13 +19,14 @@ const spanStatusError = 2;
 
 export function serverOptions(config: GatewayConfig, logger: Logger): FastifyServerOptions {
   const { headersTimeoutMs, requestTimeoutMs, idleTimeoutMs } = config;
-  const http = { headersTimeout: headersTimeoutMs, connectionsCheckingInterval: 1_000 };
+  const http = { headersTimeout: headersTimeoutMs, connectionsCheckingInterval: 1_000, requireHostHeader: false };
   const tls = config.tlsCert === '' ? {} : { cert: readFileSync(config.tlsCert), key: readFileSync(config.tlsKey) };
   return {
     requestTimeout: requestTimeoutMs,
     keepAliveTimeout: idleTimeoutMs,
     forceCloseConnections: 'idle',
     exposeHeadRoutes: false,
+    clientErrorHandler: answerClientError,
     // What the router refuses (a malformed URL, an endless parameter) meets no Nest filter.
     frameworkErrors: (error, request, reply) => sendProblem(error, { request, reply, logger }),
     routerOptions: { maxParamLength: parameterMaxChars },
@@ -42,13 +45,25 @@ export interface PreparedServer {
   closeConnections(): void;
 }
 
-export function prepareServer(instance: FastifyInstance, config: GatewayConfig): PreparedServer {
+export function prepareServer(instance: FastifyInstance, config: GatewayConfig, logger: Logger): PreparedServer {
+  // Beyond a count Node would leave fields out in silence; the size is bounded instead, and the count refused.
+  instance.server.maxHeadersCount = 0;
   instance.server.maxConnections = config.maxConnections;
   instance.removeAllContentTypeParsers();
   instance.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
   instance.addHook('onRequest', (request, reply, done) => {
     reply.header('x-content-type-options', 'nosniff');
     echoRequestId(request, reply);
+    // Sent behind a request that was refused as ambiguous: it may be a part of that one.
+    if (isEnding(request.raw.socket)) return void reply.hijack();
+    try {
+      applyEdgeRules(request.raw);
+    } catch (error) {
+      // Nobody knows where the next request on this connection begins.
+      reply.header('connection', 'close');
+      isLastAnswer(request.raw.socket);
+      return sendProblem(error, { request, reply, logger });
+    }
     if (!request.url.startsWith('/v1/') && !request.url.startsWith('/access/v1/')) return done();
     const route = request.routeOptions.url ?? 'unknown';
     const { traceparent } = request.headers;

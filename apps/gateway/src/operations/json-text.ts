@@ -3,9 +3,11 @@
  * the place is found by a second, slower reading that happens for bad text alone.
  */
 import { CogmeshError } from '@cogmesh/errors';
+import { maxJsonDepth, nestsTooDeep } from './json-depth.js';
 
 /** Rejects with `invalid_json`; `position` counts from 0, `line` and `column` from 1. */
 export function parseJson(text: string): unknown {
+  if (nestsTooDeep(text)) throw new CogmeshError('invalid_json', `the body nests deeper than ${maxJsonDepth} levels`);
   try {
     return JSON.parse(text) as unknown;
   } catch (thrown) {

@@ -1,0 +1,94 @@
+/**
+ * What a request must look like before anything reads it: one meaning, whichever server reads it. A request that another one in front may
+ * have understood differently is refused, never repaired. Headers with which a caller could pretend to have been identified by somebody
+ * in front are taken away, and so are those that Connection lists.
+ */
+import type { IncomingMessage } from 'node:http';
+import { isIdentityHeader } from '@cogmesh/enforcement';
+import { CogmeshError } from '@cogmesh/errors';
+
+/** Header fields of one request. */
+const maxHeaderFields = 128;
+
+/** Said once or not at all. */
+const single: ReadonlySet<string> = new Set([
+  'host',
+  'authorization',
+  'dpop',
+  'content-length',
+  'content-type',
+  'content-encoding',
+  'transfer-encoding',
+  'expect',
+]);
+
+/** Taking one of these away would change what the request is. */
+const essential: ReadonlySet<string> = new Set(['host', 'content-length', 'content-type', 'authorization', 'dpop']);
+
+/** Below it, one parameter is a name with slashes of its own: `/v1/limits/capability/model:acme%2Focr`. */
+const slashedNames = '/v1/limits/';
+
+/** Takes identity and hop-by-hop headers away. Throws `invalid_argument` for a request that can be read in two ways. */
+export function applyEdgeRules(request: IncomingMessage): void {
+  refuseAmbiguousTarget(request.url ?? '');
+  refuseAmbiguousFields(request);
+  for (const name of listedIn(request.headers.connection)) {
+    if (essential.has(name)) throw refused(`Connection lists "${name}"`);
+    if (name !== 'close' && name !== 'keep-alive' && name !== 'upgrade') delete request.headers[name];
+  }
+  for (const name of Object.keys(request.headers)) if (isIdentityHeader(name)) delete request.headers[name];
+}
+
+function refuseAmbiguousFields({ rawHeaders, headers, httpVersion }: IncomingMessage): void {
+  if (headers.host === undefined && httpVersion !== '1.0') throw refused('it names no host');
+  if (rawHeaders.length / 2 > maxHeaderFields) throw refused(`it has more than ${maxHeaderFields} header fields`);
+  const seen = new Set<string>();
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = (rawHeaders[at] ?? '').toLowerCase();
+    if (single.has(name) && seen.has(name)) throw refused(`it has more than one "${name}"`);
+    seen.add(name);
+  }
+  refuseAmbiguousEnd(headers['content-length'], headers['transfer-encoding']);
+}
+
+function refuseAmbiguousEnd(length: string | undefined, encoding: string | undefined): void {
+  if (length !== undefined && encoding !== undefined) throw refused('it has content-length and transfer-encoding');
+  if (length !== undefined && !/^\d{1,16}$/.test(length)) throw refused('its content-length is not one number');
+  if (encoding !== undefined && encoding.toLowerCase() !== 'chunked')
+    throw refused('its transfer-encoding is not exactly "chunked"');
+}
+
+/**
+ * The path in its one spelling: origin form, no empty or dot segment, no trailing slash, and escaped only what must be, in capitals.
+ * A query says nothing about where a request goes.
+ */
+function refuseAmbiguousTarget(target: string): void {
+  const end = target.indexOf('?');
+  const path = end === -1 ? target : target.slice(0, end);
+  if (!path.startsWith('/')) throw refused('its target is not a path');
+  if (/[^\x21-\x7e]|[\\#;]/.test(target.slice(0, path.length)) || target.includes('#'))
+    throw refused('its path has a character that does not belong there');
+  for (const [escape] of path.matchAll(/%.{0,2}/g)) {
+    if (mustBeEscaped(escape) || (escape === '%2F' && path.startsWith(slashedNames))) continue;
+    throw refused(`its path has "${escape}"`);
+  }
+  if (path !== '/' && path.split(/\/|%2F/).some((segment, at) => at > 0 && /^\.{0,2}$/.test(segment)))
+    throw refused('its path has an empty or dot segment, or a slash at its end');
+}
+
+/** Letters, digits, `-._~` have one spelling without escape; `/ \ % ; ? #` and control characters have none that is safe. */
+function mustBeEscaped(escape: string): boolean {
+  if (!/^%[0-9A-F]{2}$/.test(escape)) return false;
+  const code = Number.parseInt(escape.slice(1), 16);
+  return code >= 0x20 && code !== 0x7f && !/[A-Za-z0-9\-._~/\\%;?#]/.test(String.fromCharCode(code));
+}
+
+function listedIn(connection: string | undefined): string[] {
+  return (connection ?? '')
+    .split(',')
+    .map((name) => name.trim().toLowerCase())
+    .filter((name) => name !== '');
+}
+
+const refused = (why: string): CogmeshError =>
+  new CogmeshError('invalid_argument', `the request could be understood in more than one way: ${why}`);
