@@ -57,6 +57,11 @@ describe('an evaluation', () => {
     expect(await evaluation(body)).toMatchObject({ decision });
   });
 
+  it('takes no user for a subject of another type', async () => {
+    const body = { ...question('robot::r2', 'sweep', ''), resource: { type: 'hall', id: 'main' } };
+    expect(await evaluation(body)).toMatchObject({ decision: false });
+  });
+
   it('says what must be done besides', async () => {
     expect(await evaluation(question('alice', 'sign', '101'))).toMatchObject({
       decision: true,

@@ -45,7 +45,7 @@ const policies = {
     },
     {
       id: 'robots-sweep',
-      policy: "sub == 'robot:r2'",
+      policy: "sub == 'robot::r2'",
       permissions: ['sweep'],
       resources: ['/hall/main'],
     },

@@ -61,7 +61,10 @@ export class Asker {
   }
 }
 
-/** Ids are scoped to their type: a user's is its `sub`, any other is told apart by its type. */
+/**
+ * Ids are scoped to their type: a user's is its `sub`, and any other stands behind its type, `robot::r2`. A user whose id
+ * looks like that would be taken for the other, so it stands behind its type too.
+ */
 function subjectName({ type, id }: Entity): string {
-  return type === userType ? id : `${type}:${id}`;
+  return type === userType && !id.includes('::') ? id : `${encodeURIComponent(type)}::${id}`;
 }

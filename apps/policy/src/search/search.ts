@@ -74,16 +74,19 @@ function namedCandidates({ setOf }: SearchSources, { target, request, subjectTyp
   return ofOwner === undefined ? actions : [...actions, ...namedBy(ofOwner).actions];
 }
 
-/** A user's id is its `sub`; that of any other type stands behind the type in it. */
+/** A user's id is its `sub`; that of any other type stands behind the type in it, `robot::r2`. */
 function subjectIds(subjects: ReadonlySet<string>, type: string): string[] {
-  if (type === 'user') return [...subjects];
-  const prefix = `${type}:`;
+  if (type === 'user') return [...subjects].filter((sub) => !sub.includes('::'));
+  const prefix = namePrefix(type);
   return [...subjects].filter((sub) => sub.startsWith(prefix)).map((sub) => sub.slice(prefix.length));
 }
+
+/** As whoever asks names such a subject. */
+const namePrefix = (type: string): string => `${encodeURIComponent(type)}::`;
 
 function requestFor({ target, request, subjectType }: Search, id: string): AccessRequest {
   if (target === 'action') return { ...request, action: id };
   if (target === 'resource') return { ...request, resource: { type: request.resource.type, id } };
-  const sub = subjectType === 'user' ? id : `${subjectType}:${id}`;
+  const sub = subjectType === 'user' ? id : namePrefix(subjectType) + id;
   return { ...request, subject: { ...request.subject, sub } };
 }
