@@ -5,8 +5,9 @@ import { revokedError } from '@cogmesh/enforcement';
 import { CogmeshError } from '@cogmesh/errors';
 import type { RevocationChange } from '@cogmesh/identity';
 import type { AccessRequest, Decision, Obligation, RuleOutcome } from '@cogmesh/policy-core';
-import { ulid } from 'ulid';
+
 import { attributesMaxChars, contextMaxChars } from '../limits.js';
+import { decisionId } from './decision-id.js';
 
 /** `invalid_argument` or `invalid_json` for a request without subject or resource, or whose JSON is none. */
 export function toAccessRequest(request: policyV1.DecideRequest, nowMs: number): AccessRequest {
@@ -58,7 +59,7 @@ export function fromDecision(
   const { allowed, code, reason, rules, epoch, grantId, obligations } = decision;
   return {
     allowed,
-    decisionId: ulid(),
+    decisionId: decisionId(),
     reason,
     code,
     epoch: BigInt(epoch),
@@ -75,7 +76,15 @@ function fromObligation({ id, type = '', properties }: Obligation): MessageInitS
 /** The answer to somebody who is revoked, whatever the policies say. */
 export function fromRevocation(revocation: RevocationChange): ReturnType<typeof fromDecision> {
   const { message } = revokedError(revocation);
-  return { allowed: false, decisionId: ulid(), reason: message, code: 'revoked', epoch: 0n, grantId: '', rules: [] };
+  return {
+    allowed: false,
+    decisionId: decisionId(),
+    reason: message,
+    code: 'revoked',
+    epoch: 0n,
+    grantId: '',
+    rules: [],
+  };
 }
 
 const outcomes = {
