@@ -12,27 +12,40 @@ interface Pattern {
 }
 
 interface Node {
+  /** Segments to pass before anything else here counts: what a tree with one branch would ask one by one. */
+  readonly lead: readonly string[];
   /** Globs that end here: of this path alone, of everything below it, of both. */
+  readonly here: readonly Rule[];
+  readonly below: readonly Rule[];
+  /** Undefined when there is none, as in most nodes. */
+  readonly literals: ReadonlyMap<string, Node> | undefined;
+  readonly patterns: readonly Pattern[];
+}
+
+/** A node that still grows. */
+interface Draft {
   readonly here: Rule[];
   readonly below: Rule[];
-  readonly literals: Map<string, Node>;
-  readonly patterns: Map<string, Pattern>;
+  readonly literals: Map<string, Draft>;
+  readonly patterns: Map<string, Draft>;
 }
 
 interface Shelf {
-  readonly exact: Map<string, Rule[]>;
-  /** Undefined until there is a glob with a star. */
-  tree: Node | undefined;
+  readonly exact: ReadonlyMap<string, readonly Rule[]>;
+  /** Undefined when there is no glob with a star. */
+  readonly tree: Node | undefined;
 }
 
-const emptyNode = (): Node => ({ here: [], below: [], literals: new Map(), patterns: new Map() });
-const none: readonly Rule[] = [];
+const newDraft = (): Draft => ({ here: [], below: [], literals: new Map(), patterns: new Map() });
+const none: readonly never[] = [];
 
 export class RuleIndex {
-  readonly #shelfOfAction = new Map<string, Shelf>();
+  readonly #shelfOfAction: ReadonlyMap<string, Shelf>;
 
   constructor(rules: readonly Rule[]) {
-    for (const rule of rules) for (const action of rule.permissions) this.#add(action, rule);
+    const ofAction = new Map<string, Rule[]>();
+    for (const rule of rules) for (const action of rule.permissions) append(ofAction, action, rule);
+    this.#shelfOfAction = new Map([...ofAction].map(([action, some]) => [action, shelfOf(some)]));
   }
 
   /** Each rule once. `segments` are those of `path`. */
@@ -43,14 +56,6 @@ export class RuleIndex {
     if (found.length < 2) return found.length === 0 ? none : found;
     found.sort(byEffectAndPosition);
     return found.filter((rule, i) => rule !== found[i - 1]);
-  }
-
-  #add(action: string, rule: Rule): void {
-    let shelf = this.#shelfOfAction.get(action);
-    if (shelf === undefined) this.#shelfOfAction.set(action, (shelf = { exact: new Map(), tree: undefined }));
-    for (const glob of rule.globs)
-      if (glob.text.includes('*')) insert(descend((shelf.tree ??= emptyNode()), glob), glob, rule);
-      else addExact(shelf.exact, glob.text, rule);
   }
 }
 
@@ -67,9 +72,20 @@ function lookUp(shelf: Shelf | undefined, { path, segments, found }: Search): vo
   if (shelf.tree !== undefined) collect(shelf.tree, segments, { depth: 0, found });
 }
 
-function addExact(exact: Map<string, Rule[]>, path: string, rule: Rule): void {
-  const rules = exact.get(path);
-  if (rules === undefined) exact.set(path, [rule]);
+function shelfOf(rules: readonly Rule[]): Shelf {
+  const exact = new Map<string, Rule[]>();
+  const root = newDraft();
+  for (const rule of rules)
+    for (const glob of rule.globs)
+      if (glob.text.includes('*')) insert(descend(root, glob), glob, rule);
+      else append(exact, glob.text, rule);
+  const tree = settled(root, []);
+  return { exact, tree: isEmpty(tree) ? undefined : tree };
+}
+
+function append(lists: Map<string, Rule[]>, key: string, rule: Rule): void {
+  const rules = lists.get(key);
+  if (rules === undefined) lists.set(key, [rule]);
   else addOnce(rules, rule);
 }
 
@@ -78,44 +94,60 @@ function addOnce(rules: Rule[], rule: Rule): void {
   if (rules.at(-1) !== rule) rules.push(rule);
 }
 
-function insert(node: Node, { tail }: Glob, rule: Rule): void {
-  if (tail !== 'below') addOnce(node.here, rule);
-  if (tail !== 'none') addOnce(node.below, rule);
+function insert(draft: Draft, { tail }: Glob, rule: Rule): void {
+  if (tail !== 'below') addOnce(draft.here, rule);
+  if (tail !== 'none') addOnce(draft.below, rule);
 }
 
-function descend(root: Node, { head }: Glob): Node {
-  let node = root;
-  for (const segment of head) node = segment.includes('*') ? patternChild(node, segment) : literalChild(node, segment);
-  return node;
-}
-
-function literalChild(node: Node, segment: string): Node {
-  let child = node.literals.get(segment);
-  if (child === undefined) node.literals.set(segment, (child = emptyNode()));
-  return child;
-}
-
-function patternChild(node: Node, text: string): Node {
-  let pattern = node.patterns.get(text);
-  if (pattern === undefined) {
-    pattern = { matches: compileSegment(text), node: emptyNode() };
-    node.patterns.set(text, pattern);
+function descend(root: Draft, { head }: Glob): Draft {
+  let draft = root;
+  for (const segment of head) {
+    const children = segment.includes('*') ? draft.patterns : draft.literals;
+    let child = children.get(segment);
+    if (child === undefined) children.set(segment, (child = newDraft()));
+    draft = child;
   }
-  return pattern.node;
+  return draft;
+}
+
+function settled(draft: Draft, lead: readonly string[]): Node {
+  const { here, below, literals, patterns } = draft;
+  const [only] = literals;
+  if (only !== undefined && literals.size === 1 && here.length + below.length + patterns.size === 0)
+    return settled(only[1], [...lead, only[0]]);
+  return {
+    lead,
+    here: here.length === 0 ? none : here,
+    below: below.length === 0 ? none : below,
+    literals: only && new Map([...literals].map(([segment, child]) => [segment, settled(child, [])])),
+    patterns: [...patterns].map(([text, child]) => ({ matches: compileSegment(text), node: settled(child, []) })),
+  };
+}
+
+function isEmpty({ here, below, literals, patterns }: Node): boolean {
+  return literals === undefined && here.length + below.length + patterns.length === 0;
 }
 
 function collect(node: Node | undefined, segments: readonly string[], at: { depth: number; found: Rule[] }): void {
   if (node === undefined) return;
-  const { depth, found } = at;
+  const { lead, here, below, literals, patterns } = node;
+  const { found } = at;
+  if (!startsWith(segments, at.depth, lead)) return;
+  const depth = at.depth + lead.length;
   const segment = segments[depth];
   if (segment === undefined) {
-    for (const rule of node.here) found.push(rule);
+    for (const rule of here) found.push(rule);
     return;
   }
-  for (const rule of node.below) found.push(rule);
+  for (const rule of below) found.push(rule);
   const next = { depth: depth + 1, found };
-  collect(node.literals.get(segment), segments, next);
-  for (const pattern of node.patterns.values()) if (pattern.matches(segment)) collect(pattern.node, segments, next);
+  collect(literals?.get(segment), segments, next);
+  for (const pattern of patterns) if (pattern.matches(segment)) collect(pattern.node, segments, next);
+}
+
+function startsWith(segments: readonly string[], depth: number, lead: readonly string[]): boolean {
+  for (let i = 0; i < lead.length; i++) if (segments[depth + i] !== lead[i]) return false;
+  return true;
 }
 
 function byEffectAndPosition(a: Rule, b: Rule): number {
