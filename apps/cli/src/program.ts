@@ -17,7 +17,9 @@ import { addCancel } from './commands/cancel.js';
 import { addCluster } from './commands/cluster.js';
 import { addDemo } from './commands/demo.js';
 import { addDoctor } from './commands/doctor.js';
+import { addGrants } from './commands/grants.js';
 import { addInit } from './commands/init.js';
+import { addIssuers } from './commands/issuers.js';
 import { addModels } from './commands/models.js';
 import { addPolicy } from './commands/policy.js';
 import { addRun } from './commands/run.js';
@@ -56,6 +58,8 @@ const commands = [
   addModels,
   addAgents,
   addPolicy,
+  addIssuers,
+  addGrants,
   addToken,
   addWhoami,
   addDoctor,

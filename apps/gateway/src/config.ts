@@ -88,6 +88,11 @@ export const gatewayConfig = defineConfig('gateway', {
     milliseconds(60_000),
     'How long an event stream waits for a reader that takes nothing before it is closed, milliseconds.',
   ),
+  publicUrl: setting(
+    'COGMESH_PUBLIC_URL',
+    text(''),
+    'Scheme and host under which callers reach the REST API, such as `https://mesh.example`: a DPoP proof must name it. Empty: what the request says.',
+  ),
   authzenUrl: setting(
     'COGMESH_AUTHZEN_URL',
     text(''),

@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { CogmeshError } from '@cogmesh/errors';
+import { AuditClient } from './audit-client.js';
 import { AccessClient } from './access-client.js';
 import { downloadBlob, uploadBlob, type BlobContent, type BlobDownload, type StoredBlob } from './blobs.js';
 import {
@@ -15,6 +16,7 @@ import {
   type TransportOptions,
 } from './http-transport.js';
 import type { AgentView, Explanation, ModelView, PolicySetView, SubjectView, TraceView } from './mesh-views.js';
+import { PartnersClient } from './partners-client.js';
 import { PolicyClient } from './policy-client.js';
 import type { BlobReference, RunDocument } from './run-document.js';
 import { isEnded, type RunPage, type RunState, type RunView } from './run-view.js';
@@ -52,6 +54,10 @@ export class CogmeshClient {
   readonly policies: PolicyClient;
   /** Decisions for enforcement points, and searches over them: the AuthZEN Authorization API. */
   readonly access: AccessClient;
+  /** The decision log of the organisation. */
+  readonly audit: AuditClient;
+  /** Issuers, and grants between organisations. */
+  readonly partners: PartnersClient;
   readonly #http: HttpTransport;
 
   constructor({ token, getToken, ...transport }: CogmeshClientOptions) {
@@ -59,6 +65,8 @@ export class CogmeshClient {
     if (source === undefined) throw new CogmeshError('unauthenticated', 'the client needs `token` or `getToken`');
     this.#http = new HttpTransport({ ...transport, token: source });
     this.scheduling = new SchedulingClient(this.#http);
+    this.audit = new AuditClient(this.#http);
+    this.partners = new PartnersClient(this.#http);
     this.policies = new PolicyClient(this.#http);
     this.access = new AccessClient(this.#http);
   }

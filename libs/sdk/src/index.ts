@@ -10,6 +10,8 @@ export type {
   DecisionPoint,
   EvaluationsSemantic,
 } from './access-views.js';
+export { AuditClient } from './audit-client.js';
+export type { AuditAnchor, AuditEntryView, AuditFilter, AuditPageView, AuditVerificationView } from './audit-views.js';
 export { createAgent, type Agent, type AgentOptions } from './agent/create-agent.js';
 export type { Handler, HandlerOptions, TaskContext } from './agent/handler.js';
 export type { BlobContent, BlobDownload, StoredBlob } from './blobs.js';
@@ -30,6 +32,8 @@ export type {
   SubjectView,
   TraceView,
 } from './mesh-views.js';
+export type { GrantTermsDefinition, GrantView, IssuerClaimMap, IssuerDefinition, IssuerView } from './partner-views.js';
+export { PartnersClient } from './partners-client.js';
 export type { BlobReference, RetryPolicy, RunDocument, TaskDocument } from './run-document.js';
 export {
   isEnded,

@@ -4,6 +4,7 @@
  */
 import { Catch, HttpException, Inject, Injectable, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { CogmeshError, problemMediaType, toCogmeshError, toProblem, type ErrorCode } from '@cogmesh/errors';
+import { dpopAlgorithms } from '@cogmesh/identity';
 import type { Logger } from '@cogmesh/telemetry';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { LOGGER } from './tokens.js';
@@ -66,6 +67,8 @@ function stopReading({ raw }: FastifyRequest): void {
 function challenge(error: CogmeshError): string {
   if (error.code === 'unauthenticated') return 'Bearer realm="cogmesh"';
   const description = error.message.replaceAll(/[^\x20-\x21\x23-\x5b\x5d-\x7e]/g, ' ').slice(0, 200);
+  if (error.code === 'invalid_dpop_proof')
+    return `DPoP realm="cogmesh", error="invalid_dpop_proof", error_description="${description}", algs="${dpopAlgorithms.join(' ')}"`;
   return `Bearer realm="cogmesh", error="invalid_token", error_description="${description}"`;
 }
 

@@ -1,3 +1,4 @@
+import type { PublicPlace } from './presented.js';
 import type { MetadataRules } from '../authzen/metadata.js';
 
 /** Injection tokens: the built objects that controllers, guards and filters are handed. */
@@ -9,7 +10,7 @@ export const OPEN_STREAMS = Symbol('open streams');
 export const LOGGER = Symbol('logger');
 
 /** What the HTTP face needs to know of the configuration. */
-export interface HttpSettings {
+export interface HttpSettings extends PublicPlace {
   readonly jsonBodyBytes: number;
   readonly runBodyBytes: number;
   readonly blobBytes: number;
