@@ -4,6 +4,7 @@ import { APP_FILTER } from '@nestjs/core';
 import type { Logger } from '@cogmesh/telemetry';
 import type { Admission } from './admission.js';
 import { AuthzenController, AuthzenMetadataController } from './http/authzen.controller.js';
+import { AuditController } from './http/audit.controller.js';
 import { BlobsController } from './http/blobs.controller.js';
 import { CatalogueController } from './http/catalogue.controller.js';
 import { ControlController } from './http/control.controller.js';
@@ -17,6 +18,7 @@ import type { OpenStreams } from './http/open-streams.js';
 import { PoliciesController } from './http/policies.controller.js';
 import { PolicyVersionsController } from './http/policy-versions.controller.js';
 import { ProblemFilter } from './http/problem.filter.js';
+import { RevocationsController } from './http/revocations.controller.js';
 import { RunsController } from './http/runs.controller.js';
 import { SchedulesController } from './http/schedules.controller.js';
 import {
@@ -57,7 +59,9 @@ export class AppModule {
         BlobsController,
         CatalogueController,
         PoliciesController,
+        AuditController,
         PolicyVersionsController,
+        RevocationsController,
         IssuersController,
         GrantsController,
         AuthzenController,

@@ -31,6 +31,9 @@ async function startGateway(host: ServiceHost, config: GatewayConfig): Promise<R
   };
   try {
     wiring.issuers.start();
+    void wiring.replica.start().catch((thrown: unknown) => {
+      host.logger.error({ err: thrown }, 'what is revoked cannot be followed; every call is refused as stale');
+    });
     wiring.sweeper.start();
     const hints = await onIssuersChanged(host.bus, wiring.issuers);
     opened.push(() => hints.stop());

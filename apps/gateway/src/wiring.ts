@@ -4,18 +4,26 @@
  */
 import { join } from 'node:path';
 import { FileBlobStore } from '@cogmesh/blobs';
-import type { Environment } from '@cogmesh/config';
+import { loadConfig, type Environment } from '@cogmesh/config';
 import {
   healthV1,
+  policyAuditV1,
   policyGrantsV1,
   policyIssuersV1,
   policySearchV1,
   policyV1,
   policyVersionsV1,
   registryV1,
+  revocationV1,
   schedulerV1,
 } from '@cogmesh/contracts';
-import { authorisation, openShippedLog } from '@cogmesh/enforcement';
+import {
+  authorisation,
+  enforcementConfig,
+  openReplica,
+  openShippedLog,
+  type OpenedReplica,
+} from '@cogmesh/enforcement';
 import { CogmeshError } from '@cogmesh/errors';
 import { keyFetching, loadServiceIdentity, OutsideTokenVerifier, type ServiceIdentity } from '@cogmesh/identity';
 import { createClient, openChannel, type Authenticate, type Channel, type ServiceBinding } from '@cogmesh/rpc';
@@ -24,7 +32,7 @@ import { openTraceStore, type Logger } from '@cogmesh/telemetry';
 import { IssuerDirectory } from './adapters/issuer-directory.js';
 import { PolicyDecisions } from './adapters/policy-decisions.js';
 import { SqlBlobRecords } from './adapters/sql-blob-records.js';
-import { Admission } from './admission.js';
+import { Admission, type Revocable } from './admission.js';
 import { AllowedProperties } from './authzen/allowed-properties.js';
 import { decisionPointUrl } from './authzen/metadata.js';
 import type { HttpParts } from './app.module.js';
@@ -51,6 +59,8 @@ export interface Wiring {
     readonly authenticate: Authenticate;
   };
   readonly issuers: IssuerDirectory;
+  /** What is revoked, followed from `start` on. */
+  readonly replica: OpenedReplica['replica'];
   readonly sweeper: BlobSweeper;
   close(): Promise<void>;
 }
@@ -64,15 +74,22 @@ export async function wire(host: ServiceHost, config: GatewayConfig): Promise<Wi
   const scheduler = createClient(schedulerV1.SchedulerService, channels.scheduler);
   const registry = createClient(registryV1.RegistryService, channels.registry);
 
-  const { issuers, admission, allowedRoles } = wireAdmission({ ...host, config, policy });
+  const { replica, close: closeReplica } = openReplica({
+    identity,
+    policyAddress: host.peers.policy,
+    dir: host.dataDir,
+    config: loadConfig(enforcementConfig, host.environment),
+    logger,
+  });
+  const { issuers, admission, allowedRoles } = wireAdmission({ ...host, config, policy, revocable: replica });
 
   const blobRecords = new SqlBlobRecords(database);
   const blobStore = new FileBlobStore(join(host.dataDir, 'blobs'));
   const sweeper = new BlobSweeper({ records: blobRecords, store: blobStore, everyMs: config.blobSweepMs, logger });
   const traces = config.traceStore === '' ? undefined : await openTraceStore(config.traceStore);
 
-  const calls = new PermittedCalls(({ audience, method, permission: { access, subject, grants } }) =>
-    identity.mintPermit({ audience, method, access, subject, grants }),
+  const calls = new PermittedCalls(({ audience, method, permission }) =>
+    identity.mintPermit({ audience, method, ...permission }),
   );
   const log = await openLog(host, identity);
   const ports: OperationPorts = {
@@ -81,6 +98,8 @@ export async function wire(host: ServiceHost, config: GatewayConfig): Promise<Wi
     scheduler,
     registry,
     policy,
+    audit: createClient(policyAuditV1.AuditService, channels.policy),
+    revocations: createClient(revocationV1.RevocationService, channels.policy),
     policyVersions: createClient(policyVersionsV1.PolicyVersionService, channels.policy),
     issuers: createClient(policyIssuersV1.IssuerService, channels.policy),
     grants: createClient(policyGrantsV1.GrantService, channels.policy),
@@ -98,6 +117,7 @@ export async function wire(host: ServiceHost, config: GatewayConfig): Promise<Wi
   const streams = new OpenStreams();
   const checks = {
     issuers: () => issuers.assertFresh(),
+    revocations: () => replica.assertFresh(),
     database: () => database.ping(),
     blobs: () => blobStore.ping(),
     policy: () => serving(channels.policy),
@@ -118,9 +138,11 @@ export async function wire(host: ServiceHost, config: GatewayConfig): Promise<Wi
       authenticate: callers.authenticate,
     },
     issuers,
+    replica,
     sweeper,
     close: async () => {
       issuers.stop();
+      await closeReplica();
       await sweeper.stop();
       await log.close();
       for (const channel of Object.values(channels)) channel.close();
@@ -134,9 +156,10 @@ interface AdmissionParts {
   readonly policy: PolicyClient;
   readonly logger: Logger;
   readonly environment: Environment;
+  readonly revocable: Revocable;
 }
 
-function wireAdmission({ config, policy, logger, environment }: AdmissionParts) {
+function wireAdmission({ config, policy, logger, environment, revocable }: AdmissionParts) {
   let roles = new Map<string, readonly string[]>();
   const verifier = new OutsideTokenVerifier([], keyFetching(environment));
   const issuers = new IssuerDirectory({
@@ -152,7 +175,7 @@ function wireAdmission({ config, policy, logger, environment }: AdmissionParts) 
   const now = () => performance.now();
   const rate = new RateLimit({ perSecond: config.ratePerSecond, burst: config.rateBurst, now });
   const allowedRoles = (issuer: string) => roles.get(issuer) ?? [];
-  return { issuers, admission: new Admission({ verifier, issuers, rate }), allowedRoles };
+  return { issuers, admission: new Admission({ verifier, issuers, rate, revocable }), allowedRoles };
 }
 
 function openLog({ peers, environment, dataDir: dir, logger }: ServiceHost, identity: ServiceIdentity) {

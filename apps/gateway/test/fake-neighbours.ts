@@ -7,7 +7,13 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { policyV1, registryV1, schedulerV1 } from '@cogmesh/contracts';
 import { PermitVerifier, serviceMayCall } from '@cogmesh/enforcement';
 import { CogmeshError } from '@cogmesh/errors';
-import { loadServiceIdentity, type IssuerRecord, type PermitClaims } from '@cogmesh/identity';
+import {
+  loadServiceIdentity,
+  type IssuerRecord,
+  type PermitClaims,
+  type RevocationChange,
+  type ServiceIdentity,
+} from '@cogmesh/identity';
 import {
   implement,
   serveRpc,
@@ -18,6 +24,7 @@ import {
 } from '@cogmesh/rpc';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { ulid } from 'ulid';
+import { FakeAudit } from './fake-audit.js';
 import { FakeScheduling } from './fake-scheduling.js';
 import { FakeVersions } from './fake-versions.js';
 
@@ -80,19 +87,23 @@ const unmatched = { allowed: false, code: 'no_matching_allow', reason: 'no rule 
 
 export class FakePolicy {
   issuers: IssuerRecord[] = [];
+  /** What was revoked, in order, epochs from 1. */
+  readonly revoked: RevocationChange[] = [];
   readonly versions = new FakeVersions();
+  readonly audit = new FakeAudit();
   /** Policy sets by organisation, as text. */
   readonly sets = new Map<string, { text: string; epoch: bigint }>();
   /** Answers of DecideMany are this many short. */
   missing = 0;
 
   async serve(keysDir: string, address: string): Promise<Served> {
+    const identity = await loadServiceIdentity(keysDir, 'policy');
     const service = implement(policyV1.PolicyService, {
       decide: async (request) => this.#decide(request),
       decideMany: async ({ requests }) => ({ responses: requests.slice(this.missing).map((r) => this.#decide(r)) }),
       explain: async ({ request }) => this.#explain(request ?? create(policyV1.DecideRequestSchema)),
       getIssuers: async () => ({ issuers: this.issuers.map(issuerMessage) }),
-      getBundle: async () => ({}),
+      getBundle: async ({ nonce, knownRevocations }) => this.#revocations(identity, nonce, Number(knownRevocations)),
       getPolicies: async ({ organisation }, call) => {
         this.#own(call, organisation);
         const held = this.sets.get(organisation);
@@ -108,7 +119,17 @@ export class FakePolicy {
       },
     });
     const versions = this.versions.service((call, organisation) => this.#own(call, organisation));
-    return serve(address, [service, versions], await guarded(keysDir, 'policy'));
+    const audit = this.audit.service((call, organisation) => this.#own(call, organisation));
+    return serve(address, [service, versions, audit], await guarded(keysDir, 'policy'));
+  }
+
+  async #revocations(identity: ServiceIdentity, nonce: string, since: number) {
+    const epoch = this.revoked.length;
+    const list = { since, epoch, changes: this.revoked.slice(since) };
+    return {
+      revocationsJws: since >= epoch ? '' : await identity.signRevocations(list),
+      heartbeatJws: await identity.signHeartbeat({ nonce, epochs: {}, revocations: epoch }),
+    };
   }
 
   #own(call: CallContext, organisation: string): void {

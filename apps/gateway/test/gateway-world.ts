@@ -143,6 +143,7 @@ export class GatewayWorld {
         COGMESH_REGISTRY_ADDRESS: this.socket('registry'),
         COGMESH_DEV: '1',
         COGMESH_ISSUER_REFRESH_MS: '100',
+        COGMESH_POLICY_POLL_MS: '100',
         ...environment,
       },
     });

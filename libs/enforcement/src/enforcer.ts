@@ -7,6 +7,7 @@ import type { InsideTokenVerifier, PermitClaims } from '@cogmesh/identity';
 import type { Authenticate, Caller } from '@cogmesh/rpc';
 import { attributeNames, spanNames, withSpan } from '@cogmesh/telemetry';
 import { AccessCheck } from './access-check.js';
+import { parseConsistencyToken } from './consistency-token.js';
 import { credentialsOf } from './credentials.js';
 import { DecisionCache } from './decision-cache.js';
 import type { DecisionLog } from './log/decision-log.js';
@@ -42,6 +43,7 @@ export function createEnforcer(options: EnforcerOptions): Authenticate {
     const { kind, token } = credentialsOf(metadata);
     if (kind === 'service') return admitService(options, token, method);
     const permit = await permits.verify(token, method);
+    if (permit.consistency !== undefined) await options.source.atLeast(parseConsistencyToken(permit.consistency));
     return admitPermit({ permit, permits, access, log: options.log });
   };
 }

@@ -21,6 +21,8 @@ export interface PermitClaims {
   readonly outside: { readonly iss: string; readonly sub: string; readonly jti: string };
   /** Partner grants the access rests on. */
   readonly grants: readonly string[];
+  /** Consistency token of a write that the check must have seen. */
+  readonly consistency?: string;
   readonly issuedAtMs: number;
   readonly expiresAtMs: number;
 }

@@ -36,6 +36,7 @@ export function permitClaims(payload: JWTPayload): PermitClaims {
     subject: subjectOf(read.object('subject')),
     outside: { iss: outside.text('iss'), sub: outside.text('sub'), jti: outside.text('jti') },
     grants: read.texts('grants'),
+    ...(payload['consistency'] === undefined ? {} : { consistency: read.text('consistency') }),
     issuedAtMs: read.timeMs('iat'),
     expiresAtMs: read.timeMs('exp'),
   };

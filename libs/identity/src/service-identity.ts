@@ -29,6 +29,8 @@ export interface PermitRequest {
   readonly subject: OutsideSubject;
   /** Partner grants the access rests on. */
   readonly grants?: readonly string[];
+  /** Of a write that the enforcement point must have seen. */
+  readonly consistencyToken?: string;
 }
 
 export interface TaskGrantRequest {
@@ -97,6 +99,7 @@ export class ServiceIdentity {
       act: { sub: this.service },
       outside: { iss: subject.issuer, sub: subject.sub, jti: subject.tokenId },
       grants: request.grants ?? [],
+      ...(request.consistencyToken === undefined ? {} : { consistency: request.consistencyToken }),
     };
     const permit = await this.#sign(tokenKinds.permit, payload, permitTtlSeconds);
     if (permit.length <= tokenKinds.permit.maxChars) return permit;

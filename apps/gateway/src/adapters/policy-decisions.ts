@@ -32,8 +32,9 @@ export class PolicyDecisions implements Decisions {
     subject: OutsideSubject,
     rights: readonly Access[],
     signal: AbortSignal,
+    consistencyToken = '',
   ): Promise<readonly policyV1.DecideResponse[]> {
-    const requests = rights.map((right) => decideRequest(subject, right));
+    const requests = rights.map((right) => ({ ...decideRequest(subject, right), consistencyToken }));
     const answers: policyV1.DecideResponse[] = [];
     for (let at = 0; at < requests.length; at += requestsPerCall) {
       answers.push(...(await this.#decideMany(requests.slice(at, at + requestsPerCall), signal)));

@@ -12,6 +12,9 @@ export interface HttpCaller extends VerifiedSubject {
   ask<Input>(input: Input): OperationRequest<Input>;
 }
 
+/** Header that a write answers and a later call may send. */
+export const consistencyHeader = 'cogmesh-consistency-token';
+
 const callers = new WeakMap<FastifyRequest, HttpCaller>();
 
 export function admitted(request: FastifyRequest, reply: FastifyReply, verified: VerifiedSubject): void {
@@ -19,13 +22,21 @@ export function admitted(request: FastifyRequest, reply: FastifyReply, verified:
   reply.raw.once('close', () => {
     if (!reply.raw.writableFinished) aborter.abort(new CogmeshError('cancelled', 'the client left'));
   });
-  const { traceparent } = request.headers;
+  const { traceparent, [consistencyHeader]: consistency } = request.headers;
   const { subject, expiresAtMs } = verified;
   const callerTraceparent = typeof traceparent === 'string' ? { callerTraceparent: traceparent } : {};
+  const consistencyToken = typeof consistency === 'string' ? { consistencyToken: consistency } : {};
   callers.set(request, {
     ...verified,
     signal: aborter.signal,
-    ask: (input) => ({ subject, expiresAtMs, input, signal: aborter.signal, ...callerTraceparent }),
+    ask: (input) => ({
+      subject,
+      expiresAtMs,
+      input,
+      signal: aborter.signal,
+      ...callerTraceparent,
+      ...consistencyToken,
+    }),
   });
 }
 

@@ -3,12 +3,13 @@ import { Controller, Get, Headers, Inject, Param, Res, UseGuards } from '@nestjs
 import { schedulerV1 } from '@cogmesh/contracts';
 import { CogmeshError } from '@cogmesh/errors';
 import type { FastifyReply } from 'fastify';
+import type { Admission } from '../admission.js';
 import type { Operations } from '../operations/operations.js';
 import { AuthenticationGuard } from './authentication.guard.js';
 import { Caller, type HttpCaller } from './caller.js';
 import type { OpenStreams } from './open-streams.js';
 import { sendEvents, type ServerSentEvent } from './server-sent-events.js';
-import { HTTP_SETTINGS, OPEN_STREAMS, OPERATIONS, type HttpSettings } from './tokens.js';
+import { ADMISSION, HTTP_SETTINGS, OPEN_STREAMS, OPERATIONS, type HttpSettings } from './tokens.js';
 import { eventView } from './views.js';
 
 const { SUCCEEDED, FAILED, CANCELLED } = schedulerV1.RunState;
@@ -20,6 +21,7 @@ const terminal = new Set([SUCCEEDED, FAILED, CANCELLED]);
 export class EventsController {
   constructor(
     @Inject(OPERATIONS) private readonly operations: Operations,
+    @Inject(ADMISSION) private readonly admission: Admission,
     @Inject(OPEN_STREAMS) private readonly streams: OpenStreams,
     @Inject(HTTP_SETTINGS) private readonly settings: HttpSettings,
   ) {}
@@ -33,7 +35,8 @@ export class EventsController {
   ): Promise<void> {
     const afterSequence = sequenceOf(lastEventId);
     const { closing } = this.streams;
-    const signal = AbortSignal.any([caller.signal, closing]);
+    const revoked = new AbortController();
+    const signal = AbortSignal.any([caller.signal, closing, revoked.signal]);
     const { run, open } = await this.operations.watchRun({ ...caller.ask({ runId, afterSequence }), signal });
     const over = run !== undefined && terminal.has(run.state);
     // 204 is how an EventSource is told not to come back (HTML, section 9.2.3).
@@ -42,8 +45,9 @@ export class EventsController {
     reply.hijack();
     const { keepAliveMs, slowReaderMs } = this.settings;
     const headers = reply.getHeaders() as OutgoingHttpHeaders;
-    const options = { signal, closing, keepAliveMs, slowReaderMs, headers };
-    await this.streams.keep(sendEvents(reply.raw, toServerSentEvents(events), options));
+    const options = { signal, closing, revoked: revoked.signal, keepAliveMs, slowReaderMs, headers };
+    const stop = this.admission.follow(caller, (why) => revoked.abort(why));
+    await this.streams.keep(sendEvents(reply.raw, toServerSentEvents(events), options)).finally(stop);
   }
 }
 

@@ -8,7 +8,7 @@ import { parseJson } from '../operations/json-text.js';
 import { pathOf } from '../operations/right.js';
 import { AuthenticationGuard } from './authentication.guard.js';
 import { BodyPipe, checked, type BodyReader } from './body.js';
-import { Caller, type HttpCaller } from './caller.js';
+import { Caller, consistencyHeader, type HttpCaller } from './caller.js';
 import { HTTP_SETTINGS, OPERATIONS, type HttpSettings } from './tokens.js';
 import { explanationView } from './views.js';
 
@@ -47,10 +47,11 @@ export class PoliciesController {
   ) {
     const expectedEpoch = epochOf(ifMatch);
     const policySetJson = await body.text(this.settings.jsonBodyBytes);
-    const { epoch } = await this.operations.putPolicies(
+    const { epoch, consistencyToken } = await this.operations.putPolicies(
       caller.ask({ policySetJson, expectedEpoch, note: checked(Note, note) }),
     );
     reply.header('etag', `"${epoch}"`);
+    reply.header(consistencyHeader, consistencyToken);
     return { epoch: Number(epoch) };
   }
 }

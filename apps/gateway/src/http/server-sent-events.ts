@@ -19,6 +19,8 @@ export interface SendEventsOptions {
   readonly signal: AbortSignal;
   /** Aborted when it is the gateway that stops. */
   readonly closing: AbortSignal;
+  /** Aborted, with the error, when the reader may not go on. */
+  readonly revoked: AbortSignal;
   readonly keepAliveMs: number;
   readonly slowReaderMs: number;
   /** Headers set so far, the trace's among them. */
@@ -55,6 +57,7 @@ export async function sendEvents(
     if (!options.signal.aborted) response.write(`: ${toCogmeshError(thrown).code}\n\n`);
   } finally {
     clearInterval(keepAlive);
+    if (options.revoked.aborted) response.write(`: ${toCogmeshError(options.revoked.reason).code}\n\n`);
     if (options.closing.aborted) response.write(`: the gateway stops, come back\nretry: ${retryMs}\n\n`);
     response.end();
     if (response.writableNeedDrain) response.destroy();

@@ -1,7 +1,9 @@
 /** Every schema that the OpenAPI document names. */
+import { auditSchemas } from './audit-schemas.js';
 import { authzenSchemas } from './authzen-schemas.js';
 import { partnerSchemas } from './partner-schemas.js';
 import { policySchemas } from './policy-schemas.js';
+import { revocationSchemas } from './revocation-schemas.js';
 import { schedulingSchemas } from './scheduling-schemas.js';
 import { baseSchemas } from './schemas.js';
 
@@ -10,7 +12,9 @@ export const schemas = {
   ...schedulingSchemas,
   ...policySchemas,
   ...partnerSchemas,
+  ...auditSchemas,
   ...authzenSchemas,
+  ...revocationSchemas,
 } as const;
 
 export type SchemaName = keyof typeof schemas;

@@ -22,6 +22,7 @@ const everywhere: readonly ErrorCode[] = [
   'invalid_token',
   'expired_token',
   'unknown_issuer',
+  'revoked',
   'permission_denied',
   'rate_limited',
   'unavailable',

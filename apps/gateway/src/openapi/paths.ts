@@ -1,8 +1,10 @@
 /** The REST API as a table: what each call takes and answers. gateway.spec.ts holds it against the routes that exist. */
 import { partnerCalls } from './partner-paths.js';
 import type { Answer, Call, Parameter } from './call.js';
+import { auditCalls } from './audit-paths.js';
 import { authzenCalls } from './authzen-paths.js';
 import { policyVersionCalls } from './policy-paths.js';
+import { revocationCalls } from './revocation-paths.js';
 import { schedulingCalls } from './scheduling-paths.js';
 
 const runId: Parameter = { name: 'id', in: 'path', description: 'Id of the run.' };
@@ -320,12 +322,14 @@ const operationsCalls: readonly Call[] = [
 
 export const calls: readonly Call[] = [
   ...runCalls,
+  ...revocationCalls,
   ...schedulingCalls,
   ...blobCalls,
   ...meshCalls,
   ...policyCalls,
   ...policyVersionCalls,
   ...partnerCalls,
+  ...auditCalls,
   ...authzenCalls,
   ...operationsCalls,
 ];

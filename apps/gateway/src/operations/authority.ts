@@ -17,6 +17,7 @@ export interface Decisions {
     subject: OutsideSubject,
     rights: readonly Access[],
     signal: AbortSignal,
+    consistencyToken?: string,
   ): Promise<readonly policyV1.DecideResponse[]>;
   /** The answers as the policy service gives them, one per question, in order, from one call; for whoever enforces them. */
   ask(questions: readonly Question[], signal: AbortSignal): Promise<readonly policyV1.DecideResponse[]>;
@@ -30,16 +31,19 @@ export interface Permission {
   /** Partner grants the rights rest on. */
   readonly grants: readonly string[];
   readonly decisionIds: readonly string[];
+  /** Of a write that the enforcement point must have seen too. */
+  readonly consistencyToken?: string;
 }
 
 interface Asker {
   readonly subject: OutsideSubject;
   readonly signal: AbortSignal;
+  readonly consistencyToken?: string | undefined;
 }
 
 /** Rejects with `permission_denied` and every refusal's reason, rules and decision id unless all rights are allowed. */
 export async function authorise(decisions: Decisions, asker: Asker, rights: readonly Access[]): Promise<Permission> {
-  const answers = await decisions.decide(asker.subject, rights, asker.signal);
+  const answers = await decisions.decide(asker.subject, rights, asker.signal, asker.consistencyToken);
   const refusals = rights.flatMap((right, i) => {
     const answer = answers[i];
     return answer?.allowed === true ? [] : [{ right, answer }];
@@ -51,6 +55,7 @@ export async function authorise(decisions: Decisions, asker: Asker, rights: read
     access: rights,
     grants: [...new Set(answers.map((answer) => answer.grantId).filter((id) => id !== ''))],
     decisionIds: answers.map((answer) => answer.decisionId),
+    ...(asker.consistencyToken === undefined ? {} : { consistencyToken: asker.consistencyToken }),
   };
 }
 
@@ -66,6 +71,8 @@ function refusal(subject: OutsideSubject, right: Access, refusals: readonly Refu
       retryAfterSeconds: 2,
     });
   }
+  const revoked = refusals.find(({ answer }) => answer?.code === 'revoked');
+  if (revoked !== undefined) return new CogmeshError('revoked', revoked.answer?.reason ?? 'the subject is revoked');
   const denials = refusals.map(({ right: { action, resource }, answer }) => ({
     action,
     resource,

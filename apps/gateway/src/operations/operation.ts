@@ -13,6 +13,8 @@ export interface OperationRequest<Input> {
   readonly signal: AbortSignal;
   /** The caller's own W3C traceparent, to be recorded as a link. */
   readonly callerTraceparent?: string;
+  /** Of a write that whatever decides about this must have seen. */
+  readonly consistencyToken?: string;
 }
 
 /** One use case. Rejects with a CogmeshError. */

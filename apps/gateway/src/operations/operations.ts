@@ -2,6 +2,7 @@
 import type { policyV1, registryV1, schedulerV1 } from '@cogmesh/contracts';
 import type { OutsideSubject } from '@cogmesh/rpc';
 import type { BlobRecord } from '../blobs/blob-records.js';
+import { audit, type AuditOperations } from './audit.js';
 import { cancelRun, type CancelRunInput } from './cancel-run.js';
 import { deleteBlob } from './delete-blob.js';
 import { evaluateAccess, type AccessAnswer, type EvaluateAccessInput } from './evaluate-access.js';
@@ -25,6 +26,7 @@ import { putBlob, type PutBlobInput } from './put-blob.js';
 import { submitRun, type SubmitRunInput } from './submit-run.js';
 import { watchRun, type Watch, type WatchRunInput } from './watch-run.js';
 import { whoAmI } from './who-am-i.js';
+import { revocationOperations, type RevocationOperations } from './revocations.js';
 import { retryRun, type RetryRunInput } from './retry-run.js';
 import { pauseRun, type PauseRunInput } from './pause-run.js';
 import { resumeRun, type ResumeRunInput } from './resume-run.js';
@@ -48,7 +50,7 @@ import { replayDeadLetter, type ReplayDeadLetterInput } from './replay-dead-lett
 
 type Nothing = Record<string, never>;
 
-export interface Operations extends IssuerOperations, GrantOperations {
+export interface Operations extends IssuerOperations, GrantOperations, RevocationOperations {
   readonly submitRun: Operation<SubmitRunInput, schedulerV1.SubmitRunResponse>;
   readonly getRun: Operation<GetRunInput, schedulerV1.GetRunResponse>;
   readonly listRuns: Operation<ListRunsInput, schedulerV1.ListRunsResponse>;
@@ -64,6 +66,7 @@ export interface Operations extends IssuerOperations, GrantOperations {
   readonly whoAmI: Operation<Nothing, OutsideSubject>;
   readonly explainPolicy: Operation<ExplainPolicyInput, Explanation>;
   readonly getPolicies: Operation<Nothing, policyV1.GetPoliciesResponse>;
+  readonly audit: AuditOperations;
   readonly policyVersions: PolicyVersionOperations;
   readonly putPolicies: Operation<PutPoliciesInput, policyV1.PutPoliciesResponse>;
   readonly evaluateAccess: Operation<EvaluateAccessInput, readonly AccessAnswer[]>;
@@ -109,10 +112,12 @@ export function buildOperations(ports: OperationPorts): Operations {
     whoAmI: whoAmI(),
     explainPolicy: explainPolicy(ports),
     getPolicies: getPolicies(ports),
+    audit: audit(ports),
     policyVersions: policyVersions(ports),
     putPolicies: putPolicies(ports),
     evaluateAccess: evaluateAccess(ports),
     searchAccess: searchAccess(ports),
+    ...revocationOperations(ports),
     retryRun: retryRun(ports),
     pauseRun: pauseRun(ports),
     resumeRun: resumeRun(ports),

@@ -13,7 +13,7 @@ export interface PolicyCall<Answer> {
 /** Asks for the right, then calls the policy service with a permit for exactly that. */
 export async function callPolicy<Answer>(
   ports: Pick<OperationPorts, 'decisions' | 'calls'>,
-  request: Pick<OperationRequest<unknown>, 'subject' | 'signal'>,
+  request: Pick<OperationRequest<unknown>, 'subject' | 'signal' | 'consistencyToken'>,
   { method, right, send }: PolicyCall<Answer>,
 ): Promise<Answer> {
   const permission = await authorise(ports.decisions, request, [right]);

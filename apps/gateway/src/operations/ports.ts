@@ -12,9 +12,11 @@ import type { Client } from '@cogmesh/rpc';
 import type { TraceStore } from '@cogmesh/telemetry';
 import type { BlobRecords } from '../blobs/blob-records.js';
 import type { Decisions } from './authority.js';
+import type { AuditClient } from './audit.js';
 import type { AskerRules } from '../authzen/asker.js';
 import type { PermittedCalls } from './permitted-calls.js';
 import type { PolicyVersionClient } from './policy-versions.js';
+import type { RevocationClient } from './revocations.js';
 import type { StreamSlots } from './stream-slots.js';
 
 export type SchedulerClient = Client<typeof schedulerV1.SchedulerService>;
@@ -45,6 +47,8 @@ export interface OperationPorts {
   readonly issuers: IssuersClient;
   readonly grants: GrantsClient;
   readonly policyVersions: PolicyVersionClient;
+  readonly audit: AuditClient;
+  readonly revocations: RevocationClient;
   readonly search: SearchClient;
   /** Who may ask about whom, and with which properties. */
   readonly askers: AskerRules;

@@ -33,12 +33,18 @@ export function gatewayRpc(operations: Operations, callers: GrpcCallers, closing
       operations.getOutput(ask(call, { runId, taskId, ...(index === undefined ? {} : { index }) })).then(plain),
     watchRun: async function* ({ runId, afterSequence }, call) {
       const request = ask(call, { runId, afterSequence });
-      const signal = AbortSignal.any([call.signal, closing]);
+      const revoked = new AbortController();
+      const signal = AbortSignal.any([call.signal, closing, revoked.signal]);
       const { open } = await operations.watchRun({ ...request, signal });
+      const stop = callers.follow(call, (why) => revoked.abort(why));
       try {
         for await (const event of open()) yield { event };
+        if (revoked.signal.aborted) throw revoked.signal.reason;
       } catch (thrown) {
+        if (revoked.signal.aborted) throw revoked.signal.reason;
         throw closing.aborted ? new CogmeshError('unavailable', 'the gateway stops; resume the watch') : thrown;
+      } finally {
+        stop();
       }
     },
     putBlob: async (parts, call) => {

@@ -34,6 +34,11 @@ export class GrpcCallers {
     return verified;
   }
 
+  /** As `Admission.follow`, for a call that `authenticate` let in. */
+  follow(call: CallContext, end: (why: unknown) => void): () => void {
+    return this.#admission.follow(this.verified(call), end);
+  }
+
   async #subject(authorization: string | undefined): Promise<Caller> {
     const verified = await this.#admission.admit(authorization);
     // Nothing is allowed yet: each operation asks policy for what it needs.
