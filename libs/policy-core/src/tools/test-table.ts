@@ -69,24 +69,29 @@ export type TestGrant = z.infer<typeof grant>;
 /** `invalid_argument` with every issue and its place. */
 export function parseTestTable(json: unknown): TestTable {
   const parsed = testTableShape.safeParse(json);
-  const issues = parsed.success ? timesIn(parsed.data) : parsed.error.issues.flatMap(issuesOf);
+  const issues = parsed.success ? timesIn(parsed.data) : parsed.error.issues.flatMap((issue) => issuesOf(issue, json));
   if (parsed.success && issues.length === 0) return parsed.data;
   const summary = issues.length === 1 ? 'one problem' : `${String(issues.length)} problems`;
   throw new CogmeshError('invalid_argument', `the table of tests has ${summary}`, { issues });
 }
 
-function issuesOf({ path, code, message, ...rest }: z.core.$ZodIssue): Issue[] {
+function issuesOf({ path, code, message, ...rest }: z.core.$ZodIssue, json: unknown): Issue[] {
   const place = path.reduce<string>(
     (text, key) =>
       typeof key === 'number' ? `${text}[${String(key)}]` : text === '' ? String(key) : `${text}.${String(key)}`,
     '',
   );
+  if (valueAt(json, path) === undefined) return [{ path: place, code: 'missing', message: 'is missing' }];
   if (code !== 'unrecognized_keys' || !('keys' in rest)) return [{ path: place, code, message }];
   return rest.keys.map((key) => ({
     path: place === '' ? key : `${place}.${key}`,
     code: 'unknown_field',
     message: 'unknown field',
   }));
+}
+
+function valueAt(json: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>((value, key) => (value as Record<PropertyKey, unknown> | null | undefined)?.[key], json);
 }
 
 function timesIn({ now, given, tests, grants = [] }: TestTable): Issue[] {
