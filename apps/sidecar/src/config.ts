@@ -48,6 +48,11 @@ export const sidecarConfig = defineConfig('sidecar', {
     integer({ min: 10, max: 60_000, default: 2_000 }),
     'How long a call waits for a connection to the service, milliseconds.',
   ),
+  idleTimeoutMs: setting(
+    'COGMESH_SIDECAR_IDLE_TIMEOUT_MS',
+    integer({ min: 100, max: 86_400_000, default: 300_000 }),
+    'How long a connection without a call is kept, milliseconds; bytes that never become a call do not prolong it.',
+  ),
   drainTimeoutMs: setting(
     'COGMESH_SIDECAR_DRAIN_TIMEOUT_MS',
     integer({ min: 0, max: 600_000, default: 10_000 }),

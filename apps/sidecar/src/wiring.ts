@@ -61,7 +61,7 @@ export async function wireSidecar(host: ServiceHost, config: SidecarConfig): Pro
   const prove = createSidecarProof(secret);
   const external = openExternalCheck({
     ...{ identity, policyAddress: peers.policy, environment: host.environment, settings, logger },
-    ...{ authenticate, prove, source: replica },
+    ...{ authenticate, prove, source: replica, log },
   });
   const openMethods = new Set(config.extAuthz ? [externalCheckMethod] : []);
   const checkTaskGrant = createTaskGrantCheck({ verifier, source: replica, log });

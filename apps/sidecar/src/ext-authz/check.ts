@@ -3,7 +3,14 @@
  * is for a method of the guarded service and is checked by the enforcer; any other token is an outside one, and its subject needs the
  * action of the verb on the path. Never says yes without a decision.
  */
-import { credentialKind, isMethodPath, type AccessCheck, type createSidecarProof } from '@cogmesh/enforcement';
+import {
+  checkLogged,
+  credentialKind,
+  isMethodPath,
+  type AccessCheck,
+  type createSidecarProof,
+  type DecisionLog,
+} from '@cogmesh/enforcement';
 import { CogmeshError } from '@cogmesh/errors';
 import type { OutsideTokenVerifier, Presentation } from '@cogmesh/identity';
 import type { Authenticate, Caller } from '@cogmesh/rpc';
@@ -15,6 +22,7 @@ export interface ExternalCheckOptions {
   readonly authenticate: Authenticate;
   readonly prove: ReturnType<typeof createSidecarProof>;
   readonly access: Pick<AccessCheck, 'check'>;
+  readonly log: DecisionLog;
   readonly outside: Pick<OutsideTokenVerifier, 'verifyWithExpiry'>;
   readonly issuers: Pick<KnownIssuers, 'ensureFresh'>;
 }
@@ -70,10 +78,10 @@ export class ExternalCheck {
     const action = Object.hasOwn(actions, request.method) ? actions[request.method] : undefined;
     if (action === undefined)
       throw new CogmeshError('permission_denied', `no policy can allow the method ${request.method}`);
-    const { outside, issuers, access } = this.#options;
+    const { outside, issuers, access, log } = this.#options;
     await issuers.ensureFresh();
     const { subject, expiresAtMs } = await outside.verifyWithExpiry(token, presentationOf(request, scheme));
-    access.check({ subject, access: [{ action, resource: request.path }], expiresAtMs });
+    await checkLogged({ access, log }, { subject, access: [{ action, resource: request.path }], expiresAtMs });
     return { caller: { kind: 'subject', subject, access: [], permitId: '' }, action };
   }
 }

@@ -5,6 +5,7 @@ import {
   AccessCheck,
   authorisation,
   DecisionCache,
+  type DecisionLog,
   type EnforcementConfig,
   type createSidecarProof,
   type PolicySource,
@@ -25,13 +26,14 @@ export interface OpenExternalCheckOptions {
   readonly settings: EnforcementConfig;
   readonly logger: Logger;
   readonly source: PolicySource;
+  readonly log: DecisionLog;
   readonly authenticate: Authenticate;
   readonly prove: ReturnType<typeof createSidecarProof>;
 }
 
 /** Connects when the first outside token is to be verified. */
 export function openExternalCheck(options: OpenExternalCheckOptions): { check: ExternalCheck; close(): void } {
-  const { identity, settings, logger, source, authenticate, prove } = options;
+  const { identity, settings, logger, source, authenticate, prove, log } = options;
   const channel = openChannel({ target: options.policyAddress, authorize: authorisation(identity, 'policy') });
   const outside = new OutsideTokenVerifier([], keyFetching(options.environment));
   const issuers = new KnownIssuers({
@@ -42,6 +44,6 @@ export function openExternalCheck(options: OpenExternalCheckOptions): { check: E
     logger,
   });
   const access = new AccessCheck({ source, cache: new DecisionCache(settings.decisionCacheEntries), now: Date.now });
-  const check = new ExternalCheck({ authenticate, prove, access, outside, issuers });
+  const check = new ExternalCheck({ authenticate, prove, access, log, outside, issuers });
   return { check, close: () => channel.close() };
 }

@@ -14,6 +14,9 @@ export interface Call {
   readonly metadata: ReadonlyMap<string, string>;
 }
 
+/** RFC 9113 calls a message with one of these malformed. */
+const connectionHeaders = ['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade'];
+
 /** Whether answers take gRPC's form (status in trailers) rather than a problem document. */
 export function isGrpc(headers: IncomingHttpHeaders): boolean {
   return /^application\/grpc(?:$|[+;])/i.test(headers['content-type'] ?? '');
@@ -22,11 +25,24 @@ export function isGrpc(headers: IncomingHttpHeaders): boolean {
 /** Throws `payload_too_large` for headers over the limit, `invalid_argument` for a path or verb that is no method call. */
 export function readCall(headers: IncomingHttpHeaders, maxHeaderBytes: number): Call {
   refuseLargeHeaders(headers, maxHeaderBytes);
+  refuseForeign(headers);
   const method = headers[':path'] ?? '';
   if (!isMethodPath(method))
     throw new CogmeshError('invalid_argument', 'the path is not exactly /package.Service/Method');
   if (headers[':method'] !== 'POST') throw new CogmeshError('invalid_argument', 'methods are called with POST');
   return { method, metadata: metadataOf(headers) };
+}
+
+/** RFC 9113, 8.2.2: what HTTP/1.1 says about one connection has no place here, and is how two servers come to see two requests. */
+function refuseForeign(headers: IncomingHttpHeaders): void {
+  const { te } = headers;
+  if (te !== undefined && te !== 'trailers') throw new CogmeshError('invalid_argument', '`te` may only say "trailers"');
+  const foreign = connectionHeaders.find((name) => headers[name] !== undefined);
+  if (foreign !== undefined)
+    throw new CogmeshError('invalid_argument', `the header "${foreign}" has no meaning in HTTP/2`);
+  const authority = headers[':authority'];
+  if (authority !== undefined && headers.host !== undefined && headers.host !== authority)
+    throw new CogmeshError('invalid_argument', '`host` and `:authority` disagree');
 }
 
 function refuseLargeHeaders(headers: IncomingHttpHeaders, maxBytes: number): void {

@@ -5,13 +5,19 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CogmeshError } from '@cogmesh/errors';
 import { bindService } from '@cogmesh/telemetry';
+import { closeWhenIdle } from './idle.js';
 import { maxHeaderFields, maxHeaderListBytes } from './limits.js';
 import type { Proxy } from './proxy.js';
 
 export interface FrontOptions {
   /** `host:port` (port 0 picks one) or `unix:/path`. */
   readonly address: string;
-  readonly limits: { readonly maxConnections: number; readonly maxStreams: number; readonly windowBytes: number };
+  readonly limits: {
+    readonly maxConnections: number;
+    readonly maxStreams: number;
+    readonly windowBytes: number;
+    readonly idleTimeoutMs: number;
+  };
   readonly proxy: Proxy;
 }
 
@@ -37,6 +43,7 @@ export async function openFront({ address, limits, proxy }: FrontOptions): Promi
     sessions.add(session);
     session.setLocalWindowSize(limits.windowBytes * 16);
     session.on('error', () => {});
+    closeWhenIdle(session, limits.idleTimeoutMs);
     session.once('close', () => sessions.delete(session));
   });
   server.on(
