@@ -4,6 +4,7 @@ export { compileGlob, globProblem, type Glob } from './glob.js';
 export { limits as policyLimits } from './limits.js';
 export { isOrganisationName, parsePolicySet, parsePolicySetText } from './parse-policy-set.js';
 export { diffPolicySets, type Change, type FieldChange } from './tools/diff.js';
+export { policySetJsonSchema, testTableJsonSchema } from './tools/json-schemas.js';
 export { lintPolicySet, type LintOptions } from './tools/lint.js';
 export type { Finding as LintFinding } from './tools/linted-rule.js';
 export { runTests, type TestOutcome, type TestReport } from './tools/run-tests.js';

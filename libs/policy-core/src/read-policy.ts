@@ -7,7 +7,7 @@ import { idPattern } from './names.js';
 import type { Effect, Obligation, PolicyDocument } from './types.js';
 
 /** `GET` and `can_read` are actions of other systems. */
-const actionPattern = /^(?:[A-Za-z][A-Za-z0-9_.:-]{0,63}|\*)$/;
+export const actionPattern = /^(?:[A-Za-z][A-Za-z0-9_.:-]{0,63}|\*)$/;
 
 const known = ['id', 'description', 'policy', 'permissions', 'resources', 'effect', 'obligations'];
 
