@@ -100,7 +100,9 @@ export class FakePolicy {
     const identity = await loadServiceIdentity(keysDir, 'policy');
     const service = implement(policyV1.PolicyService, {
       decide: async (request) => this.#decide(request),
-      decideMany: async ({ requests }) => ({ responses: requests.slice(this.missing).map((r) => this.#decide(r)) }),
+      decideMany: async ({ requests, subject }) => ({
+        responses: requests.slice(this.missing).map((r) => this.#decide(subject === undefined ? r : { ...r, subject })),
+      }),
       explain: async ({ request }) => this.#explain(request ?? create(policyV1.DecideRequestSchema)),
       getIssuers: async () => ({ issuers: this.issuers.map(issuerMessage) }),
       getBundle: async ({ nonce, knownRevocations }) => this.#revocations(identity, nonce, Number(knownRevocations)),

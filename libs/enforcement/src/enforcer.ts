@@ -10,9 +10,10 @@ import { AccessCheck } from './access-check.js';
 import { parseConsistencyToken } from './consistency-token.js';
 import { credentialsOf } from './credentials.js';
 import { DecisionCache } from './decision-cache.js';
+import { checkLogged } from './log/check-logged.js';
 import type { DecisionLog } from './log/decision-log.js';
-import type { LoggedDecision } from './log/record.js';
 import { anonymousMethods, isMethodPath } from './methods.js';
+import { OpenCalls } from './open-calls.js';
 import { PermitVerifier } from './permit-verifier.js';
 import type { PolicySource } from './policy-source.js';
 import { serviceMayCall } from './service-access.js';
@@ -36,6 +37,7 @@ export function createEnforcer(options: EnforcerOptions): Authenticate {
   const permits = new PermitVerifier({ verifier: options.verifier, audience: options.service, now });
   const cache = new DecisionCache(options.decisionCacheEntries);
   const access = new AccessCheck({ source: options.source, cache, now });
+  const open = new OpenCalls({ source: options.source, access, now });
   return async ({ method, metadata }) => {
     if (!isMethodPath(method))
       throw new CogmeshError('invalid_argument', 'the path is not exactly /package.Service/Method');
@@ -44,7 +46,7 @@ export function createEnforcer(options: EnforcerOptions): Authenticate {
     if (kind === 'service') return admitService(options, token, method);
     const permit = await permits.verify(token, method);
     if (permit.consistency !== undefined) await options.source.atLeast(parseConsistencyToken(permit.consistency));
-    return admitPermit({ permit, permits, access, log: options.log });
+    return admitPermit({ permit, permits, access, open, log: options.log });
   };
 }
 
@@ -61,10 +63,11 @@ interface Admission {
   readonly permit: PermitClaims;
   readonly permits: PermitVerifier;
   readonly access: AccessCheck;
+  readonly open: OpenCalls;
   readonly log: DecisionLog | undefined;
 }
 
-function admitPermit({ permit, permits, access, log }: Admission): Promise<Caller> {
+function admitPermit({ permit, permits, access, open, log }: Admission): Promise<Caller> {
   const attributes = {
     [attributeNames.organisation]: permit.subject.organisation,
     [attributeNames.subject]: permit.subject.sub,
@@ -72,43 +75,27 @@ function admitPermit({ permit, permits, access, log }: Admission): Promise<Calle
     [attributeNames.action]: permit.access.map(({ action }) => action).slice(0, 20),
     [attributeNames.resource]: permit.access.map(({ resource }) => resource).slice(0, 20),
   };
-  return withSpan(spanNames.enforce, { attributes }, (span): Caller | Promise<Caller> => {
-    const decided: LoggedDecision[] = [];
-    const onDecision = log && ((decision: LoggedDecision) => void decided.push(decision));
+  const question = { access, log, also: () => permits.use(permit) };
+  return withSpan(spanNames.enforce, { attributes }, async (span): Promise<Caller> => {
     try {
-      const { cached, epoch } = access.check({ ...permit, onDecision });
-      permits.use(permit);
+      const { cached, epoch } = await checkLogged(question, permit);
       span.setAttributes({
         [attributeNames.decisionAllowed]: true,
         [attributeNames.decisionCached]: cached === permit.access.length,
         [attributeNames.policyEpoch]: epoch,
       });
-      const caller: Caller = { kind: 'subject', subject: permit.subject, access: permit.access, permitId: permit.id };
-      const kept = log?.record(permit, decided);
-      return kept === undefined ? caller : kept.then(() => caller);
+      return {
+        kind: 'subject',
+        subject: permit.subject,
+        access: permit.access,
+        permitId: permit.id,
+        follow: (end) => open.follow(permit, end),
+      };
     } catch (error) {
       span.setAttribute(attributeNames.decisionAllowed, false);
       if (error instanceof CogmeshError)
         span.setAttribute(attributeNames.decisionCode, String(error.details['decision'] ?? error.code));
-      const kept = log?.record(permit, refusedAs(error, permit, decided));
-      if (kept === undefined) throw error;
-      return kept.then(() => {
-        throw error;
-      });
+      throw error;
     }
   });
-}
-
-/** What was refused for another reason than policy: a permit that was used, or somebody whose rights were revoked. */
-function refusedAs(
-  error: unknown,
-  permit: PermitClaims,
-  decided: readonly LoggedDecision[],
-): readonly LoggedDecision[] {
-  if (!(error instanceof CogmeshError)) return decided;
-  const refusal = { allowed: false, code: error.code, reason: error.message, cached: false };
-  if (error.code === 'replayed_permit') return decided.map((decision) => ({ ...decision, ...refusal }));
-  if (error.code !== 'revoked') return decided;
-  const owner = permit.subject.organisation;
-  return permit.access.map((right) => ({ ...right, owner, rules: [], epoch: 0, ...refusal }));
 }

@@ -16,9 +16,14 @@ import type { Spool } from './spool.js';
 export interface DecisionLog {
   /**
    * Takes the decisions of one question. When there is a promise, the answer may be acted on only once it is resolved; it
-   * rejects with `unavailable` when the decisions could not be kept.
+   * rejects with `unavailable` when the decisions could not be kept. Allowed reads are counted instead of listed when they
+   * came from a cache, or are said to be many alike.
    */
-  record(question: LoggedQuestion, decisions: readonly LoggedDecision[]): Promise<void> | undefined;
+  record(
+    question: LoggedQuestion,
+    decisions: readonly LoggedDecision[],
+    options?: { readonly alike?: boolean },
+  ): Promise<void> | undefined;
 }
 
 export interface SpooledLogOptions {
@@ -59,13 +64,18 @@ export class SpooledLog implements DecisionLog {
     return this.#dropped;
   }
 
-  record(question: LoggedQuestion, decisions: readonly LoggedDecision[]): Promise<void> | undefined {
+  record(
+    question: LoggedQuestion,
+    decisions: readonly LoggedDecision[],
+    { alike = false }: { readonly alike?: boolean } = {},
+  ): Promise<void> | undefined {
     if (decisions.length === 0) return undefined;
     const atMs = this.#now();
     const kept = decisions.filter((decision) => mustBeKept(question, decision));
     if (kept.length < decisions.length) {
       const plain = kept.length === 0 ? decisions : decisions.filter((decision) => !mustBeKept(question, decision));
-      this.#gather({ question, decisions: plain, atMs });
+      const countable = alike || plain.every(({ cached }) => cached === true);
+      this.#gather({ question, decisions: plain, atMs, countable });
     }
     if (kept.length === 0) return undefined;
     this.#urgent.push({ question, decisions: kept, atMs });

@@ -8,6 +8,8 @@ export interface Gathered {
   readonly question: LoggedQuestion;
   readonly decisions: readonly LoggedDecision[];
   readonly atMs: number;
+  /** Equal ones may become one entry with a count. */
+  readonly countable?: boolean;
 }
 
 interface Counted {
@@ -35,7 +37,7 @@ export class PlainReads {
   }
 
   add(gathered: Gathered): void {
-    if (!gathered.decisions.every(({ cached }) => cached === true)) {
+    if (gathered.countable !== true) {
       this.#listed.push(gathered);
       return;
     }

@@ -27,13 +27,13 @@ export async function recordTasks(
 ): Promise<void> {
   const byOrganisation = new Map<string, LoggedDecision[]>();
   for (const { organisation, resource, owner, epoch } of tasks) {
-    const decision = { action: 'infer', resource, owner, allowed, code, reason, rules: [], epoch, cached: true };
+    const decision = { action: 'infer', resource, owner, allowed, code, reason, rules: [], epoch };
     const decisions = byOrganisation.get(organisation);
     if (decisions === undefined) byOrganisation.set(organisation, [decision]);
     else decisions.push(decision);
   }
   const waiting = [...byOrganisation].map(([organisation, decisions]) =>
-    log.record({ subject: agentOf(agentId, organisation) }, decisions),
+    log.record({ subject: agentOf(agentId, organisation) }, decisions, { alike: true }),
   );
   await Promise.all(waiting);
 }
