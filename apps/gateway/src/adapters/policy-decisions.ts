@@ -34,7 +34,13 @@ export class PolicyDecisions implements Decisions {
     signal: AbortSignal,
     consistencyToken = '',
   ): Promise<readonly policyV1.DecideResponse[]> {
-    const requests = rights.map((right) => ({ ...decideRequest(subject, right), consistencyToken }));
+    const asker = subjectMessage(subject);
+    const requests = rights.map(({ action, resource }) => ({
+      subject: asker,
+      action,
+      resource: entityOf(resource),
+      consistencyToken,
+    }));
     const answers: policyV1.DecideResponse[] = [];
     for (let at = 0; at < requests.length; at += requestsPerCall) {
       answers.push(...(await this.#decideMany(requests.slice(at, at + requestsPerCall), signal)));
@@ -59,7 +65,7 @@ export class PolicyDecisions implements Decisions {
   #decideMany(requests: readonly Question[], signal: AbortSignal): Promise<readonly policyV1.DecideResponse[]> {
     return withSpan(spanNames.decide, { kind: SpanKind.INTERNAL }, async (span) => {
       const { responses } = await reached(() =>
-        this.#policy.decideMany({ requests: [...requests] }, { signal, deadlineMs: decideDeadlineMs }),
+        this.#policy.decideMany(withSharedSubject(requests), { signal, deadlineMs: decideDeadlineMs }),
       );
       if (responses.length !== requests.length) {
         throw new CogmeshError('unavailable', 'policy answered another number of questions than it was asked');
@@ -79,12 +85,19 @@ export class PolicyDecisions implements Decisions {
 }
 
 function decideRequest(subject: OutsideSubject, { action, resource }: Access) {
-  const { issuer, sub, organisation, roles, tokenId, attributes } = subject;
-  return {
-    subject: { issuer, sub, organisation, roles: [...roles], tokenId, attributesJson: JSON.stringify(attributes) },
-    action,
-    resource: entityOf(resource),
-  };
+  return { subject: subjectMessage(subject), action, resource: entityOf(resource) };
+}
+
+function subjectMessage({ issuer, sub, organisation, roles, tokenId, attributes }: OutsideSubject) {
+  return { issuer, sub, organisation, roles: [...roles], tokenId, attributesJson: JSON.stringify(attributes) };
+}
+
+/** Most questions of one call are about one subject, which then travels once. */
+function withSharedSubject(requests: readonly Question[]) {
+  const subject = requests[0]?.subject;
+  if (subject === undefined || requests.some((request) => request.subject !== subject))
+    return { requests: [...requests] };
+  return { subject, requests: requests.map(({ subject: _shared, ...request }) => request) };
 }
 
 /** Faults of the question itself, which the caller can mend. */

@@ -1,42 +1,56 @@
 /** Messages of policy.proto to and from the words of policy-core. */
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { policyV1 } from '@cogmesh/contracts';
+import { policyV1, type commonV1 } from '@cogmesh/contracts';
 import { revokedError } from '@cogmesh/enforcement';
 import { CogmeshError } from '@cogmesh/errors';
 import type { RevocationChange } from '@cogmesh/identity';
-import type { AccessRequest, Decision, Obligation, RuleOutcome } from '@cogmesh/policy-core';
-
+import type { AccessRequest, AccessSubject, Decision, Obligation, RuleOutcome } from '@cogmesh/policy-core';
 import { attributesMaxChars, contextMaxChars } from '../limits.js';
 import { decisionId } from './decision-id.js';
 
-/** `invalid_argument` or `invalid_json` for a request without subject or resource, or whose JSON is none. */
-export function toAccessRequest(request: policyV1.DecideRequest, nowMs: number): AccessRequest {
-  const { subject, resource } = request;
-  if (subject === undefined) throw new CogmeshError('invalid_argument', 'the request has no subject');
-  if (resource === undefined) throw new CogmeshError('invalid_argument', 'the request has no resource');
-  return {
-    subject: {
-      issuer: subject.issuer,
-      sub: subject.sub,
-      organisation: subject.organisation,
-      roles: subject.roles,
-      attributes: jsonObject(subject.attributesJson, { name: 'attributes_json', maxChars: attributesMaxChars }),
-    },
-    action: request.action,
-    resource: { type: resource.type, id: resource.id },
-    ...(request.owner === '' ? {} : { owner: request.owner }),
-    context: jsonObject(request.contextJson, { name: 'context_json', maxChars: contextMaxChars }),
-    ...resourceAttributes(request.resourceAttributesJson),
-    nowMs,
+type JsonMap = Readonly<Record<string, unknown>>;
+
+/**
+ * Reads the requests of one call; what they share, a subject or a JSON text, is read once and stays one object. Rejects with
+ * `invalid_argument` or `invalid_json` a request without subject or resource, or whose JSON is none.
+ */
+export function accessReader(nowMs: number): (request: policyV1.DecideRequest) => AccessRequest {
+  const subjects = remembered((subject: commonV1.Subject): AccessSubject => ({
+    issuer: subject.issuer,
+    sub: subject.sub,
+    organisation: subject.organisation,
+    roles: subject.roles,
+    attributes: jsonObject(subject.attributesJson, { name: 'attributes_json', maxChars: attributesMaxChars }),
+  }));
+  const contexts = remembered((text: string) => jsonObject(text, { name: 'context_json', maxChars: contextMaxChars }));
+  const attributes = remembered((text: string) =>
+    jsonObject(text, { name: 'resource_attributes_json', maxChars: attributesMaxChars }),
+  );
+  return ({ subject, action, resource, owner, contextJson, resourceAttributesJson }) => {
+    if (subject === undefined) throw new CogmeshError('invalid_argument', 'the request has no subject');
+    if (resource === undefined) throw new CogmeshError('invalid_argument', 'the request has no resource');
+    return {
+      subject: subjects(subject),
+      action,
+      resource: { type: resource.type, id: resource.id },
+      ...(owner === '' ? {} : { owner }),
+      context: contexts(contextJson),
+      ...(resourceAttributesJson === '' ? {} : { resourceAttributes: attributes(resourceAttributesJson) }),
+      nowMs,
+    };
   };
 }
 
-function resourceAttributes(text: string): Pick<AccessRequest, 'resourceAttributes'> {
-  if (text === '') return {};
-  return { resourceAttributes: jsonObject(text, { name: 'resource_attributes_json', maxChars: attributesMaxChars }) };
+function remembered<Key, Value>(make: (key: Key) => Value): (key: Key) => Value {
+  const known = new Map<Key, Value>();
+  return (key) => {
+    let value = known.get(key);
+    if (value === undefined) known.set(key, (value = make(key)));
+    return value;
+  };
 }
 
-function jsonObject(text: string, { name, maxChars }: { name: string; maxChars: number }): Record<string, unknown> {
+function jsonObject(text: string, { name, maxChars }: { name: string; maxChars: number }): JsonMap {
   if (text === '') return {};
   if (text.length > maxChars)
     throw new CogmeshError(
@@ -49,7 +63,7 @@ function jsonObject(text: string, { name, maxChars }: { name: string; maxChars: 
   } catch {
     throw new CogmeshError('invalid_json', `${name} is not JSON`);
   }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonMap;
   throw new CogmeshError('invalid_json', `${name} is not an object`);
 }
 

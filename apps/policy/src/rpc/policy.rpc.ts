@@ -21,7 +21,7 @@ import type { PutPolicies } from '../put-policies.js';
 import { assertNote } from '../versions/limits.js';
 import type { ShadowBook } from '../versions/shadow-book.js';
 import { logDecisions } from './log-decisions.js';
-import { fromDecision, fromOutcome, fromRevocation, toAccessRequest } from './messages.js';
+import { accessReader, fromDecision, fromOutcome, fromRevocation } from './messages.js';
 
 export interface PolicyRpcParts {
   readonly book: PolicyBook;
@@ -41,7 +41,7 @@ export function policyRpc(parts: PolicyRpcParts): ServiceBinding {
   const { book } = parts;
   return implement(policyV1.PolicyService, {
     decide: (request, call) => decide(parts, request, call),
-    decideMany: ({ requests }, call) => decideMany(parts, requests, call),
+    decideMany: (request, call) => decideMany(parts, request, call),
     explain: ({ request }) => explain(parts, request),
     getBundle: (request, { caller }) =>
       parts.desk.answer(request, caller.kind === 'service' ? caller.service : caller.kind),
@@ -69,7 +69,7 @@ async function seen({ source }: PolicyRpcParts, requests: readonly policyV1.Deci
 function decide(parts: PolicyRpcParts, request: policyV1.DecideRequest, call: CallContext) {
   return withSpan(spanNames.evaluate, {}, async (span) => {
     await seen(parts, [request]);
-    const access = toAccessRequest(request, parts.now());
+    const access = accessReader(parts.now())(request);
     const answer = judged(parts, access, request.subject?.tokenId ?? '');
     await logDecisions(parts.log, call, [{ access, answer }]);
     span.setAttributes({
@@ -85,7 +85,7 @@ function decide(parts: PolicyRpcParts, request: policyV1.DecideRequest, call: Ca
   });
 }
 
-async function decideMany(parts: PolicyRpcParts, requests: readonly policyV1.DecideRequest[], call: CallContext) {
+async function decideMany(parts: PolicyRpcParts, { requests, subject }: policyV1.DecideManyRequest, call: CallContext) {
   if (requests.length > decideManyMax)
     throw new CogmeshError(
       'invalid_argument',
@@ -93,7 +93,9 @@ async function decideMany(parts: PolicyRpcParts, requests: readonly policyV1.Dec
     );
   await seen(parts, requests);
   const nowMs = parts.now();
-  const accesses = requests.map((request) => toAccessRequest(request, nowMs));
+  const read = accessReader(nowMs);
+  for (const request of requests) if (subject !== undefined) request.subject ??= subject;
+  const accesses = requests.map(read);
   return withSpan(spanNames.evaluate, {}, async (span) => {
     const answered = accesses.map((access, i) => ({
       access,
@@ -115,7 +117,7 @@ async function decideMany(parts: PolicyRpcParts, requests: readonly policyV1.Dec
 
 async function explain({ book, now }: PolicyRpcParts, request: policyV1.DecideRequest | undefined) {
   if (request === undefined) throw new CogmeshError('invalid_argument', 'there is no request to explain');
-  const { decision, rules } = book.engine.explain(toAccessRequest(request, now()));
+  const { decision, rules } = book.engine.explain(accessReader(now())(request));
   return { decision: fromDecision(decision), rules: rules.map(fromOutcome) };
 }
 

@@ -6,7 +6,7 @@ import { implement, type ServiceBinding } from '@cogmesh/rpc';
 import { searchCandidatesMax, searchPageMax } from '../limits.js';
 import type { PolicyBook } from '../policy-book.js';
 import { search, type Target } from '../search/search.js';
-import { toAccessRequest } from './messages.js';
+import { accessReader } from './messages.js';
 
 export interface SearchRpcParts {
   readonly book: Pick<PolicyBook, 'engine' | 'policiesOf'>;
@@ -31,7 +31,7 @@ export function searchRpc({ book, now }: SearchRpcParts): ServiceBinding {
           'invalid_argument',
           `a search takes at most ${String(searchCandidatesMax)} candidates and 0 to ${String(searchPageMax)} results`,
         );
-      const access = toAccessRequest(request ?? create(policyV1.DecideRequestSchema), now());
+      const access = accessReader(now())(request ?? create(policyV1.DecideRequestSchema));
       const page = await search(sources, { target, request: access, subjectType, candidates, limit, cursor });
       return { ...page, ids: [...page.ids] };
     },
