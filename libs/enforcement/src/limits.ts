@@ -41,3 +41,6 @@ export const consistencyWaitMs = 2_000;
 
 /** Deltas kept on top of one bundle; then the whole is fetched again. */
 export const deltasPerBundleMax = 16;
+
+/** How often it is looked at whether the policies under open calls are still fresh, milliseconds. */
+export const freshnessCheckMs = 250;

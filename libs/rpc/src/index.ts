@@ -13,11 +13,13 @@ export {
 } from './server.js';
 export type {
   Access,
+  Actor,
   Authenticate,
   Caller,
   CallContext,
   CallOptions,
   Client,
+  FollowCall,
   OutsideSubject,
   ServiceImplementation,
 } from './types.js';

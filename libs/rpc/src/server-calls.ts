@@ -35,17 +35,25 @@ interface Surface {
   on(event: 'cancelled', listener: () => void): unknown;
 }
 
+/** `lasts`: the caller's right is followed for as long as the call is open, and the call ends with it. */
 async function withCall<T>(
   runtime: CallRuntime,
   call: Surface,
-  work: (context: CallContext) => Promise<T>,
+  { lasts, work }: { lasts: boolean; work: (context: CallContext) => Promise<T> },
 ): Promise<T> {
   const metadata = firstValues(call.metadata);
   const aborter = new AbortController();
   call.on('cancelled', () => aborter.abort(new CogmeshError('cancelled', 'the caller went away')));
   const run = async () => {
     const caller = await runtime.authenticate({ method: runtime.path, metadata });
-    return work({ method: runtime.path, metadata, signal: aborter.signal, caller });
+    const context = { method: runtime.path, metadata, signal: aborter.signal, caller };
+    if (!lasts || caller.kind !== 'subject' || caller.follow === undefined) return work(context);
+    const ended = Promise.withResolvers<never>();
+    const stop = caller.follow((why) => {
+      ended.reject(why);
+      aborter.abort(why);
+    });
+    return Promise.race([work(context), ended.promise]).finally(stop);
   };
   if (!runtime.traced) return run();
   return withSpan(
@@ -72,7 +80,8 @@ export async function runUnary(
   call: ServerUnaryCall<Message, Message>,
   callback: sendUnaryData<Message>,
 ): Promise<void> {
-  await answerOnce(runtime, call, callback, (context) => handler(call.request as never, context) as Promise<Init>);
+  const work = (context: CallContext) => handler(call.request as never, context) as Promise<Init>;
+  await answerOnce(runtime, call, { callback, lasts: false, work });
 }
 
 export async function runClientStream(
@@ -81,17 +90,19 @@ export async function runClientStream(
   call: ServerReadableStream<Message, Message>,
   callback: sendUnaryData<Message>,
 ): Promise<void> {
-  await answerOnce(runtime, call, callback, (context) => handler(incoming(call) as never, context) as Promise<Init>);
+  const work = (context: CallContext) => handler(incoming(call) as never, context) as Promise<Init>;
+  await answerOnce(runtime, call, { callback, lasts: true, work });
 }
 
-async function answerOnce(
-  runtime: CallRuntime,
-  call: Surface,
-  callback: sendUnaryData<Message>,
-  work: (context: CallContext) => Promise<Init>,
-): Promise<void> {
+interface Answering {
+  readonly callback: sendUnaryData<Message>;
+  readonly lasts: boolean;
+  readonly work: (context: CallContext) => Promise<Init>;
+}
+
+async function answerOnce(runtime: CallRuntime, call: Surface, { callback, ...how }: Answering): Promise<void> {
   try {
-    const answer = await withCall(runtime, call, work);
+    const answer = await withCall(runtime, call, how);
     callback(null, create(runtime.method.output, answer));
   } catch (thrown) {
     logFailure(runtime, thrown);
@@ -121,12 +132,13 @@ async function answerMany(
   work: (context: CallContext) => AsyncIterable<Init>,
 ): Promise<void> {
   try {
-    await withCall(runtime, call, async (context) => {
+    const send = async (context: CallContext): Promise<void> => {
       for await (const answer of work(context)) {
         if (context.signal.aborted) break;
         await write(call, create(runtime.method.output, answer), context.signal);
       }
-    });
+    };
+    await withCall(runtime, call, { lasts: true, work: send });
     call.end();
   } catch (thrown) {
     logFailure(runtime, thrown);

@@ -22,6 +22,21 @@ export interface OutsideSubject {
   /** `kid` of the key that verified the token; empty when it named none, absent when nobody said. */
   readonly keyId?: string;
   readonly attributes: Readonly<Record<string, unknown>>;
+  /** Who acts for the subject, the current actor first; absent where nobody does. */
+  readonly actors?: readonly Actor[];
+}
+
+/** Calls `end` once, with the refusal, when the call may not go on. Answers how to stop following. */
+export type FollowCall = (end: (why: unknown) => void) => () => void;
+
+/** Somebody who acts for a subject (RFC 8693). */
+export interface Actor {
+  readonly issuer: string;
+  readonly sub: string;
+  readonly organisation: string;
+  /** `jti` and `kid` of the token it presented; empty when there was none. */
+  readonly tokenId: string;
+  readonly keyId: string;
 }
 
 /** Who calls, as the enforcement in front of the handler established it. */
@@ -32,6 +47,8 @@ export type Caller =
       readonly subject: OutsideSubject;
       readonly access: readonly Access[];
       readonly permitId: string;
+      /** For a call that lasts; absent where somebody in front does it. */
+      readonly follow?: FollowCall;
     }
   | { readonly kind: 'anonymous' };
 

@@ -9,7 +9,8 @@ import {
   type OutgoingHttpHeaders,
   type ServerHttp2Stream,
 } from 'node:http2';
-import { CogmeshError } from '@cogmesh/errors';
+import { CogmeshError, toCogmeshError } from '@cogmesh/errors';
+import type { FollowCall } from '@cogmesh/rpc';
 import { returnedHeaders } from './headers.js';
 import { refuse, statusTrailers } from './refusal.js';
 
@@ -17,6 +18,8 @@ export interface ForwardOptions {
   readonly grpc: boolean;
   /** Bytes the caller may send in all; 0 means no limit. */
   readonly maxBodyBytes: number;
+  /** Ends the call when its right does. */
+  readonly follow?: FollowCall | undefined;
 }
 
 /** Settles when both streams are closed; with the error that ended the call early, if one did. */
@@ -43,8 +46,10 @@ class Forwarding {
   run(): Promise<CogmeshError | undefined> {
     this.#sendRequest();
     this.#returnAnswer();
+    const stop = this.options.follow?.((why) => this.#revoke(why));
     return new Promise((resolve) => {
       this.inbound.once('close', () => {
+        stop?.();
         this.#closeOutbound();
         resolve(this.#failure);
       });
@@ -70,6 +75,13 @@ class Forwarding {
         limitBytes: maxBodyBytes,
       }),
     );
+  }
+
+  #revoke(why: unknown): void {
+    const { inbound, outbound } = this;
+    outbound.unpipe(inbound);
+    this.#fail(toCogmeshError(why));
+    outbound.close(constants.NGHTTP2_CANCEL);
   }
 
   #returnAnswer(): void {

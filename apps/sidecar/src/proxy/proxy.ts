@@ -63,7 +63,7 @@ export class Proxy {
   }
 
   async #pass({ inbound, headers, call, traceparent }: Exchange): Promise<void> {
-    const { upstream, prove } = await this.#options.router.route(call);
+    const { upstream, prove, follow } = await this.#options.router.route(call);
     const authorization = call.metadata.get('authorization') ?? '';
     const outbound = await upstream.request({
       ...forwardedHeaders(headers),
@@ -76,7 +76,7 @@ export class Proxy {
       return;
     }
     const { maxBodyBytes } = this.#options.limits;
-    const failure = await forward(inbound, outbound, { grpc: isGrpc(headers), maxBodyBytes });
+    const failure = await forward(inbound, outbound, { grpc: isGrpc(headers), maxBodyBytes, follow });
     if (failure !== undefined) throw failure;
   }
 

@@ -3,7 +3,7 @@ import { CogmeshError } from '@cogmesh/errors';
 import { policyV1 } from '@cogmesh/contracts';
 import { type createSidecarProof } from '@cogmesh/enforcement';
 import type { InsideTokenVerifier } from '@cogmesh/identity';
-import type { Authenticate } from '@cogmesh/rpc';
+import type { Authenticate, FollowCall } from '@cogmesh/rpc';
 import type { Call } from './call.js';
 import type { Upstream } from './upstream.js';
 
@@ -11,6 +11,8 @@ export interface Route {
   readonly upstream: Upstream;
   /** Makes the proof that the far side asks for. */
   readonly prove: ReturnType<typeof createSidecarProof>;
+  /** Follows the right of the call that was just let in. */
+  readonly follow?: FollowCall;
 }
 
 export interface RouterOptions {
@@ -40,8 +42,9 @@ export class Router {
       await this.#requireOwnService(call);
       return toSidecar;
     }
-    await authenticate(call);
-    return toService;
+    const caller = await authenticate(call);
+    const follow = caller.kind === 'subject' ? caller.follow : undefined;
+    return follow === undefined ? toService : { ...toService, follow };
   }
 
   async #requireOwnService({ metadata }: Call): Promise<void> {
