@@ -36,7 +36,7 @@ function groupOf(organisation, group) {
   ];
 }
 
-function setOf(name, groups, rest) {
+export function setOf(name, groups, rest) {
   const policies = [
     ...Array.from({ length: groups }, (_, group) => groupOf(name, group)).flat(),
     ...Array.from({ length: rest }, (_, i) => ({ permissions: ['read'], resources: [`/blobs/rest-${i}`] })),
