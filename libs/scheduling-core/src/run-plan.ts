@@ -66,6 +66,8 @@ export interface ApprovalRule {
   readonly approvers: 1 | 2;
   /** An approver holds at least one of them; empty means anybody whom policy allows. */
   readonly roles: readonly string[];
+  /** Who may not approve although they hold a role: who submitted the run. */
+  readonly notBy?: 'submitter';
 }
 
 /** A right the submitter needs for what the document names. */

@@ -61,6 +61,24 @@ it('is answered by who holds a role, and otherwise left as it is', async () => {
   await expect(answer(id, {}, 'then')).rejects.toThrow('task then is no approval');
 });
 
+it('is not answered by who submitted the run, where it asks for somebody else', async () => {
+  const id = await asked({ input: { roles: ['boss'], notBy: 'submitter' } });
+  expect(world.run(id).history.at(-1)?.data).toContain('"notBy":"submitter"');
+  const boss = { roles: ['boss'] };
+  const { submittedBy } = world.run(id).row;
+  await expect(answer(id, { ...boss, by: submittedBy })).rejects.toThrow('somebody else has to approve it');
+  await expect(answer(id, { ...boss, by: submittedBy, issuer: 'other' })).rejects.toMatchObject({
+    code: 'permission_denied',
+  });
+  expect(world.task(id, 'ask').state).toBe('WAITING');
+  expect(await answer(id, { ...boss, by: `not ${submittedBy}` })).toBe(0);
+});
+
+it('may be refused by who submitted the run', async () => {
+  const id = await asked({ input: { notBy: 'submitter' } });
+  expect(await answer(id, { approved: false, by: world.run(id).row.submittedBy })).toBe(0);
+});
+
 it('that is refused fails, with who said so', async () => {
   const id = await asked();
   expect(await answer(id, { approved: false, comment: 'too dear' })).toBe(0);

@@ -11,8 +11,8 @@ export function askApproval(
   task: TaskRow,
   { message, plan }: { readonly message: string; readonly plan: TaskPlan },
 ): void {
-  const { approvers = 1, roles = [] } = plan.approval ?? {};
-  const record: ApprovalRecord = { message, approvers, roles, signals: [] };
+  const { approvers = 1, roles = [], ...except } = plan.approval ?? {};
+  const record: ApprovalRecord = { message, approvers, roles, ...except, signals: [] };
   const { now } = unit;
   unit.move(task, 'wait', {
     attempt: task.attempt + 1,
@@ -20,7 +20,7 @@ export function askApproval(
     dueAt: now + plan.timeoutMs,
     approvals: JSON.stringify(record),
   });
-  tellOf(unit, task, { approval: { message, approvers, roles } });
+  tellOf(unit, task, { approval: { message, approvers, roles, ...except } });
 }
 
 export interface Answer {
@@ -35,7 +35,7 @@ export interface Answer {
 
 /**
  * `task`: loaded with the task it is an item of. Answers how many approvals are missing. The same person counts once. Throws `failed_precondition` when the task asks for
- * nothing, `permission_denied` without one of its roles.
+ * nothing, `permission_denied` without one of its roles, or to its own submitter where it asks for somebody else.
  */
 export function answerApproval(
   unit: Unit,
@@ -44,6 +44,7 @@ export function answerApproval(
 ): number {
   const record = recordOf(task);
   requireRole(record, answer);
+  requireAnother(record, answer, unit.run(task).submittedBy);
   const { by, issuer, comment, data } = answer;
   const signal: ApprovalSignal = { by, issuer, at: new Date(unit.now).toISOString(), comment, data };
   const told = { signal: { approved: answer.approved, ...signal } };
@@ -84,4 +85,10 @@ function tellOf(unit: Unit, { taskId, itemIndex, ...task }: TaskRow, what: objec
 function requireRole({ roles }: ApprovalRecord, answer: Answer): void {
   if (roles.length === 0 || roles.some((role) => answer.roles.includes(role))) return;
   throw new CogmeshError('permission_denied', `an approver needs one of the roles ${roles.join(', ')}`, { roles });
+}
+
+/** Whoever issued the name: a person may have the same one with two issuers, and then is refused rather than let through. */
+function requireAnother({ notBy }: ApprovalRecord, { by, approved }: Answer, submitter: string): void {
+  if (notBy !== 'submitter' || !approved || by !== submitter) return;
+  throw new CogmeshError('permission_denied', `${by} submitted the run; somebody else has to approve it`, { by });
 }

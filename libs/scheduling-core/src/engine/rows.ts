@@ -129,6 +129,7 @@ export interface ApprovalRecord {
   readonly message: string;
   readonly approvers: number;
   readonly roles: readonly string[];
+  readonly notBy?: 'submitter';
   readonly signals: readonly ApprovalSignal[];
 }
 

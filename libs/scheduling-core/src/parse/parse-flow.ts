@@ -10,7 +10,7 @@ import type { ObjectReader } from './object-reader.js';
 
 const groupPattern = /^[a-z0-9][a-z0-9._-]{0,127}$/;
 const maxRoles = 32;
-const approvalFields = ['message', 'approvers', 'roles'];
+const approvalFields = ['message', 'approvers', 'roles', 'notBy'];
 
 export type FlowFields = Pick<
   TaskPlan,
@@ -83,5 +83,6 @@ function readApproval(reader: ObjectReader): ApprovalRule {
     input.issue(`roles[${index}]`, 'invalid_type', 'must be the name of a role, without an expression');
     return [];
   });
-  return { approvers, roles: roles ?? [] };
+  const notBy = input?.choice('notBy', ['submitter']);
+  return { approvers, roles: roles ?? [], ...(notBy === undefined ? {} : { notBy }) };
 }
