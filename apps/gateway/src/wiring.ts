@@ -20,6 +20,7 @@ import {
 import {
   authorisation,
   enforcementConfig,
+  mutatingMethods,
   openReplica,
   openShippedLog,
   type OpenedReplica,
@@ -31,6 +32,7 @@ import type { ServiceHost } from '@cogmesh/service';
 import { openTraceStore, type Logger } from '@cogmesh/telemetry';
 import { IssuerDirectory } from './adapters/issuer-directory.js';
 import { PolicyDecisions } from './adapters/policy-decisions.js';
+import { ReplicaDecisions } from './adapters/replica-decisions.js';
 import { SqlBlobRecords } from './adapters/sql-blob-records.js';
 import { Admission, type Revocable } from './admission.js';
 import { AllowedProperties } from './authzen/allowed-properties.js';
@@ -88,12 +90,22 @@ export async function wire(host: ServiceHost, config: GatewayConfig): Promise<Wi
   const sweeper = new BlobSweeper({ records: blobRecords, store: blobStore, everyMs: config.blobSweepMs, logger });
   const traces = config.traceStore === '' ? undefined : await openTraceStore(config.traceStore);
 
-  const calls = new PermittedCalls(({ audience, method, permission }) =>
-    identity.mintPermit({ audience, method, ...permission }),
-  );
+  const calls = new PermittedCalls({
+    mint: ({ audience, method, permission }) => identity.mintPermit({ audience, method, ...permission }),
+    // Who has changed a policy here is judged by it from the next call on.
+    succeeded: (audience, method) =>
+      audience === 'policy' && mutatingMethods.has(method) ? replica.poke() : undefined,
+  });
   const log = await openLog(host, identity);
+  const obligations = new Obligations(logger);
   const ports: OperationPorts = {
-    decisions: new PolicyDecisions(policy, new Obligations(logger), log),
+    decisions: new ReplicaDecisions({
+      replica,
+      remote: new PolicyDecisions(policy, obligations, log),
+      obligations,
+      log,
+      now: Date.now,
+    }),
     calls,
     scheduler,
     registry,

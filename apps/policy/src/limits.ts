@@ -6,10 +6,6 @@ export const decideManyMax = 1_000;
 /** UTF-8 bytes of a policy set's JSON. */
 export const policySetMaxBytes = 1024 * 1024;
 
-/** Characters of a subject's attributes and of a request's context, as JSON. */
-export const attributesMaxChars = 8 * 1024;
-export const contextMaxChars = 16 * 1024;
-
 /** Nonce of GetBundle, characters. */
 export const nonceMinChars = 16;
 export const nonceMaxChars = 64;

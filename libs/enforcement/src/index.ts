@@ -8,6 +8,7 @@ export { formatConsistencyToken, parseConsistencyToken } from './consistency-tok
 export { enforcementConfig, type EnforcementConfig } from './config.js';
 export { canonicalTarget } from './canonical-target.js';
 export { credentialKind } from './credentials.js';
+export { accessReader, fromDecision, fromRevocation, type DecideRequestInit } from './decide-messages.js';
 export { DecisionCache } from './decision-cache.js';
 export { createEnforcer, type EnforcerOptions } from './enforcer.js';
 export { isIdentityHeader } from './identity-headers.js';

@@ -44,3 +44,7 @@ export const deltasPerBundleMax = 16;
 
 /** How often it is looked at whether the policies under open calls are still fresh, milliseconds. */
 export const freshnessCheckMs = 250;
+
+/** Characters of a subject's or a resource's attributes, and of a request's context, as JSON. */
+export const attributesMaxChars = 8 * 1024;
+export const contextMaxChars = 16 * 1024;

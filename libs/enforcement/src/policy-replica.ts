@@ -34,6 +34,8 @@ export interface BundleAnswer {
   readonly deltasJws?: readonly string[];
   /** Empty or absent: nothing new was revoked. */
   readonly revocationsJws?: string;
+  /** Organisations about which the policy service wants to be asked itself. */
+  readonly watched?: readonly string[];
 }
 
 export interface PolicyReplicaOptions {
@@ -68,6 +70,7 @@ export class PolicyReplica implements PolicySource {
   readonly #held: HeldBundles;
   readonly #listeners = new Set<() => void>();
   #highestRevocations = 0;
+  #watched: ReadonlySet<string> = new Set();
   #confirmedAtMs: number | undefined;
   #lastProblem = 'the policy service has not answered yet';
   #unsaved = new Set<string>();
@@ -122,6 +125,11 @@ export class PolicyReplica implements PolicySource {
       ready: false,
       detail: `last confirmed ${ageMs} ms ago (limit ${this.#options.maxStalenessMs} ms): ${this.#lastProblem}`,
     };
+  }
+
+  /** The policy service holds a candidate of this organisation against each decision: it has to make them itself. */
+  isWatched(organisation: string): boolean {
+    return this.#watched.has(organisation);
   }
 
   /** How often something was refused since the start, by reason. */
@@ -224,6 +232,7 @@ export class PolicyReplica implements PolicySource {
     // A large answer comes in parts: ask for the next as long as each brings something.
     if (missing !== undefined && taken && !this.#stopped) return this.#poll(0, signal);
     if (missing !== undefined) throw new CogmeshError('data_loss', missing);
+    this.#watched = new Set(answer.watched);
     this.#confirmedAtMs = askedAtMs;
     this.#lastProblem = 'the policy service does not answer';
     await this.#save();

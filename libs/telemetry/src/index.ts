@@ -1,4 +1,4 @@
-export { SpanKind } from '@opentelemetry/api';
+export { SpanKind, type Span } from '@opentelemetry/api';
 export { createLogger, type Logger, type LoggerOptions } from './logger.js';
 export { attributeNames, spanNames, type SpanName } from './names.js';
 export { bindService, currentService, inService, setProcessService } from './service-scope.js';

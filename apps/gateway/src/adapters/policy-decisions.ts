@@ -6,7 +6,7 @@ import type { policyV1 } from '@cogmesh/contracts';
 import type { DecisionLog } from '@cogmesh/enforcement';
 import { CogmeshError, toCogmeshError } from '@cogmesh/errors';
 import type { Access, OutsideSubject } from '@cogmesh/rpc';
-import { attributeNames, SpanKind, spanNames, withSpan } from '@cogmesh/telemetry';
+import { attributeNames, SpanKind, spanNames, withSpan, type Span } from '@cogmesh/telemetry';
 import type { Decisions, Question } from '../operations/authority.js';
 import type { Obligations } from '../operations/obligations.js';
 import type { PolicyClient } from '../operations/ports.js';
@@ -70,18 +70,32 @@ export class PolicyDecisions implements Decisions {
       if (responses.length !== requests.length) {
         throw new CogmeshError('unavailable', 'policy answered another number of questions than it was asked');
       }
-      const decisive = responses.find(({ allowed }) => !allowed) ?? responses[0];
-      span.setAttributes({
-        [attributeNames.decisionAllowed]: responses.every(({ allowed }) => allowed),
-        [attributeNames.decisionId]: responses.slice(0, 100).map(({ decisionId }) => decisionId),
-        [attributeNames.decisionCode]: decisive?.code ?? '',
-        [attributeNames.policyEpoch]: Number(decisive?.epoch ?? 0n),
-        [attributeNames.action]: requests.slice(0, 100).map(({ action = '' }) => action),
-        [attributeNames.resource]: requests.slice(0, 100).map(({ resource }) => `${resource?.type}:${resource?.id}`),
-      });
+      tellDecisions(span, { requests, answers: responses });
       return responses;
     });
   }
+}
+
+interface Told {
+  readonly requests: readonly Pick<Question, 'action' | 'resource'>[];
+  readonly answers: readonly policyV1.DecideResponse[];
+}
+
+/** Decisions whose ids, actions and resources a span tells. */
+const toldMax = 100;
+
+/** What a span says of the decisions made in it. */
+export function tellDecisions(span: Span, { requests, answers }: Told): void {
+  if (!span.isRecording()) return;
+  const decisive = answers.find(({ allowed }) => !allowed) ?? answers[0];
+  span.setAttributes({
+    [attributeNames.decisionAllowed]: answers.every(({ allowed }) => allowed),
+    [attributeNames.decisionId]: answers.slice(0, toldMax).map(({ decisionId }) => decisionId),
+    [attributeNames.decisionCode]: decisive?.code ?? '',
+    [attributeNames.policyEpoch]: Number(decisive?.epoch ?? 0n),
+    [attributeNames.action]: requests.slice(0, toldMax).map(({ action = '' }) => action),
+    [attributeNames.resource]: requests.slice(0, toldMax).map(({ resource }) => `${resource?.type}:${resource?.id}`),
+  });
 }
 
 function decideRequest(subject: OutsideSubject, { action, resource }: Access) {

@@ -35,11 +35,17 @@ const ours = new Set<ErrorCode>([
 /** `/cogmesh.scheduler.v1.SchedulerService/GetRun`. */
 const fullName = (method: DescMethod): string => `/${method.parent.typeName}/${method.name}`;
 
-export class PermittedCalls {
-  readonly #mint: MintPermit;
+export interface PermittedCallsOptions {
+  readonly mint: MintPermit;
+  /** Told of each call that succeeded, before its answer is given. */
+  readonly succeeded?: (audience: PermittedCall<unknown>['audience'], method: string) => Promise<unknown> | undefined;
+}
 
-  constructor(mint: MintPermit) {
-    this.#mint = mint;
+export class PermittedCalls {
+  readonly #options: PermittedCallsOptions;
+
+  constructor(options: PermittedCallsOptions) {
+    this.#options = options;
   }
 
   async call<Answer>(call: PermittedCall<Answer>): Promise<Answer> {
@@ -54,8 +60,12 @@ export class PermittedCalls {
   }
 
   async #once<Answer>({ audience, method, permission, signal, send }: PermittedCall<Answer>): Promise<Answer> {
-    const permit = await this.#mint({ audience, method: fullName(method), permission });
-    return send({ metadata: { authorization: `Bearer ${permit}` }, signal });
+    const { mint, succeeded } = this.#options;
+    const name = fullName(method);
+    const permit = await mint({ audience, method: name, permission });
+    const answer = await send({ metadata: { authorization: `Bearer ${permit}` }, signal });
+    await succeeded?.(audience, name);
+    return answer;
   }
 }
 

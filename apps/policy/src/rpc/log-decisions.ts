@@ -1,8 +1,7 @@
 /** Decisions made for a service that acts on them but keeps no log of them: this is where they are logged. The gateway keeps its own. */
-import { recordAnswers, type DecisionLog } from '@cogmesh/enforcement';
+import { recordAnswers, type DecisionLog, type fromDecision } from '@cogmesh/enforcement';
 import type { AccessRequest } from '@cogmesh/policy-core';
 import type { CallContext } from '@cogmesh/rpc';
-import type { fromDecision } from './messages.js';
 
 interface Answered {
   readonly access: AccessRequest;

@@ -6,6 +6,9 @@ import { policyV1 } from '@cogmesh/contracts';
 import {
   formatConsistencyToken,
   parseConsistencyToken,
+  accessReader,
+  fromDecision,
+  fromRevocation,
   type DecisionLog,
   type PolicySource,
 } from '@cogmesh/enforcement';
@@ -21,7 +24,7 @@ import type { PutPolicies } from '../put-policies.js';
 import { assertNote } from '../versions/limits.js';
 import type { ShadowBook } from '../versions/shadow-book.js';
 import { logDecisions } from './log-decisions.js';
-import { accessReader, fromDecision, fromOutcome, fromRevocation } from './messages.js';
+import { fromOutcome } from './messages.js';
 
 export interface PolicyRpcParts {
   readonly book: PolicyBook;
@@ -34,7 +37,7 @@ export interface PolicyRpcParts {
   /** Of what is decided for services that keep no log of their own answers. */
   readonly log: DecisionLog;
   /** Judges decisions again under candidates, later. */
-  readonly shadow: Pick<ShadowBook, 'observe'>;
+  readonly shadow: Pick<ShadowBook, 'observe' | 'organisations'>;
 }
 
 export function policyRpc(parts: PolicyRpcParts): ServiceBinding {
@@ -43,12 +46,20 @@ export function policyRpc(parts: PolicyRpcParts): ServiceBinding {
     decide: (request, call) => decide(parts, request, call),
     decideMany: (request, call) => decideMany(parts, request, call),
     explain: ({ request }) => explain(parts, request),
-    getBundle: (request, { caller }) =>
-      parts.desk.answer(request, caller.kind === 'service' ? caller.service : caller.kind),
+    getBundle: (request, call) => getBundle(parts, request, call),
     getIssuers: async () => ({ issuers: book.issuers.map(messageOfIssuer) }),
     putPolicies: (request, call) => putPolicies(parts, request, call),
     getPolicies: (request, call) => getPolicies(book, request, call),
   });
+}
+
+async function getBundle(
+  { desk, shadow }: PolicyRpcParts,
+  request: policyV1.GetBundleRequest,
+  { caller }: CallContext,
+) {
+  const answer = await desk.answer(request, caller.kind === 'service' ? caller.service : caller.kind);
+  return { ...answer, watched: shadow.organisations };
 }
 
 /** The decision, which candidates are then held against. */

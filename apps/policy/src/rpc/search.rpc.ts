@@ -1,12 +1,12 @@
 /** The face of SearchService. The gateway has settled who may search before it asks. */
 import { create } from '@bufbuild/protobuf';
 import { policySearchV1, policyV1 } from '@cogmesh/contracts';
+import { accessReader } from '@cogmesh/enforcement';
 import { CogmeshError } from '@cogmesh/errors';
 import { implement, type ServiceBinding } from '@cogmesh/rpc';
 import { searchCandidatesMax, searchPageMax } from '../limits.js';
 import type { PolicyBook } from '../policy-book.js';
 import { search, type Target } from '../search/search.js';
-import { accessReader } from './messages.js';
 
 export interface SearchRpcParts {
   readonly book: Pick<PolicyBook, 'engine' | 'policiesOf'>;

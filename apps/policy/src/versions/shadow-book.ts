@@ -49,6 +49,11 @@ export class ShadowBook {
     this.#parts = parts;
   }
 
+  /** Those with a candidate. */
+  get organisations(): string[] {
+    return [...this.#candidates.keys()];
+  }
+
   /** Takes over the candidates of the database, and adds there what was counted here. */
   async refresh(): Promise<void> {
     await this.flush();
