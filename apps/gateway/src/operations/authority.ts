@@ -6,12 +6,15 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { policyV1 } from '@cogmesh/contracts';
 import { CogmeshError } from '@cogmesh/errors';
 import type { Access, OutsideSubject } from '@cogmesh/rpc';
+import type { CoApprovalCheck } from './co-approval.js';
 
 /** A request of DecideMany. */
 export type Question = MessageInitShape<typeof policyV1.DecideRequestSchema>;
 
 /** The policy service, as the use cases need it. Rejects with `unavailable` or `stale_policy` when it cannot answer. */
 export interface Decisions {
+  /** The same, for a request that can show a co-approval where one is obliged. */
+  withCoApproval(check: CoApprovalCheck): Decisions;
   /** One answer per right, in order. A right whose obligations cannot be met here is refused. */
   decide(
     subject: OutsideSubject,
