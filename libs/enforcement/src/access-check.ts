@@ -11,6 +11,7 @@ import type { DecisionCache } from './decision-cache.js';
 import { decisionKey, keyWithReads } from './decision-key.js';
 import { decisionTtlMaxMs, permitAccessMax } from './limits.js';
 import type { LoggedDecision } from './log/record.js';
+import { enforceable } from './obligations.js';
 import type { PolicySource } from './policy-source.js';
 import { revokedError } from './revocation-book.js';
 
@@ -24,6 +25,8 @@ export interface AccessCheckOptions {
 export interface AccessQuestion {
   readonly subject: OutsideSubject;
   readonly access: readonly Access[];
+  /** Types of obligations that the permit says are met. */
+  readonly met?: readonly string[];
   /** When the permit ends, milliseconds since 1970; no decision outlives it. */
   readonly expiresAtMs: number;
   /** Told every decision, the one that refuses included. */
@@ -45,7 +48,7 @@ export class AccessCheck {
   }
 
   /** Throws `stale_policy`, `revoked`, or `permission_denied` with the decision's code, rules and reason for the first right that is refused. */
-  check({ subject, access, expiresAtMs, onDecision }: AccessQuestion): AccessAnswer {
+  check({ subject, access, met, expiresAtMs, onDecision }: AccessQuestion): AccessAnswer {
     const { source, now } = this.#options;
     source.assertFresh();
     const revocation = source.revocations.find(subject, now());
@@ -59,7 +62,8 @@ export class AccessCheck {
     let cached = 0;
     let epoch = 0;
     for (const right of access) {
-      const { decision, fromCache, owner } = this.#decide(subject, right, expiresAtMs);
+      const { decision: found, fromCache, owner } = this.#decide(subject, right, expiresAtMs);
+      const decision = enforceable(found, met);
       onDecision?.(logged(right, { decision, fromCache, owner }));
       if (!decision.allowed) throw denied(right, decision);
       cached += fromCache ? 1 : 0;
