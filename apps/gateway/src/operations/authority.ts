@@ -34,6 +34,8 @@ export interface Permission {
   /** Partner grants the rights rest on. */
   readonly grants: readonly string[];
   readonly decisionIds: readonly string[];
+  /** Types of the obligations that came with the decisions; all of them are met. */
+  readonly met?: readonly string[];
   /** Of a write that the enforcement point must have seen too. */
   readonly consistencyToken?: string;
 }
@@ -58,8 +60,14 @@ export async function authorise(decisions: Decisions, asker: Asker, rights: read
     access: rights,
     grants: [...new Set(answers.map((answer) => answer.grantId).filter((id) => id !== ''))],
     decisionIds: answers.map((answer) => answer.decisionId),
+    ...metOf(answers),
     ...(asker.consistencyToken === undefined ? {} : { consistencyToken: asker.consistencyToken }),
   };
+}
+
+function metOf(answers: readonly policyV1.DecideResponse[]): Pick<Permission, 'met'> {
+  const met = new Set(answers.flatMap(({ obligations }) => obligations.map(({ id, type }) => type || id)));
+  return met.size === 0 ? {} : { met: [...met] };
 }
 
 interface Refusal {
