@@ -1,8 +1,9 @@
 /**
- * Decisions that hold for a while, and what the candidate rules of a question read: least recently used out first, each decision with its
- * own end. Nothing here decides what may be kept.
+ * Decisions that hold for a while, and what the candidate rules of a question read: what was not used lately out first, each decision with
+ * its own end. Nothing here decides what may be kept.
  */
 import type { Decision, Reads } from '@cogmesh/policy-core';
+import { Generations } from './generations.js';
 
 interface Entry {
   readonly decision: Decision;
@@ -10,13 +11,13 @@ interface Entry {
 }
 
 export class DecisionCache {
-  readonly #entries = new Map<string, Entry>();
-  readonly #reads = new Map<string, Reads>();
-  readonly #maxEntries: number;
+  readonly #entries: Generations<Entry>;
+  readonly #reads: Generations<Reads>;
 
   /** 0 keeps nothing. */
   constructor(maxEntries: number) {
-    this.#maxEntries = maxEntries;
+    this.#entries = new Generations(maxEntries);
+    this.#reads = new Generations(maxEntries);
   }
 
   get size(): number {
@@ -26,30 +27,21 @@ export class DecisionCache {
   get(key: string, nowMs: number): Decision | undefined {
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
+    if (entry.expiresAtMs > nowMs) return entry.decision;
     this.#entries.delete(key);
-    if (entry.expiresAtMs <= nowMs) return undefined;
-    this.#entries.set(key, entry);
-    return entry.decision;
+    return undefined;
   }
 
   set(key: string, decision: Decision, expiresAtMs: number): void {
-    put(this.#entries, this.#maxEntries, { key, value: { decision, expiresAtMs } });
+    this.#entries.set(key, { decision, expiresAtMs });
   }
 
   /** What the rules for a question read; it is the same as long as the key is, so it has no end. */
   readsOf(key: string, look: () => Reads): Reads {
     const known = this.#reads.get(key);
-    const reads = known ?? look();
-    put(this.#reads, this.#maxEntries, { key, value: reads });
+    if (known !== undefined) return known;
+    const reads = look();
+    this.#reads.set(key, reads);
     return reads;
   }
-}
-
-function put<V>(entries: Map<string, V>, max: number, { key, value }: { key: string; value: V }): void {
-  if (max === 0) return;
-  entries.delete(key);
-  entries.set(key, value);
-  if (entries.size <= max) return;
-  const [oldest] = entries.keys();
-  if (oldest !== undefined) entries.delete(oldest);
 }
