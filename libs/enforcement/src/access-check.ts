@@ -8,7 +8,7 @@ import { CogmeshError } from '@cogmesh/errors';
 import { ownerOf, parseResourcePath, type AccessRequest, type Decision, type DecisionCode } from '@cogmesh/policy-core';
 import type { Access, OutsideSubject } from '@cogmesh/rpc';
 import type { DecisionCache } from './decision-cache.js';
-import { decisionKey, keyWithReads } from './decision-key.js';
+import { decisionKey, valuesRead } from './decision-key.js';
 import { decisionTtlMaxMs, permitAccessMax } from './limits.js';
 import type { LoggedDecision } from './log/record.js';
 import { enforceable } from './obligations.js';
@@ -72,7 +72,7 @@ export class AccessCheck {
     return { cached, epoch };
   }
 
-  #decide(subject: OutsideSubject, right: Access, expiresAtMs: number): Decided {
+  #decide(subject: OutsideSubject, right: Access, permitEndsAtMs: number): Decided {
     const { source, cache, now } = this.#options;
     const { engine } = source;
     const nowMs = now();
@@ -83,24 +83,32 @@ export class AccessCheck {
     const ownerEpoch = engine.epochOf(owner);
     if (callerEpoch === undefined || ownerEpoch === undefined)
       return { decision: engine.decide(request), fromCache: false, owner };
-    const question = decisionKey({
+    const key = decisionKey({
       callerEpoch,
       ownerEpoch,
       revocations: owner === subject.organisation ? 0 : source.revocations.epoch,
       owner,
       subject,
-      ...right,
+      action: right.action,
+      resource: right.resource,
     });
-    const reads = cache.readsOf(question, () => engine.needs(request));
-    const key = keyWithReads(question, reads, { attributes: subject.attributes, context: {}, resourceAttributes: {} });
-    const known = cache.get(key, nowMs);
+    const question = cache.question(key, () => engine.needs(request));
+    const values = valuesRead(question.reads, {
+      attributes: subject.attributes,
+      context: nothing,
+      resourceAttributes: nothing,
+    });
+    const known = question.decisionWith(values, nowMs);
     if (known !== undefined) return { decision: known, fromCache: true, owner };
     const decision = engine.decide(request);
-    if (!ofErrors.has(decision.code))
-      cache.set(key, decision, Math.min(nowMs + decisionTtlMaxMs, expiresAtMs, decision.validUntilMs ?? Infinity));
+    const expiresAtMs = Math.min(nowMs + decisionTtlMaxMs, permitEndsAtMs, decision.validUntilMs ?? Infinity);
+    if (!ofErrors.has(decision.code)) question.keep(decision, { values, expiresAtMs });
     return { decision, fromCache: false, owner };
   }
 }
+
+/** A permit brings neither context nor attributes of the resource. */
+const nothing = {};
 
 /** Answers that came of something that went wrong. */
 const ofErrors: ReadonlySet<DecisionCode> = new Set([

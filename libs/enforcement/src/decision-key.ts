@@ -1,7 +1,7 @@
 /**
  * The cache key of a decision: every field the decision read, each behind its length, so that no two different requests share a
- * key whatever their strings contain. Order and presence are part of the key. Of the maps that a request brings only the members that the
- * candidate rules read are in it, so that what nobody reads splits no entry.
+ * key whatever their strings contain. Order and presence are part of the key. It has two parts: the question, which tells what
+ * the candidate rules read, and the values of that. What nobody reads is in neither and splits no entry.
  */
 import type { AccessSubject, Reads } from '@cogmesh/policy-core';
 
@@ -40,12 +40,12 @@ function roleSet(roles: readonly string[]): string {
   return list(roles.length < 2 ? roles : [...new Set(roles)].sort());
 }
 
-/** The key of a request whose candidate rules read these members of its maps; `key` itself when they read none. */
-export function keyWithReads(key: string, reads: Reads, maps: ReadMaps): string {
-  if (reads.attributes.length + reads.context.length + reads.resourceAttributes.length === 0) return key;
+/** The members of a request's maps that its candidate rules read, with their values; empty when they read none. */
+export function valuesRead(reads: Reads, maps: ReadMaps): string {
+  if (reads.attributes.length + reads.context.length + reads.resourceAttributes.length === 0) return '';
   const attributes = valuesOf(reads.attributes, maps.attributes);
   const context = valuesOf(reads.context, maps.context);
-  return key + item(attributes) + item(context) + item(valuesOf(reads.resourceAttributes, maps.resourceAttributes));
+  return item(attributes) + item(context) + item(valuesOf(reads.resourceAttributes, maps.resourceAttributes));
 }
 
 /** A member that is absent differs from each that is there. */

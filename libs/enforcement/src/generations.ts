@@ -35,9 +35,4 @@ export class Generations<V> {
     }
     this.#young.set(key, value);
   }
-
-  delete(key: string): void {
-    this.#young.delete(key);
-    this.#old.delete(key);
-  }
 }
