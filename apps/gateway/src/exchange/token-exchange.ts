@@ -47,28 +47,38 @@ export class TokenExchange {
 
   /** Rejects with an ExchangeFault, or with `unavailable` and the like where nobody can say. */
   async exchange(wanted: ExchangeRequest): Promise<Exchanged> {
-    const { mint, now, ttlMs } = this.#parts;
     if (wanted.audience !== undefined && wanted.audience !== exchangeAudience)
       throw new ExchangeFault('invalid_target', `tokens are given for the audience ${exchangeAudience} alone`);
     const subject = await this.#verified('subject_token', wanted.subjectToken);
     const actor = wanted.actorToken === undefined ? undefined : await this.#verified('actor_token', wanted.actorToken);
-    const actors = [...(actor === undefined ? [] : [actorOf(actor)]), ...(subject.subject.actors ?? [])];
-    if (actor !== undefined) await this.#assertMayAct(actor, subject);
-    if (actors.length > this.#parts.actorsMax)
-      throw new ExchangeFault('invalid_request', `a token names at most ${String(this.#parts.actorsMax)} actors`);
+    const actors = await this.#chain(subject, actor);
     const roles = keptRoles(subject.subject.roles, wanted.scope);
-    const boundTo = wanted.request.proof === undefined ? undefined : await this.#proofKey(wanted.request);
-    const expiresAtMs = Math.min(now() + ttlMs, subject.expiresAtMs, actor?.expiresAtMs ?? Infinity);
-    if (expiresAtMs - now() < 1_000) throw new ExchangeFault('invalid_request', 'the tokens are about to expire');
+    const boundTo = wanted.request.proof === undefined ? {} : { boundTo: await this.#proofKey(wanted.request) };
+    const expiresAtMs = this.#expiry(subject, actor);
     const claims = { ...subject.subject, roles, actors, keyId: subject.keyId ?? '' };
-    const binding = boundTo === undefined ? {} : { boundTo };
-    const token = await mint({ subject: claims, expiresAtMs, ...binding });
     return {
-      token,
-      type: boundTo === undefined ? 'Bearer' : 'DPoP',
-      expiresInSeconds: Math.floor((expiresAtMs - now()) / 1_000),
+      token: await this.#parts.mint({ subject: claims, expiresAtMs, ...boundTo }),
+      type: 'boundTo' in boundTo ? 'DPoP' : 'Bearer',
+      expiresInSeconds: Math.floor((expiresAtMs - this.#parts.now()) / 1_000),
       roles,
     };
+  }
+
+  /** Who acts for the subject from now on, the new actor first. */
+  async #chain(subject: VerifiedSubject, actor: VerifiedSubject | undefined): Promise<readonly Actor[]> {
+    const before = subject.subject.actors ?? [];
+    if (actor === undefined) return before;
+    await this.#assertMayAct(actor, subject);
+    if (before.length < this.#parts.actorsMax) return [actorOf(actor), ...before];
+    throw new ExchangeFault('invalid_request', `a token names at most ${String(this.#parts.actorsMax)} actors`);
+  }
+
+  /** No later than any of the tokens. */
+  #expiry(subject: VerifiedSubject, actor: VerifiedSubject | undefined): number {
+    const { now, ttlMs } = this.#parts;
+    const expiresAtMs = Math.min(now() + ttlMs, subject.expiresAtMs, actor?.expiresAtMs ?? Infinity);
+    if (expiresAtMs - now() >= 1_000) return expiresAtMs;
+    throw new ExchangeFault('invalid_request', 'the tokens are about to expire');
   }
 
   async #verified(parameter: string, token: string): Promise<VerifiedSubject> {
