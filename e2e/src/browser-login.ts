@@ -35,19 +35,17 @@ export function refresh(provider: OpenIdProvider, { refresh_token }: Tokens): Pr
 }
 
 async function codeOf(start: URL, login: string): Promise<string> {
-  const cookies = new Map<string, string>();
+  const jar = new Map<string, Cookie>();
   let next = start;
   let form: URLSearchParams | undefined;
   for (let hops = 0; hops < redirectsMax; hops += 1) {
     const response = await fetch(next, {
       redirect: 'manual',
-      headers: { cookie: [...cookies].map(([name, value]) => `${name}=${value}`).join('; ') },
+      headers: { cookie: cookiesFor(jar, next) },
       ...(form === undefined ? {} : { method: 'POST', body: form }),
     });
-    for (const cookie of response.headers.getSetCookie()) {
-      const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(cookie) ?? [];
-      cookies.set(name, value);
-    }
+    for (const cookie of response.headers.getSetCookie().map(cookieOf))
+      jar.set(`${cookie.path} ${cookie.name}`, cookie);
     const location = response.headers.get('location');
     form = location === null ? new URLSearchParams({ login }) : undefined;
     if (location === null && response.status !== 200) throw new Error(`${next.pathname}: ${await response.text()}`);
@@ -56,6 +54,25 @@ async function codeOf(start: URL, login: string): Promise<string> {
   }
   throw new Error('the login goes in circles');
 }
+
+interface Cookie {
+  readonly name: string;
+  /** Empty when it is taken back. */
+  readonly value: string;
+  readonly path: string;
+}
+
+function cookieOf(header: string): Cookie {
+  const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(header) ?? [];
+  const [, path = '/'] = /;\s*path=([^;]+)/i.exec(header) ?? [];
+  return { name, value, path };
+}
+
+const cookiesFor = (jar: ReadonlyMap<string, Cookie>, { pathname }: URL): string =>
+  [...jar.values()]
+    .filter(({ value, path }) => value !== '' && pathname.startsWith(path))
+    .map(({ name, value }) => `${name}=${value}`)
+    .join('; ');
 
 function codeIn(url: URL): string {
   const code = url.searchParams.get('code');

@@ -6,6 +6,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { exportJWK, generateKeyPair, type JWK } from 'jose';
 import Provider, { type Configuration } from 'oidc-provider';
+import { openIdStore } from './openid-store.js';
 
 export const clientId = 'portal';
 export const redirectUri = 'http://127.0.0.1:9/callback';
@@ -24,6 +25,7 @@ export interface OpenIdProvider {
 
 export async function startOpenIdProvider(): Promise<OpenIdProvider> {
   let keys: JWK[] = [await newKey('key-1')];
+  const adapter = openIdStore();
   let provider: Provider;
   let reads = 0;
   let made = 1;
@@ -35,8 +37,7 @@ export async function startOpenIdProvider(): Promise<OpenIdProvider> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const start = () => {
-    provider = new Provider(issuer, configurationOf(keys));
-    provider.on('server_error', (_context, error) => console.error(error));
+    provider = new Provider(issuer, { ...configurationOf(keys), adapter });
   };
   start();
   return {
@@ -72,7 +73,7 @@ function configurationOf(keys: readonly JWK[]): Configuration {
         id_token_signed_response_alg: 'ES256',
       },
     ],
-    scopes: ['openid', 'offline_access', 'runs'],
+    scopes: ['openid', 'offline_access'],
     findAccount: (_context, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
     extraTokenClaims: () => ({ realm: { groups: ['Mesh Readers', 'Mesh Admins'] }, department: 'payables' }),
     issueRefreshToken: () => true,
