@@ -61,12 +61,19 @@ describe('for people', () => {
     ['runs', ['runs'], /run_[0-9A-Z]{26} .*hello/],
     ['policy explain, allowed', ['policy', 'explain', 'read', '/runs'], /^allowed/],
     ['policy explain, denied', ['policy', 'explain', 'fly', '/runs'], /^denied/],
+    ['policy check', ['policy', 'check', 'read', '/runs'], /^allowed/],
     ['token', ['token', '--ttl', '60'], /^ey[\w-]+\.[\w-]+\.[\w-]+$/m],
     ['doctor', ['doctor'], /✓ models: [1-9]/],
   ] as const)('%s', async (_, args, says) => {
     const { stdout, stderr, code } = await cogmesh(...args);
     expect(code, stdout + stderr).toBe(0);
     expect(stdout).toMatch(says);
+  });
+
+  it('policy check tells a refusal by its exit code', async () => {
+    const { stdout, code } = await cogmesh('policy', 'check', 'read', '/runs', '--subject', 'nobody');
+    expect(stdout).toMatch(/^denied/);
+    expect(code).toBe(3);
   });
 
   it('run <id> and trace <id> show a run that has ended', async () => {

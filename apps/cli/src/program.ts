@@ -22,6 +22,7 @@ import { addInit } from './commands/init.js';
 import { addIssuers } from './commands/issuers.js';
 import { addModels } from './commands/models.js';
 import { addPolicy } from './commands/policy.js';
+import { addRevocations } from './commands/revocations.js';
 import { addRun } from './commands/run.js';
 import { addRuns } from './commands/runs.js';
 import { addServe } from './commands/serve.js';
@@ -58,6 +59,7 @@ const commands = [
   addModels,
   addAgents,
   addPolicy,
+  addRevocations,
   addIssuers,
   addGrants,
   addToken,

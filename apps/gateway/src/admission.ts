@@ -15,13 +15,13 @@ export type Revocable = Pick<PolicySource, 'assertFresh' | 'revocations' | 'onCh
 export type AdmittedRequest = Omit<Presentation, 'scheme'>;
 
 export class Admission {
-  readonly #verifier: Pick<OutsideTokenVerifier, 'verifyWithExpiry'>;
+  readonly #verifier: Pick<OutsideTokenVerifier, 'verifyWithExpiry' | 'proofKey'>;
   readonly #issuers: Pick<IssuerDirectory, 'assertFresh'>;
   readonly #rate: RateLimit;
   readonly #revocable: Revocable;
 
   constructor(parts: {
-    verifier: Pick<OutsideTokenVerifier, 'verifyWithExpiry'>;
+    verifier: Pick<OutsideTokenVerifier, 'verifyWithExpiry' | 'proofKey'>;
     issuers: Pick<IssuerDirectory, 'assertFresh'>;
     rate: RateLimit;
     revocable: Revocable;
@@ -50,6 +50,20 @@ export class Admission {
     return verified;
   }
 
+  /** As `admit`, for a token that somebody handed over. One that is bound to a key is not good without its holder. */
+  async verify(token: string): Promise<VerifiedSubject> {
+    this.#issuers.assertFresh();
+    const verified = await this.#verifier.verifyWithExpiry(token);
+    this.#refuseRevoked({ ...verified.subject, keyId: verified.keyId ?? '' });
+    this.#rate.spend(verified.subject.organisation);
+    return verified;
+  }
+
+  /** The thumbprint of the key that signed the request's proof. Rejects with `invalid_dpop_proof`. */
+  proofKey(request: AdmittedRequest): Promise<string> {
+    return this.#verifier.proofKey({ ...request, scheme: 'DPoP' });
+  }
+
   /** Calls `end` once, when the subject is revoked or nobody can tell any more; for streams. Answers how to stop. */
   follow({ subject }: Pick<VerifiedSubject, 'subject'>, end: (why: unknown) => void): () => void {
     const look = (): void => {
@@ -71,8 +85,10 @@ export class Admission {
 
   #refuseRevoked(subject: VerifiedSubject['subject']): void {
     this.#revocable.assertFresh();
-    const revocation = this.#revocable.revocations.find(subject, Date.now());
-    if (revocation !== undefined) throw revokedError(revocation);
+    for (const one of [subject, ...(subject.actors ?? [])]) {
+      const revocation = this.#revocable.revocations.find(one, Date.now());
+      if (revocation !== undefined) throw revokedError(revocation);
+    }
   }
 }
 

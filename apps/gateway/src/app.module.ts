@@ -28,15 +28,19 @@ import {
   OPEN_STREAMS,
   OPERATIONS,
   READINESS,
+  TOKEN_EXCHANGE,
   type HttpSettings,
 } from './http/tokens.js';
+import { TokenController } from './http/token.controller.js';
 import { WebhooksController } from './http/webhooks.controller.js';
 import type { Operations } from './operations/operations.js';
+import type { TokenExchange } from './exchange/token-exchange.js';
 import type { GatewayReadiness } from './readiness.js';
 
 export interface HttpParts {
   readonly operations: Operations;
   readonly admission: Admission;
+  readonly exchange: TokenExchange;
   readonly settings: HttpSettings;
   readonly readiness: GatewayReadiness;
   readonly streams: OpenStreams;
@@ -64,6 +68,7 @@ export class AppModule {
         RevocationsController,
         IssuersController,
         GrantsController,
+        TokenController,
         AuthzenController,
         AuthzenMetadataController,
         HealthController,
@@ -75,6 +80,7 @@ export class AppModule {
         { provide: HTTP_SETTINGS, useValue: parts.settings },
         { provide: READINESS, useValue: parts.readiness },
         { provide: OPEN_STREAMS, useValue: parts.streams },
+        { provide: TOKEN_EXCHANGE, useValue: parts.exchange },
         { provide: LOGGER, useValue: parts.logger },
         { provide: APP_FILTER, useClass: ProblemFilter },
       ],

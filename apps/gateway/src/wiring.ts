@@ -26,7 +26,14 @@ import {
   type OpenedReplica,
 } from '@cogmesh/enforcement';
 import { CogmeshError } from '@cogmesh/errors';
-import { keyFetching, loadServiceIdentity, OutsideTokenVerifier, type ServiceIdentity } from '@cogmesh/identity';
+import {
+  exchangeActorsMax,
+  exchangeTtlMs,
+  keyFetching,
+  loadServiceIdentity,
+  OutsideTokenVerifier,
+  type ServiceIdentity,
+} from '@cogmesh/identity';
 import { createClient, openChannel, type Authenticate, type Channel, type ServiceBinding } from '@cogmesh/rpc';
 import type { ServiceHost } from '@cogmesh/service';
 import { openTraceStore, type Logger } from '@cogmesh/telemetry';
@@ -40,6 +47,8 @@ import { decisionPointUrl } from './authzen/metadata.js';
 import type { HttpParts } from './app.module.js';
 import { BlobSweeper } from './blobs/sweeper.js';
 import type { GatewayConfig } from './config.js';
+import { mayAct } from './exchange/may-act.js';
+import { TokenExchange } from './exchange/token-exchange.js';
 import { OpenStreams } from './http/open-streams.js';
 import { isLoopback } from './listeners.js';
 import { buildOperations } from './operations/operations.js';
@@ -83,7 +92,7 @@ export async function wire(host: ServiceHost, config: GatewayConfig): Promise<Wi
     config: loadConfig(enforcementConfig, host.environment),
     logger,
   });
-  const { issuers, admission, allowedRoles } = wireAdmission({ ...host, config, policy, revocable: replica });
+  const { issuers, admission, allowedRoles } = wireAdmission({ ...host, identity, config, policy, revocable: replica });
 
   const blobRecords = new SqlBlobRecords(database);
   const blobStore = new FileBlobStore(join(host.dataDir, 'blobs'));
@@ -143,7 +152,15 @@ export async function wire(host: ServiceHost, config: GatewayConfig): Promise<Wi
     scheme: config.tlsCert === '' ? ('http' as const) : ('https' as const),
   };
   return {
-    http: { operations, admission, settings: { ...config, authzenMetadata }, readiness, streams, logger },
+    http: {
+      operations,
+      admission,
+      exchange: wireExchange({ identity, admission, policy }),
+      settings: { ...config, authzenMetadata },
+      readiness,
+      streams,
+      logger,
+    },
     rpc: {
       public: { ...gatewayRpc(operations, callers, streams.closing), edge: true },
       blobs: blobRpc(ports, identity),
@@ -164,6 +181,7 @@ export async function wire(host: ServiceHost, config: GatewayConfig): Promise<Wi
 }
 
 interface AdmissionParts {
+  readonly identity: ServiceIdentity;
   readonly config: GatewayConfig;
   readonly policy: PolicyClient;
   readonly logger: Logger;
@@ -171,9 +189,10 @@ interface AdmissionParts {
   readonly revocable: Revocable;
 }
 
-function wireAdmission({ config, policy, logger, environment, revocable }: AdmissionParts) {
+function wireAdmission({ identity, config, policy, logger, environment, revocable }: AdmissionParts) {
   let roles = new Map<string, readonly string[]>();
-  const verifier = new OutsideTokenVerifier([], keyFetching(environment));
+  const exchanged = (token: string) => identity.verifier.verifyExchangeToken(token);
+  const verifier = new OutsideTokenVerifier([], { ...keyFetching(environment), exchanged });
   const issuers = new IssuerDirectory({
     policy,
     replace: (records) => {
@@ -188,6 +207,23 @@ function wireAdmission({ config, policy, logger, environment, revocable }: Admis
   const rate = new RateLimit({ perSecond: config.ratePerSecond, burst: config.rateBurst, now });
   const allowedRoles = (issuer: string) => roles.get(issuer) ?? [];
   return { issuers, admission: new Admission({ verifier, issuers, rate, revocable }), allowedRoles };
+}
+
+function wireExchange({ identity, admission, policy }: ExchangeParts): TokenExchange {
+  return new TokenExchange({
+    admission,
+    mayAct: (actor, organisation) => mayAct(policy, actor, organisation),
+    mint: (claims) => identity.mintExchangeToken(claims),
+    actorsMax: exchangeActorsMax,
+    ttlMs: exchangeTtlMs,
+    now: Date.now,
+  });
+}
+
+interface ExchangeParts {
+  readonly identity: ServiceIdentity;
+  readonly admission: Admission;
+  readonly policy: PolicyClient;
 }
 
 function openLog({ peers, environment, dataDir: dir, logger }: ServiceHost, identity: ServiceIdentity) {

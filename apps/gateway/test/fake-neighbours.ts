@@ -131,6 +131,8 @@ export class FakePolicy {
     return {
       revocationsJws: since >= epoch ? '' : await identity.signRevocations(list),
       heartbeatJws: await identity.signHeartbeat({ nonce, epochs: {}, revocations: epoch }),
+      // It has answers and no policies: everything is asked of it.
+      watched: ['acme', 'globex', 'stranger'],
     };
   }
 

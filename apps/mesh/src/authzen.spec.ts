@@ -411,6 +411,23 @@ describe('searches', () => {
     expect((await search(target, body)).status).toBe(400);
   });
 
+  it('leave out whoever is revoked, as an evaluation refuses it', async () => {
+    const editors = { subject: { type: 'user' }, action: { name: 'edit' }, resource: record('101') };
+    expect(ids(await search('subject', editors))).toEqual(['alice', 'mallory']);
+    const auditor = { authorization: `Bearer ${await world.token('auditor')}`, 'content-type': 'application/json' };
+    const { issuer } = (await (await fetch(`${world.url}/v1/whoami`, { headers: auditor })).json()) as {
+      issuer: string;
+    };
+    const body = JSON.stringify({ kind: 'subject', issuer, value: 'mallory', reason: 'left' });
+    const revoked = await fetch(`${world.url}/v1/revocations`, { method: 'POST', headers: auditor, body });
+    expect(revoked.status, await revoked.text()).toBe(200);
+    expect(ids(await search('subject', editors))).toEqual(['alice']);
+    expect(await evaluation(question('mallory', 'edit', '101'))).toMatchObject({
+      decision: false,
+      context: { code: 'revoked' },
+    });
+  });
+
   it('are for those who may ask', async () => {
     const about = (sub: string) => ({ subject: user(sub), resource: { type: 'policy', id: '' } });
     expect((await search('action', about('carol'), 'carol')).body['results']).toEqual([{ name: 'read' }]);

@@ -12,7 +12,7 @@ import { createLogger } from '@cogmesh/telemetry';
 const policies = {
   organisation: 'acme',
   roles: { manager: { inherits: ['member'] }, member: {}, auditor: {} },
-  bindings: [{ id: 'managers', role: 'manager', subjects: [{ sub: 'alice' }] }],
+  bindings: [{ id: 'managers', role: 'manager', subjects: [{ sub: 'alice' }, { sub: 'mallory' }] }],
   entities: {
     'record:101': { attributes: { department: 'Sales' } },
     'record:102': { attributes: { department: 'Legal' } },
@@ -50,6 +50,7 @@ const policies = {
       resources: ['/hall/main'],
     },
     { id: 'posting', policy: "context.action.method == 'POST'", permissions: ['call'], resources: ['/route/**'] },
+    { id: 'auditors-revoke', policy: "role == 'auditor'", permissions: ['write'], resources: ['/revocations'] },
     { id: 'auditors-ask', policy: "role == 'auditor'", permissions: ['evaluate'], resources: ['/access'] },
     {
       id: 'look-with-care',

@@ -69,7 +69,7 @@ export async function wirePolicy(host: ServiceHost, config: PolicyConfig): Promi
     versions.rpc,
     distribution.rpc,
     policyRpc({ book, putPolicies, desk, source, shadow: versions.shadow, now: Date.now, log: audit.log }),
-    searchRpc({ book, now: Date.now }),
+    searchRpc({ book, source, now: Date.now }),
     ...wirePartners(host, { book, hints, verifier: identity, hostOrganisation }),
     audit.rpc,
   ];

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { schedulerV1 } from '@cogmesh/contracts';
-import { createBehindSidecar, createSidecarSecretFile, readSidecarSecret } from '@cogmesh/enforcement';
+import { createBehindSidecar, createSidecarSecretFile, openEnforcement, readSidecarSecret } from '@cogmesh/enforcement';
 import { initialiseKeys, loadServiceIdentity, type PermitRequest, type ServiceIdentity } from '@cogmesh/identity';
 import { createClient, openChannel, serveRpc, type Client, type RpcServer } from '@cogmesh/rpc';
 import { hostService, type HostedService } from '@cogmesh/service';
@@ -13,6 +13,8 @@ import { GuardedService } from './guarded-service.js';
 
 const logger = createLogger({ level: 'silent' });
 export const services = ['gateway', 'policy', 'scheduler', 'registry', 'worker'] as const;
+
+const policyTimes = { COGMESH_POLICY_POLL_MS: '50', COGMESH_POLICY_MAX_STALENESS_MS: '500' };
 
 /** A scheduler behind a real sidecar, with a policy service that answers as the contract says. */
 export class SidecarWorld {
@@ -34,17 +36,41 @@ export class SidecarWorld {
     settings: Record<string, string> = {},
     prepare?: (world: SidecarWorld) => Promise<void>,
   ): Promise<SidecarWorld> {
-    const dir = await mkdtemp(join(tmpdir(), 'cogmesh-sidecar-'));
-    await initialiseKeys(join(dir, 'keys'), { hostOrganisation: 'acme' });
-    const identities = await Promise.all(
-      services.map(async (name) => [name, await loadServiceIdentity(join(dir, 'keys'), name)] as const),
-    );
-    const world = new SidecarWorld(dir, Object.fromEntries(identities) as SidecarWorld['identities']);
+    const world = await SidecarWorld.#make();
     createSidecarSecretFile(world.secretFile);
     await world.startService();
     await prepare?.(world);
     await world.#startSidecar(settings);
     return world;
+  }
+
+  /** The same service without a sidecar: it checks every call itself. */
+  static async openInProcess(): Promise<SidecarWorld> {
+    const world = await SidecarWorld.#make();
+    const enforcement = await openEnforcement({
+      service: 'scheduler',
+      keysDir: join(world.dir, 'keys'),
+      dataDir: world.dir,
+      peers: { policy: await world.#servePolicies() },
+      environment: policyTimes,
+      logger,
+    });
+    world.#closers.push(() => enforcement.close());
+    world.#service = await serveRpc({
+      address: world.serviceAddress,
+      services: world.guarded.bindings(),
+      authenticate: enforcement.authenticate,
+    });
+    return world;
+  }
+
+  static async #make(): Promise<SidecarWorld> {
+    const dir = await mkdtemp(join(tmpdir(), 'cogmesh-sidecar-'));
+    await initialiseKeys(join(dir, 'keys'), { hostOrganisation: 'acme' });
+    const identities = await Promise.all(
+      services.map(async (name) => [name, await loadServiceIdentity(join(dir, 'keys'), name)] as const),
+    );
+    return new SidecarWorld(dir, Object.fromEntries(identities) as SidecarWorld['identities']);
   }
 
   get secretFile(): string {
@@ -57,7 +83,7 @@ export class SidecarWorld {
   }
 
   get address(): string {
-    return this.#sidecar?.running.addresses['grpc'] ?? '';
+    return this.#sidecar?.running.addresses['grpc'] ?? this.serviceAddress;
   }
 
   get sidecar(): HostedService {
@@ -118,27 +144,31 @@ export class SidecarWorld {
   }
 
   async close(): Promise<void> {
-    for (const close of this.#closers) close();
+    for (const close of this.#closers) await close();
     this.guarded.release();
     await this.#sidecar?.stop();
     await this.killService();
     await rm(this.dir, { recursive: true, force: true });
   }
 
-  async #startSidecar(settings: Record<string, string>): Promise<void> {
+  async #servePolicies(): Promise<string> {
     const policy = await serveRpc({
       address: `unix:${join(this.dir, 'policy.sock')}`,
       services: [this.bundles.binding()],
     });
     this.#closers.push(() => policy.stop(0));
+    return policy.address;
+  }
+
+  async #startSidecar(settings: Record<string, string>): Promise<void> {
+    const policy = await this.#servePolicies();
     this.#sidecar = await hostService(sidecarService, {
       logger,
       environment: {
         COGMESH_DATA_DIR: this.dir,
         COGMESH_LISTEN: '127.0.0.1:0',
-        COGMESH_POLICY_ADDRESS: policy.address,
-        COGMESH_POLICY_POLL_MS: '50',
-        COGMESH_POLICY_MAX_STALENESS_MS: '500',
+        COGMESH_POLICY_ADDRESS: policy,
+        ...policyTimes,
         COGMESH_SIDECAR_SERVICE: 'scheduler',
         COGMESH_SIDECAR_UPSTREAM: this.serviceAddress,
         COGMESH_SIDECAR_SECRET_FILE: this.secretFile,

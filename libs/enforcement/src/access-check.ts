@@ -8,9 +8,10 @@ import { CogmeshError } from '@cogmesh/errors';
 import { ownerOf, parseResourcePath, type AccessRequest, type Decision, type DecisionCode } from '@cogmesh/policy-core';
 import type { Access, OutsideSubject } from '@cogmesh/rpc';
 import type { DecisionCache } from './decision-cache.js';
-import { decisionKey, keyWithReads } from './decision-key.js';
+import { decisionKey, valuesRead } from './decision-key.js';
 import { decisionTtlMaxMs, permitAccessMax } from './limits.js';
 import type { LoggedDecision } from './log/record.js';
+import { enforceable } from './obligations.js';
 import type { PolicySource } from './policy-source.js';
 import { revokedError } from './revocation-book.js';
 
@@ -24,6 +25,8 @@ export interface AccessCheckOptions {
 export interface AccessQuestion {
   readonly subject: OutsideSubject;
   readonly access: readonly Access[];
+  /** Types of obligations that the permit says are met. */
+  readonly met?: readonly string[];
   /** When the permit ends, milliseconds since 1970; no decision outlives it. */
   readonly expiresAtMs: number;
   /** Told every decision, the one that refuses included. */
@@ -45,7 +48,7 @@ export class AccessCheck {
   }
 
   /** Throws `stale_policy`, `revoked`, or `permission_denied` with the decision's code, rules and reason for the first right that is refused. */
-  check({ subject, access, expiresAtMs, onDecision }: AccessQuestion): AccessAnswer {
+  check({ subject, access, met, expiresAtMs, onDecision }: AccessQuestion): AccessAnswer {
     const { source, now } = this.#options;
     source.assertFresh();
     const revocation = source.revocations.find(subject, now());
@@ -59,7 +62,8 @@ export class AccessCheck {
     let cached = 0;
     let epoch = 0;
     for (const right of access) {
-      const { decision, fromCache, owner } = this.#decide(subject, right, expiresAtMs);
+      const { decision: found, fromCache, owner } = this.#decide(subject, right, expiresAtMs);
+      const decision = enforceable(found, met);
       onDecision?.(logged(right, { decision, fromCache, owner }));
       if (!decision.allowed) throw denied(right, decision);
       cached += fromCache ? 1 : 0;
@@ -68,7 +72,7 @@ export class AccessCheck {
     return { cached, epoch };
   }
 
-  #decide(subject: OutsideSubject, right: Access, expiresAtMs: number): Decided {
+  #decide(subject: OutsideSubject, right: Access, permitEndsAtMs: number): Decided {
     const { source, cache, now } = this.#options;
     const { engine } = source;
     const nowMs = now();
@@ -79,24 +83,32 @@ export class AccessCheck {
     const ownerEpoch = engine.epochOf(owner);
     if (callerEpoch === undefined || ownerEpoch === undefined)
       return { decision: engine.decide(request), fromCache: false, owner };
-    const question = decisionKey({
+    const key = decisionKey({
       callerEpoch,
       ownerEpoch,
       revocations: owner === subject.organisation ? 0 : source.revocations.epoch,
       owner,
       subject,
-      ...right,
+      action: right.action,
+      resource: right.resource,
     });
-    const reads = cache.readsOf(question, () => engine.needs(request));
-    const key = keyWithReads(question, reads, { attributes: subject.attributes, context: {}, resourceAttributes: {} });
-    const known = cache.get(key, nowMs);
+    const question = cache.question(key, () => engine.needs(request));
+    const values = valuesRead(question.reads, {
+      attributes: subject.attributes,
+      context: nothing,
+      resourceAttributes: nothing,
+    });
+    const known = question.decisionWith(values, nowMs);
     if (known !== undefined) return { decision: known, fromCache: true, owner };
     const decision = engine.decide(request);
-    if (!ofErrors.has(decision.code))
-      cache.set(key, decision, Math.min(nowMs + decisionTtlMaxMs, expiresAtMs, decision.validUntilMs ?? Infinity));
+    const expiresAtMs = Math.min(nowMs + decisionTtlMaxMs, permitEndsAtMs, decision.validUntilMs ?? Infinity);
+    if (!ofErrors.has(decision.code)) question.keep(decision, { values, expiresAtMs });
     return { decision, fromCache: false, owner };
   }
 }
+
+/** A permit brings neither context nor attributes of the resource. */
+const nothing = {};
 
 /** Answers that came of something that went wrong. */
 const ofErrors: ReadonlySet<DecisionCode> = new Set([

@@ -7,7 +7,7 @@ import type { Authenticate } from '@cogmesh/rpc';
 import { CogmeshError } from '@cogmesh/errors';
 import { credentialsOf } from './credentials.js';
 import { anonymousMethods } from './methods.js';
-import { sidecarProofHeader, verifySidecarProof } from './sidecar-proof.js';
+import { createProofCheck, sidecarProofHeader } from './sidecar-proof.js';
 
 export interface BehindSidecarOptions {
   readonly service: string;
@@ -22,9 +22,10 @@ export interface BehindSidecarOptions {
 /** Refuses with `direct_call` what carries no proof of the sidecar, anonymous methods included. */
 export function createBehindSidecar(options: BehindSidecarOptions): Authenticate {
   const { service, secret, verifier, anonymous, now = Date.now } = options;
+  const checkProof = createProofCheck(secret, now);
   return async ({ method, metadata }) => {
     const authorization = metadata.get('authorization') ?? '';
-    verifySidecarProof(metadata.get(sidecarProofHeader), { method, authorization }, { secret, now });
+    checkProof(metadata.get(sidecarProofHeader), { method, authorization });
     if (anonymousMethods.has(method) || anonymous?.has(method) === true) return { kind: 'anonymous' };
     const { kind, token } = credentialsOf(metadata);
     if (kind === 'service')

@@ -1,6 +1,7 @@
 /** The `authorization` header of an inside call: which kind of token it carries, judged by its `typ` before anything is verified. */
 import { CogmeshError } from '@cogmesh/errors';
 import { tokenKinds, typeOfToken } from '@cogmesh/identity';
+import { remembered } from './remembered.js';
 
 export type Credentials = { readonly kind: 'service' | 'permit'; readonly token: string };
 
@@ -23,7 +24,14 @@ export function credentialsOf(metadata: ReadonlyMap<string, string>): Credential
 
 /** Which inside credential the token says it is; undefined for any other. Verifies nothing. */
 export function credentialKind(token: string): Credentials['kind'] | undefined {
-  const type = typeOfToken(token);
-  if (type === tokenKinds.permit.typ) return 'permit';
-  return type === tokenKinds.service.typ ? 'service' : undefined;
+  const end = token.indexOf('.');
+  const kind = kindOfHeader(token.slice(0, end === -1 ? 0 : end));
+  return kind === 'other' ? undefined : kind;
 }
+
+/** By the token's first part alone: every token of one kind and key begins with the same. */
+const kindOfHeader = remembered((header): Credentials['kind'] | 'other' => {
+  const type = typeOfToken(`${header}..`);
+  if (type === tokenKinds.permit.typ) return 'permit';
+  return type === tokenKinds.service.typ ? 'service' : 'other';
+});

@@ -1,55 +1,50 @@
 /**
- * Decisions that hold for a while, and what the candidate rules of a question read: least recently used out first, each decision with its
- * own end. Nothing here decides what may be kept.
+ * Decisions that hold for a while. A question is known by its key; what its candidate rules read of the rest of the request is asked once,
+ * and one decision is kept with the values that were read. What was not used lately goes first. Nothing here decides what may be kept.
  */
 import type { Decision, Reads } from '@cogmesh/policy-core';
-
-interface Entry {
-  readonly decision: Decision;
-  readonly expiresAtMs: number;
-}
+import { Generations } from './generations.js';
 
 export class DecisionCache {
-  readonly #entries = new Map<string, Entry>();
-  readonly #reads = new Map<string, Reads>();
-  readonly #maxEntries: number;
+  readonly #questions: Generations<KeptQuestion>;
 
-  /** 0 keeps nothing. */
+  /** Keeps so many decisions at most; 0 keeps nothing. */
   constructor(maxEntries: number) {
-    this.#maxEntries = maxEntries;
+    this.#questions = new Generations(maxEntries);
   }
 
   get size(): number {
-    return this.#entries.size;
+    return this.#questions.size;
   }
 
-  get(key: string, nowMs: number): Decision | undefined {
-    const entry = this.#entries.get(key);
-    if (entry === undefined) return undefined;
-    this.#entries.delete(key);
-    if (entry.expiresAtMs <= nowMs) return undefined;
-    this.#entries.set(key, entry);
-    return entry.decision;
-  }
-
-  set(key: string, decision: Decision, expiresAtMs: number): void {
-    put(this.#entries, this.#maxEntries, { key, value: { decision, expiresAtMs } });
-  }
-
-  /** What the rules for a question read; it is the same as long as the key is, so it has no end. */
-  readsOf(key: string, look: () => Reads): Reads {
-    const known = this.#reads.get(key);
-    const reads = known ?? look();
-    put(this.#reads, this.#maxEntries, { key, value: reads });
-    return reads;
+  /** `look` answers what the rules for the question read; it is the same as long as the key is, so it has no end. */
+  question(key: string, look: () => Reads): KeptQuestion {
+    const known = this.#questions.get(key);
+    if (known !== undefined) return known;
+    const question = new KeptQuestion(look());
+    this.#questions.set(key, question);
+    return question;
   }
 }
 
-function put<V>(entries: Map<string, V>, max: number, { key, value }: { key: string; value: V }): void {
-  if (max === 0) return;
-  entries.delete(key);
-  entries.set(key, value);
-  if (entries.size <= max) return;
-  const [oldest] = entries.keys();
-  if (oldest !== undefined) entries.delete(oldest);
+class KeptQuestion {
+  readonly reads: Reads;
+  #decision: Decision | undefined;
+  #values = '';
+  #expiresAtMs = 0;
+
+  constructor(reads: Reads) {
+    this.reads = reads;
+  }
+
+  /** The decision with exactly these values read, while it holds. */
+  decisionWith(values: string, nowMs: number): Decision | undefined {
+    return this.#expiresAtMs > nowMs && this.#values === values ? this.#decision : undefined;
+  }
+
+  keep(decision: Decision, { values, expiresAtMs }: { values: string; expiresAtMs: number }): void {
+    this.#decision = decision;
+    this.#values = values;
+    this.#expiresAtMs = expiresAtMs;
+  }
 }

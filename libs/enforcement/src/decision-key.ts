@@ -1,7 +1,7 @@
 /**
  * The cache key of a decision: every field the decision read, each behind its length, so that no two different requests share a
- * key whatever their strings contain. Order and presence are part of the key. Of the maps that a request brings only the members that the
- * candidate rules read are in it, so that what nobody reads splits no entry.
+ * key whatever their strings contain. Order and presence are part of the key. It has two parts: the question, which tells what
+ * the candidate rules read, and the values of that. What nobody reads is in neither and splits no entry.
  */
 import type { AccessSubject, Reads } from '@cogmesh/policy-core';
 
@@ -28,44 +28,42 @@ export interface ReadMaps {
   readonly resourceAttributes: Members;
 }
 
-/** Injective: equal keys mean equal fields. Roles count as a set. */
+/** Injective: equal keys mean equal fields, whose number is fixed. Roles count as a set. */
 export function decisionKey(fields: DecisionKeyFields): string {
-  const { subject } = fields;
-  const roles = [...new Set(subject.roles)].sort();
-  return list([
-    String(engineVersion),
-    String(fields.callerEpoch),
-    String(fields.ownerEpoch),
-    String(fields.revocations),
-    fields.owner,
-    subject.issuer,
-    subject.sub,
-    subject.organisation,
-    list(roles),
-    fields.action,
-    fields.resource,
-  ]);
+  const { subject, callerEpoch, ownerEpoch, revocations } = fields;
+  const who = item(subject.issuer) + item(subject.sub) + item(subject.organisation) + item(roleSet(subject.roles));
+  const what = item(fields.owner) + item(fields.action) + item(fields.resource);
+  return `${engineVersion}.${callerEpoch}.${ownerEpoch}.${revocations}.${who}${what}`;
 }
 
-/** The key of a request whose candidate rules read these members of its maps; `key` itself when they read none. */
-export function keyWithReads(key: string, reads: Reads, maps: ReadMaps): string {
-  if (reads.attributes.length + reads.context.length + reads.resourceAttributes.length === 0) return key;
-  return list([
-    key,
-    valuesOf(reads.attributes, maps.attributes),
-    valuesOf(reads.context, maps.context),
-    valuesOf(reads.resourceAttributes, maps.resourceAttributes),
-  ]);
+function roleSet(roles: readonly string[]): string {
+  return list(roles.length < 2 ? roles : [...new Set(roles)].sort());
+}
+
+/** The members of a request's maps that its candidate rules read, with their values; empty when they read none. */
+export function valuesRead(reads: Reads, maps: ReadMaps): string {
+  if (reads.attributes.length + reads.context.length + reads.resourceAttributes.length === 0) return '';
+  const attributes = valuesOf(reads.attributes, maps.attributes);
+  const context = valuesOf(reads.context, maps.context);
+  return item(attributes) + item(context) + item(valuesOf(reads.resourceAttributes, maps.resourceAttributes));
 }
 
 /** A member that is absent differs from each that is there. */
 function valuesOf(names: readonly string[], members: Members): string {
   if (names.includes('*')) return `*${canonicalJson(members)}`;
-  return list(names.flatMap((name) => [name, Object.hasOwn(members, name) ? `=${canonicalJson(members[name])}` : '']));
+  let text = '';
+  for (const name of names)
+    text += item(name) + item(Object.hasOwn(members, name) ? `=${canonicalJson(members[name])}` : '');
+  return text;
 }
 
-const list = (items: readonly string[]): string =>
-  `${items.length}[${items.map((item) => `${item.length}:${item}`).join('')}]`;
+const item = (text: string): string => `${text.length}:${text}`;
+
+function list(items: readonly string[]): string {
+  let text = `${items.length}[`;
+  for (const each of items) text += item(each);
+  return `${text}]`;
+}
 
 /** JSON with members sorted by name at every depth. */
 export function canonicalJson(value: unknown): string {

@@ -3,6 +3,7 @@
  * other proxies, in every spelling. Servers fold names in different ways (`X_User`, `x.user`, `X-USER` all become HTTP_X_USER
  * somewhere), so names are compared by their letters and digits alone.
  */
+import { remembered } from './remembered.js';
 
 /** Compared after `plainName`. */
 const identityNames = new Set([
@@ -77,8 +78,8 @@ function plainName(name: string): string {
 }
 
 /** Whether a header could be taken for a statement about who calls, or what, in whichever spelling. `authorization` itself is none. */
-export function isIdentityHeader(name: string): boolean {
+export const isIdentityHeader: (name: string) => boolean = remembered((name) => {
   if (name === 'authorization') return false;
   const plain = plainName(name);
   return identityNames.has(plain) || identityPrefixes.some((prefix) => plain.startsWith(prefix));
-}
+});

@@ -28,6 +28,7 @@ export { recordAnswers, type AnsweredQuestion } from './log/record-answers.js';
 export type { LoggedDecision, LoggedQuestion } from './log/record.js';
 export type { DecisionBatch, ShipDecisions } from './log/shipper.js';
 export { anonymousMethods, isMethodPath, mutatingMethods } from './methods.js';
+export { enforceable } from './obligations.js';
 export { openEnforcement, type Enforcement, type OpenEnforcementOptions } from './open-enforcement.js';
 export { OpenCalls, type OpenCallsOptions } from './open-calls.js';
 export { openReplica, type OpenedReplica, type OpenReplicaOptions } from './open-replica.js';
@@ -37,10 +38,10 @@ export { localPolicySource, type ConsistencyPoint, type PolicySource } from './p
 export { RevocationBook, revokedError, type Revocable, type Revocations } from './revocation-book.js';
 export { serviceMayCall } from './service-access.js';
 export {
+  createProofCheck,
   createSidecarProof,
   sidecarProofHeader,
   sidecarSecretBytes,
-  verifySidecarProof,
   type ProvenCall,
 } from './sidecar-proof.js';
 export { createSidecarSecretFile, readSidecarSecret, type SidecarSecretSource } from './sidecar-secret.js';

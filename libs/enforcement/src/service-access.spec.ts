@@ -11,6 +11,8 @@ it.each([
   ['worker', `${policy}/DecideMany`, false],
   ['worker', `${policy}/GetBundle`, true],
   ['gateway', `${policy}/DecideMany`, true],
+  ['gateway', '/cogmesh.policy.v1.SearchService/Search', true],
+  ['registry', '/cogmesh.policy.v1.SearchService/Search', false],
   ['gateway', '/cogmesh.scheduler.v1.SchedulerService/PutSchedule', false],
   ['scheduler', '/cogmesh.scheduler.v1.SchedulerService/TriggerSchedule', false],
   ['registry', '__proto__', false],

@@ -1,7 +1,7 @@
 /**
  * Whether work received from the broker may be done: the scheduler's grant names this agent or the queue of these capabilities, lists each
- * attempt with the same capability and input digest, has not expired, and the policies still know the organisations and the partner grant the
- * work rests on. Roles are not in a grant, so rules that ask for them were decided when the run was submitted and are not asked again.
+ * attempt with the same capability and input digest, has not expired, nobody who submitted it is revoked, and the policies still know the
+ * organisations and the partner grant the work rests on. Roles are not in a grant, so rules that ask for them were decided when the run was submitted and are not asked again.
  */
 import { CogmeshError, toCogmeshError } from '@cogmesh/errors';
 import type { GrantedAttempt, InsideTokenVerifier, TaskGrantClaims } from '@cogmesh/identity';
@@ -9,6 +9,7 @@ import { ownerOf, parseResourcePath, type DecisionCode } from '@cogmesh/policy-c
 import type { DecisionLog } from './log/decision-log.js';
 import { recordTasks, type CheckedTask } from './log/record-tasks.js';
 import type { PolicySource } from './policy-source.js';
+import { revokedError } from './revocation-book.js';
 
 export interface PresentedAttempt {
   readonly attemptId: string;
@@ -131,7 +132,9 @@ const refused = (why: string): CogmeshError =>
 /** Refusals that hold for every subject of the organisation, whatever its roles. */
 const independentOfRoles: ReadonlySet<DecisionCode> = new Set(['unknown_organisation', 'no_grant', 'grant_expired']);
 
-function requirePolicy(attempt: GrantedAttempt, { engine }: PolicySource, nowMs: number): void {
+function requirePolicy(attempt: GrantedAttempt, { engine, revocations }: PolicySource, nowMs: number): void {
+  const revocation = attempt.submitter && revocations.find(attempt.submitter, nowMs);
+  if (revocation !== undefined) throw revokedError(revocation);
   const { organisation, capability } = attempt;
   const path = resourceOf(capability);
   if (path === undefined) {

@@ -2,7 +2,7 @@ import { CogmeshError } from '@cogmesh/errors';
 import type { GrantedAttempt } from '@cogmesh/identity';
 import { DecisionEngine, parsePolicySet } from '@cogmesh/policy-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createTaskGrantCheck, localPolicySource, type PresentedAttempt } from '../src/index.js';
+import { createTaskGrantCheck, localPolicySource, RevocationBook, type PresentedAttempt } from '../src/index.js';
 import { makeWorld, type World } from './world.js';
 
 let world: World;
@@ -133,6 +133,29 @@ describe('work is refused', () => {
       code: 'permission_denied',
       reason: expect.stringMatching(/no infer/) as string,
     });
+  });
+
+  it.each([
+    ['subject', { kind: 'subject', value: 'ann' }],
+    ['token', { kind: 'token', value: 't1' }],
+    ['issuer', { kind: 'issuer', value: '' }],
+    ['key', { kind: 'key', value: 'k1' }],
+  ] as const)('once the %s that submitted it is revoked, however long it was queued', async (_what, thing) => {
+    const submitter = { issuer: 'https://i', sub: 'ann', tokenId: 't1', keyId: 'k1' };
+    const granted = [{ ...attempt, submitter }];
+    const revocations = new RevocationBook();
+    const grantJws = await world.identities.scheduler.mintTaskGrant({
+      agent: 'agent_1',
+      attempts: granted,
+      expiresAtMs: Date.now() + 60_000,
+    });
+    const verifier = world.identities.worker.verifier;
+    const ask = createTaskGrantCheck({ verifier, source: localPolicySource(engine, { revocations }) });
+    const question = { grantJws, agentId: 'agent_1', attempts: [attempt] };
+    expect(await ask(question)).toMatchObject({ allowed: true });
+    const about = { organisation: 'globex', issuer: 'https://i', epoch: 1, untilMs: 0, lifted: false };
+    revocations.apply({ since: 0, epoch: 1, changes: [{ ...about, ...thing }] });
+    expect(await ask(question)).toMatchObject({ allowed: false, code: 'revoked' });
   });
 
   it('with stale_policy, so that it is returned unstarted, when policies are too old', async () => {

@@ -21,6 +21,8 @@ export interface PermitClaims {
   readonly outside: { readonly iss: string; readonly sub: string; readonly jti: string };
   /** Partner grants the access rests on. */
   readonly grants: readonly string[];
+  /** Types of obligations that the gateway has met for this call. */
+  readonly met?: readonly string[];
   /** Consistency token of a write that the check must have seen. */
   readonly consistency?: string;
   readonly issuedAtMs: number;
@@ -37,6 +39,14 @@ export interface GrantedAttempt {
   readonly blobs: readonly string[];
   /** Whose work it is. */
   readonly organisation: string;
+  /** Who submitted it, as a revocation may name them; absent for work of before that was kept. */
+  readonly submitter?: {
+    readonly issuer: string;
+    readonly sub: string;
+    /** Empty when there was no token, or it had no id. */
+    readonly tokenId: string;
+    readonly keyId?: string;
+  };
 }
 
 /** The right to work on exactly these attempts. Names an agent or a shared queue, never both. */

@@ -21,7 +21,7 @@ export {
   addIssuerKey,
   addOrganisationKey,
   developmentIssuerUrl,
-  exchangeIssuerUrl,
+  exchangeAudience,
   initialiseKeys,
   reservedIssuers,
   serviceNames,
@@ -41,7 +41,14 @@ export { dpopAlgorithms, type Presentation } from './dpop.js';
 export { identityConfig, keyFetching } from './config.js';
 export { issuerOfMessage, messageOfIssuer } from './issuer-messages.js';
 export { compileIssuer, type ClaimMap, type CompiledIssuer, type IssuerRecord } from './issuer-record.js';
-export { clockSkewSeconds, partnerGrantMaxTtlMs, permitTtlSeconds } from './limits.js';
+export type { ExchangedClaims } from './exchange-token.js';
+export {
+  clockSkewSeconds,
+  exchangeActorsMax,
+  exchangeTtlMs,
+  partnerGrantMaxTtlMs,
+  permitTtlSeconds,
+} from './limits.js';
 export {
   OutsideTokenVerifier,
   type OutsideTokenVerifierOptions,

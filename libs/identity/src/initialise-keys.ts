@@ -33,6 +33,9 @@ export const developmentIssuerUrl = 'https://dev.cogmesh.invalid';
 /** `iss` of the tokens that the gateway gives in exchange for others. */
 export const exchangeIssuerUrl = 'https://exchange.cogmesh.invalid';
 
+/** `aud` of those tokens. */
+export const exchangeAudience = 'cogmesh';
+
 /** Nobody registers these. */
 export const reservedIssuers: readonly string[] = [developmentIssuerUrl, exchangeIssuerUrl];
 

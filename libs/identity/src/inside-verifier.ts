@@ -21,6 +21,8 @@ import {
   serviceClaims,
   taskGrantClaims,
 } from './read-claims.js';
+import { exchangedClaims, type ExchangedClaims } from './exchange-token.js';
+import { exchangeAudience, exchangeIssuerUrl } from './initialise-keys.js';
 import { peekToken } from './compact-jws.js';
 import {
   bundleDeltaClaims,
@@ -114,6 +116,12 @@ export class InsideTokenVerifier {
     return partnerGrantClaims(await this.#verify(token, { kind, issuer: namedIssuer(token, kind), ...at }));
   }
 
+  /** A token that the gateway gave in exchange for others; throws `invalid_token` or `expired_token`. */
+  async verifyExchangeToken(token: string): Promise<ExchangedClaims> {
+    const expected = { kind: tokenKinds.exchange, issuer: exchangeIssuerUrl, audience: exchangeAudience };
+    return exchangedClaims(await this.#verify(token, expected));
+  }
+
   async #verify(token: string, expected: Expectation): Promise<JWTPayload> {
     const { kind, issuer } = expected;
     try {
@@ -139,7 +147,7 @@ export class InsideTokenVerifier {
     const isPartnerGrant = kind.typ === tokenKinds.partnerGrant.typ;
     const key = isPartnerGrant
       ? await this.#trust.organisationKey(issuer.replace(/^org:/, ''))
-      : await this.#trust.serviceKey(issuer);
+      : await this.#trust.serviceKey(kind === tokenKinds.exchange ? 'gateway' : issuer);
     if (key !== undefined) return key;
     throw new CogmeshError(
       kind.code,

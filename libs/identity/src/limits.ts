@@ -49,6 +49,10 @@ export const jwksUriMaxChars = 2_048;
 /** Longest accepted life of a partner grant, from its beginning: 90 days, milliseconds. */
 export const partnerGrantMaxTtlMs = 90 * 86_400_000;
 
+/** Longest life of a token that was exchanged, milliseconds, and actors that it names at most. */
+export const exchangeTtlMs = 300_000;
+export const exchangeActorsMax = 4;
+
 /** Largest DPoP proof that is looked at, characters. */
 export const dpopProofMaxChars = 4_096;
 

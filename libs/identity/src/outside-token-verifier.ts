@@ -7,6 +7,8 @@ import { CogmeshError } from '@cogmesh/errors';
 import type { OutsideSubject } from '@cogmesh/rpc';
 import { jwtVerify, type JWTPayload } from 'jose';
 import { peekToken, type PeekedToken } from './compact-jws.js';
+import type { ExchangedClaims } from './exchange-token.js';
+import { exchangeIssuerUrl } from './initialise-keys.js';
 import { confirmationOf, DpopProofs, type Presentation } from './dpop.js';
 import { fetchKeySet } from './fetch-key-set.js';
 import type { IssuerKeys } from './issuer-keys.js';
@@ -26,6 +28,8 @@ export interface OutsideTokenVerifierOptions extends RemoteKeysTimes {
   readonly allowPrivateKeyUris?: boolean;
   /** The text behind a pinned URI. Default: one GET. */
   readonly fetchKeys?: (uri: string) => Promise<string>;
+  /** Verifies tokens of the mesh's own exchange. Default: there are none. */
+  readonly exchanged?: (token: string) => Promise<ExchangedClaims>;
 }
 
 /** A verified outside token: who it is and until when. */
@@ -36,6 +40,8 @@ export interface VerifiedSubject {
   readonly keyId?: string;
   /** Thumbprint of the key that it is bound to (RFC 9449, `cnf.jkt`). */
   readonly boundTo?: string;
+  /** Whom the subject lets act for it (RFC 8693, `may_act`). */
+  readonly mayAct?: { readonly iss?: string; readonly sub: string };
 }
 
 interface Remembered {
@@ -93,6 +99,11 @@ export class OutsideTokenVerifier {
     return verified;
   }
 
+  /** The thumbprint of the key that signed a proof which speaks of no token. Throws `invalid_dpop_proof`. */
+  proofKey({ proof = '', method, url }: Presentation): Promise<string> {
+    return this.#proofs.verify(proof, { method, url });
+  }
+
   #remembered(token: string): VerifiedSubject | undefined {
     const known = this.#verified.get(tokenDigest(token), this.#now());
     if (known === undefined) return undefined;
@@ -112,7 +123,9 @@ export class OutsideTokenVerifier {
 
   async #verifyFresh(token: string): Promise<Remembered> {
     const peeked = peekToken(token, peekRules);
-    const issuer = this.#issuerOf(peeked);
+    if (peeked.payload['iss'] === exchangeIssuerUrl && this.#options.exchanged !== undefined)
+      return this.#verifyExchanged(await this.#options.exchanged(token));
+    const issuer = this.#issuerOf(peeked.payload['iss']);
     refuseWrongType(peeked, issuer);
     try {
       const { payload, protectedHeader } = await jwtVerify(token, issuer.keys.find, {
@@ -134,8 +147,29 @@ export class OutsideTokenVerifier {
     }
   }
 
-  #issuerOf({ payload }: PeekedToken): CompiledIssuer {
-    const { iss } = payload;
+  /** Everybody it names must still be somebody, and the subject gets no more than its issuer's record lets through now. */
+  #verifyExchanged({ subject, ...rest }: ExchangedClaims): Remembered {
+    const issuer = this.#issuerOf(subject.issuer);
+    for (const { issuer: name, organisation } of [subject, ...subject.actors])
+      if (this.#issuerOf(name).record.organisation !== organisation)
+        throw new CogmeshError('invalid_token', `the issuer "${name}" is of another organisation by now`);
+    const { allowedRoles, allowedAttributes } = issuer.record;
+    const { keyId, ...who } = subject;
+    const verified = {
+      ...rest,
+      keyId,
+      subject: {
+        ...who,
+        roles: who.roles.filter((role) => allowedRoles.includes(role)),
+        attributes: Object.fromEntries(
+          Object.entries(who.attributes).filter(([name]) => allowedAttributes.includes(name)),
+        ),
+      },
+    };
+    return { verified, issuer, generation: issuer.keys.generation };
+  }
+
+  #issuerOf(iss: unknown): CompiledIssuer {
     if (typeof iss !== 'string') throw new CogmeshError('invalid_token', 'the token names no issuer (iss)');
     const issuer = this.#issuers.get(iss);
     if (issuer === undefined) {
@@ -200,5 +234,18 @@ function verifiedOf(payload: JWTPayload, kid: string | undefined, { record }: Co
     expiresAtMs: Math.round((payload.exp ?? 0) * 1000),
     keyId: kid ?? '',
     ...(boundTo === undefined ? {} : { boundTo }),
+    ...mayActOf(payload['may_act']),
+  };
+}
+
+/** Whoever writes it in another shape lets nobody act. */
+function mayActOf(claim: unknown): Pick<VerifiedSubject, 'mayAct'> {
+  if (claim === undefined) return {};
+  const { iss, sub } = (typeof claim === 'object' && claim !== null ? claim : {}) as Record<string, unknown>;
+  return {
+    mayAct: {
+      sub: typeof sub === 'string' ? sub : '',
+      ...(iss === undefined ? {} : { iss: typeof iss === 'string' ? iss : '' }),
+    },
   };
 }

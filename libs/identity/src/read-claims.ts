@@ -36,6 +36,7 @@ export function permitClaims(payload: JWTPayload): PermitClaims {
     subject: subjectOf(read.object('subject')),
     outside: { iss: outside.text('iss'), sub: outside.text('sub'), jti: outside.text('jti') },
     grants: read.texts('grants'),
+    ...(payload['met'] === undefined ? {} : { met: read.texts('met') }),
     ...(payload['consistency'] === undefined ? {} : { consistency: read.text('consistency') }),
     issuedAtMs: read.timeMs('iat'),
     expiresAtMs: read.timeMs('exp'),
@@ -139,7 +140,14 @@ function attemptOf(value: unknown): GrantedAttempt {
     inputSha256: read.text('inputSha256'),
     blobs: read.texts('blobs'),
     organisation: read.text('organisation'),
+    ...(read.field('submitter') === undefined ? {} : { submitter: submitterOf(read.object('submitter')) }),
   };
+}
+
+function submitterOf(value: Fields): NonNullable<GrantedAttempt['submitter']> {
+  const read = reader(tokenKinds.taskGrant, value);
+  const who = { issuer: read.text('issuer'), sub: read.text('sub'), tokenId: read.text('tokenId') };
+  return { ...who, ...(value['keyId'] === undefined ? {} : { keyId: read.text('keyId') }) };
 }
 
 /** Reads members of a verified payload; each throws the kind's code when the member has another shape. */

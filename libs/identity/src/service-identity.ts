@@ -8,6 +8,8 @@ import type { Access, OutsideSubject } from '@cogmesh/rpc';
 import { importJWK, SignJWT, type CryptoKey, type JWTPayload } from 'jose';
 import type { BundleClaims, GrantedAttempt, HeartbeatClaims } from './claims.js';
 import type { BundleDeltaClaims, RevocationListClaims } from './distribution-claims.js';
+import { exchangePayload, type ExchangedClaims } from './exchange-token.js';
+import { exchangeAudience, exchangeIssuerUrl } from './initialise-keys.js';
 import { InsideTokenVerifier, type InsideVerifierOptions } from './inside-verifier.js';
 import { keyFiles, readJwk } from './key-files.js';
 import {
@@ -29,6 +31,8 @@ export interface PermitRequest {
   readonly subject: OutsideSubject;
   /** Partner grants the access rests on. */
   readonly grants?: readonly string[];
+  /** Types of obligations that were met for this call. */
+  readonly met?: readonly string[];
   /** Of a write that the enforcement point must have seen. */
   readonly consistencyToken?: string;
 }
@@ -96,9 +100,10 @@ export class ServiceIdentity {
       method: request.method,
       access: request.access,
       subject,
-      act: { sub: this.service },
+      act: { sub: this.service, ...(subject.actors === undefined ? {} : { act: subject.actors }) },
       outside: { iss: subject.issuer, sub: subject.sub, jti: subject.tokenId },
       grants: request.grants ?? [],
+      ...(request.met === undefined ? {} : { met: request.met }),
       ...(request.consistencyToken === undefined ? {} : { consistency: request.consistencyToken }),
     };
     const permit = await this.#sign(tokenKinds.permit, payload, permitTtlSeconds);
@@ -110,6 +115,17 @@ export class ServiceIdentity {
         limitChars: tokenKinds.permit.maxChars,
       },
     );
+  }
+
+  /** A token in exchange for others, until `expiresAtMs`. Gateway only. */
+  async mintExchangeToken(claims: ExchangedClaims): Promise<string> {
+    this.#only('gateway', 'exchange tokens');
+    const iat = Math.floor(this.#now() / 1_000);
+    const times = { iat, exp: Math.floor(claims.expiresAtMs / 1_000) };
+    const names = { iss: exchangeIssuerUrl, aud: exchangeAudience, jti: newTokenId() };
+    return new SignJWT({ ...exchangePayload(claims), ...names, ...times })
+      .setProtectedHeader({ alg: 'EdDSA', typ: tokenKinds.exchange.typ })
+      .sign(this.#own.key);
   }
 
   /** A grant for the attempts of one work message. Scheduler only. */

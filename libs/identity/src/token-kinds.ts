@@ -3,7 +3,14 @@
  * it must carry, and the error code of a bad one. `typ` keeps one kind from being passed off as another.
  */
 import type { ErrorCode } from '@cogmesh/errors';
-import { permitMaxChars, permitTtlSeconds, serviceTokenTtlSeconds, taskGrantMaxTtlSeconds } from './limits.js';
+import {
+  exchangeTtlMs,
+  outsideTokenMaxChars,
+  permitMaxChars,
+  permitTtlSeconds,
+  serviceTokenTtlSeconds,
+  taskGrantMaxTtlSeconds,
+} from './limits.js';
 
 export interface TokenKind {
   readonly typ: string;
@@ -85,6 +92,15 @@ export const tokenKinds = {
     requiredClaims: ['iss', 'iat', 'exp', 'jti', 'grantor', 'grantee', 'actions', 'resources'],
     code: 'invalid_grant',
     expiredCode: 'invalid_grant',
+  },
+  exchange: {
+    typ: 'at+jwt',
+    noun: 'exchanged token',
+    maxChars: outsideTokenMaxChars,
+    maxAgeSeconds: exchangeTtlMs / 1_000,
+    requiredClaims: ['iss', 'sub', 'aud', 'iat', 'exp', 'jti', 'organisation', 'source'],
+    code: 'invalid_token',
+    expiredCode: 'expired_token',
   },
   trust: {
     typ: 'cogmesh-trust+jwt',

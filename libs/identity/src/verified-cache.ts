@@ -2,7 +2,7 @@
  * Verified tokens by digest, until they expire. Bounded: the least recently used goes first. Keeps claims, never tokens, so a
  * dump of it gives nobody a credential.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 interface Entry<T> {
   readonly claims: T;
@@ -41,5 +41,5 @@ export class VerifiedCache<T> {
 
 /** SHA-256 of a token, base64url: a cache key. */
 export function tokenDigest(token: string): string {
-  return createHash('sha256').update(token).digest('base64url');
+  return hash('sha256', token, 'base64url');
 }

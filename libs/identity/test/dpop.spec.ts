@@ -115,11 +115,7 @@ describe('a token that is bound to a key', () => {
     ['made in the future', () => proof({ claims: { iat: Math.floor(nowMs / 1_000) + 120 } })],
     ['of another type', () => proof({ header: { typ: 'jwt' } })],
     ['without a key', () => proof({ header: { jwk: undefined } })],
-    [
-      'with a private key',
-      async () =>
-        proof({ header: { jwk: await exportJWK(holder.privateKey).catch(() => ({ ...holder.jwk, d: 'AA' })) } }),
-    ],
+    ['with a private key', async () => proof({ header: { jwk: { ...holder.jwk, d: 'AA' } as JWK } })],
     ['with an RSA key that is too short', () => proof({ header: { jwk: { kty: 'RSA', n: 'AQAB', e: 'AQAB' } } })],
     ['that is no JWS', () => Promise.resolve('proof')],
     ['that is two', async () => `${await proof()}, ${await proof()}`],
@@ -127,7 +123,7 @@ describe('a token that is bound to a key', () => {
       'signed with a secret',
       () =>
         new SignJWT({ htm: 'POST', htu: url, jti: 'x', iat: Math.floor(nowMs / 1_000) })
-          .setProtectedHeader({ alg: 'HS256', typ: 'dpop+jwt', jwk: { kty: 'oct', k: 'AAAA' } })
+          .setProtectedHeader({ alg: 'HS256', typ: 'dpop+jwt', jwk: { kty: 'oct', k: 'AAAA' } as JWK })
           .sign(new TextEncoder().encode('a secret of at least thirty-two bytes')),
     ],
   ];

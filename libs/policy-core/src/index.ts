@@ -1,5 +1,7 @@
 export { pathProblem } from './canonical-path.js';
 export { DecisionEngine } from './decision-engine.js';
+export { governancePolicies, type GovernanceOptions, type StageWork } from './governance/compile-governance.js';
+export { governanceMatrix, governanceRoles, governanceStages } from './governance/matrix.js';
 export { compileGlob, globProblem, type Glob } from './glob.js';
 export { limits as policyLimits } from './limits.js';
 export { isOrganisationName, parsePolicySet, parsePolicySetText } from './parse-policy-set.js';

@@ -56,6 +56,7 @@ export function parseResourcePath(path: string): Resource {
 /** The organisation named in the id of a model or tool; undefined for everything else and for the bare collections. */
 export function ownerOf(resource: Resource): string | undefined {
   if (resource.type !== 'model' && resource.type !== 'tool') return undefined;
-  const [organisation] = resource.id.split('/', 1);
+  const slash = resource.id.indexOf('/');
+  const organisation = slash === -1 ? resource.id : resource.id.slice(0, slash);
   return organisation === '' ? undefined : organisation;
 }

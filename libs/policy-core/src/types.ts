@@ -141,7 +141,9 @@ export type DecisionCode =
   | 'grant_expired'
   | 'unknown_organisation'
   | 'invalid_request'
-  | 'stale_policy';
+  | 'stale_policy'
+  /** From an enforcement point that does not know what it would have to do. */
+  | 'unknown_obligation';
 
 /** Which members of the request's maps may have had a say; `*` means the whole map. Sorted, each name once. */
 export interface Reads {

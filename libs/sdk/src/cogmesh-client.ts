@@ -20,6 +20,7 @@ import { PartnersClient } from './partners-client.js';
 import { PolicyClient } from './policy-client.js';
 import type { BlobReference, RunDocument } from './run-document.js';
 import { isEnded, type RunPage, type RunState, type RunView } from './run-view.js';
+import { RevocationsClient } from './revocations-client.js';
 import { SchedulingClient } from './scheduling-client.js';
 import { watchRun, type RunEvent, type WatchOptions } from './watch-run.js';
 
@@ -58,6 +59,8 @@ export class CogmeshClient {
   readonly audit: AuditClient;
   /** Issuers, and grants between organisations. */
   readonly partners: PartnersClient;
+  /** What the organisation has revoked. */
+  readonly revocations: RevocationsClient;
   readonly #http: HttpTransport;
 
   constructor({ token, getToken, ...transport }: CogmeshClientOptions) {
@@ -68,6 +71,7 @@ export class CogmeshClient {
     this.audit = new AuditClient(this.#http);
     this.partners = new PartnersClient(this.#http);
     this.policies = new PolicyClient(this.#http);
+    this.revocations = new RevocationsClient(this.#http);
     this.access = new AccessClient(this.#http);
   }
 

@@ -46,6 +46,12 @@ export {
 } from './run-view.js';
 export { PolicyClient } from './policy-client.js';
 export type { PolicyCandidateView, PolicyFlipView, PolicyVersionView, SimulationView } from './policy-views.js';
+export {
+  RevocationsClient,
+  type RevocationPage,
+  type RevocationView,
+  type RevokedThing,
+} from './revocations-client.js';
 export { SchedulingClient } from './scheduling-client.js';
 export type {
   DeadLetterView,

@@ -4,6 +4,7 @@ import { addPolicyAudit } from './policy-audit.js';
 import { addPolicyCheck } from './policy-check.js';
 import { addPolicyDiff } from './policy-diff.js';
 import { addPolicyExplain } from './policy-explain.js';
+import { addPolicyGovernance } from './policy-governance.js';
 import { addPolicyLint } from './policy-lint.js';
 import { addPolicyPush, addPolicyRollback } from './policy-push.js';
 import { addPolicySimulate } from './policy-simulate.js';
@@ -22,6 +23,7 @@ const commands = [
   addPolicyRollback,
   addPolicyVersions,
   addPolicyCandidate,
+  addPolicyGovernance,
   addPolicyAudit,
 ];
 

@@ -1,6 +1,7 @@
 import { stripVTControlCharacters } from 'node:util';
 import type { Explanation, PolicyCandidateView, PolicyFlipView, SimulationView } from '@cogmesh/sdk';
 import { expect, it } from 'vitest';
+import { governanceView } from '../commands/policy-governance.js';
 import { explanationView } from '../commands/policy-explain.js';
 import { simulationView } from '../commands/policy-simulate.js';
 import { candidateView, versionsTable } from '../commands/policy-versions.js';
@@ -62,6 +63,11 @@ it('shows a candidate with its counts', () => {
     '9 decisions compared (1 came too fast to be compared): 3 that were allowed would be denied',
   );
   expect(lines(candidateView({ ...candidate, compared: 0, flips: [] })).at(-1)).toBe('no decision was made since');
+});
+
+it('draws the governance matrix', () => {
+  const [, first] = lines(governanceView());
+  expect(first).toMatch(/^model-development +✓ may +⚠ with co-approval +✗ must not$/);
 });
 
 it('marks the version in force', () => {

@@ -169,6 +169,17 @@ policies:
   });
 });
 
+describe('governance', () => {
+  it('prints policies about the work that is named', async () => {
+    const { code, out } = await policy('governance', '--yaml', '--work', 'deployment=/tools/acme/deploy-*');
+    expect(code).toBe(0);
+    await writeFile(join(dir, 'governance.yaml'), out);
+    expect(out).toContain('- /tools/acme/deploy-*');
+    expect((await policy('lint', '--strict', 'governance.yaml')).out).toBe('✓ governance.yaml  nothing found');
+    expect((await policy('governance', '--work', 'deploy=/x')).out).toContain('not "deploy=/x"');
+  });
+});
+
 it('finds values under names with dots, and what they are missing in', () => {
   const file = locatedText('x', 'roles:\n  a.b: { inherits: [c] }\n  a:\n    inherits: []\n');
   expect(file.locate('roles.a.b.inherits[0]')).toEqual({ line: 2, column: 21 });

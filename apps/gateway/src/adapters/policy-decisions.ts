@@ -8,6 +8,7 @@ import { CogmeshError, toCogmeshError } from '@cogmesh/errors';
 import type { Access, OutsideSubject } from '@cogmesh/rpc';
 import { attributeNames, SpanKind, spanNames, withSpan, type Span } from '@cogmesh/telemetry';
 import type { Decisions, Question } from '../operations/authority.js';
+import type { CoApprovalCheck } from '../operations/co-approval.js';
 import type { Obligations } from '../operations/obligations.js';
 import type { PolicyClient } from '../operations/ports.js';
 import { entityOf } from '../operations/right.js';
@@ -22,10 +23,17 @@ export class PolicyDecisions implements Decisions {
   readonly #obligations: Obligations;
   readonly #log: DecisionLog;
 
-  constructor(policy: PolicyClient, obligations: Obligations, log: DecisionLog) {
+  readonly #coApproval: CoApprovalCheck | undefined;
+
+  constructor(policy: PolicyClient, obligations: Obligations, log: DecisionLog, coApproval?: CoApprovalCheck) {
     this.#policy = policy;
     this.#obligations = obligations;
     this.#log = log;
+    this.#coApproval = coApproval;
+  }
+
+  withCoApproval(check: CoApprovalCheck): Decisions {
+    return new PolicyDecisions(this.#policy, this.#obligations, this.#log, check);
   }
 
   async decide(
@@ -45,7 +53,7 @@ export class PolicyDecisions implements Decisions {
     for (let at = 0; at < requests.length; at += requestsPerCall) {
       answers.push(...(await this.#decideMany(requests.slice(at, at + requestsPerCall), signal)));
     }
-    const met = answers.map((answer) => this.#obligations.met(answer));
+    const met = answers.map((answer, i) => this.#obligations.met(answer, rights[i] as Access, this.#coApproval));
     await logDecisions(this.#log, requests, met);
     return met;
   }

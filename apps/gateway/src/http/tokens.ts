@@ -7,6 +7,7 @@ export const ADMISSION = Symbol('admission');
 export const HTTP_SETTINGS = Symbol('http settings');
 export const READINESS = Symbol('readiness');
 export const OPEN_STREAMS = Symbol('open streams');
+export const TOKEN_EXCHANGE = Symbol('token exchange');
 export const LOGGER = Symbol('logger');
 
 /** What the HTTP face needs to know of the configuration. */

@@ -20,6 +20,20 @@ const issuerAct = (act: 'suspend' | 'resume' | 'delete', summary: string, descri
 
 export const partnerCalls: readonly Call[] = [
   {
+    method: 'post',
+    path: '/v1/token',
+    id: 'exchangeToken',
+    tag: 'Partners',
+    summary: 'Exchange tokens for one that names who acts for whom',
+    description:
+      'OAuth 2.0 token exchange (RFC 8693). `subject_token` says for whom, `actor_token` who acts; `scope` keeps some of the roles. With a DPoP proof the token is bound to its key. The actor needs `act` on `/organisations/{organisation of the subject}`. Errors are OAuth’s.',
+    body: { schema: 'TokenExchangeForm', mediaType: 'application/x-www-form-urlencoded', required: true },
+    answer: { status: 200, description: 'The token.', schema: 'TokenAnswer' },
+    also: [{ status: 400, description: 'What is wrong, in OAuth’s words.', schema: 'TokenFault' }],
+    errors: ['unsupported_media_type', 'payload_too_large', 'rate_limited', 'unavailable', 'stale_policy'],
+    open: true,
+  },
+  {
     method: 'get',
     path: '/v1/issuers',
     id: 'listIssuers',

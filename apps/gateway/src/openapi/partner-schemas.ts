@@ -96,8 +96,31 @@ export const Grant = z.object({
 export const GrantList = z.object({ grants: z.array(Grant) });
 export const RevokeRequest = z.object({ reason: z.string().max(500).default('') });
 
+const tokenType = z.enum(['urn:ietf:params:oauth:token-type:access_token', 'urn:ietf:params:oauth:token-type:jwt']);
+const TokenExchangeForm = z.object({
+  grant_type: z.literal('urn:ietf:params:oauth:grant-type:token-exchange'),
+  subject_token: z.string(),
+  subject_token_type: tokenType,
+  actor_token: z.string().optional(),
+  actor_token_type: tokenType.optional(),
+  requested_token_type: tokenType.optional(),
+  scope: z.string().optional().meta({ description: 'Roles to keep, with spaces between them.' }),
+  audience: z.literal('cogmesh').optional(),
+});
+const TokenAnswer = z.object({
+  access_token: z.string(),
+  issued_token_type: z.string(),
+  token_type: z.enum(['Bearer', 'DPoP']),
+  expires_in: z.int().meta({ description: 'Seconds.' }),
+  scope: z.string(),
+});
+const TokenFault = z.object({ error: z.string(), error_description: z.string() });
+
 /** Those that the document names. */
 export const partnerSchemas = {
+  TokenExchangeForm,
+  TokenAnswer,
+  TokenFault,
   IssuerRequest,
   Issuer,
   IssuerList,

@@ -220,7 +220,7 @@ export const Subject = z.object({
 
 const entity = z.object({ type: z.string(), id: z.string() });
 export const ExplainRequest = z.object({
-  action: z.string().regex(/^[a-z]{1,64}$/),
+  action: z.string().regex(/^[A-Za-z][A-Za-z0-9_.:-]{0,63}$/),
   resource: z
     .union([z.string().max(1_024), entity])
     .meta({ description: 'A canonical path, or the AuthZEN entity of it.' }),

@@ -6,12 +6,15 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { policyV1 } from '@cogmesh/contracts';
 import { CogmeshError } from '@cogmesh/errors';
 import type { Access, OutsideSubject } from '@cogmesh/rpc';
+import type { CoApprovalCheck } from './co-approval.js';
 
 /** A request of DecideMany. */
 export type Question = MessageInitShape<typeof policyV1.DecideRequestSchema>;
 
 /** The policy service, as the use cases need it. Rejects with `unavailable` or `stale_policy` when it cannot answer. */
 export interface Decisions {
+  /** The same, for a request that can show a co-approval where one is obliged. */
+  withCoApproval(check: CoApprovalCheck): Decisions;
   /** One answer per right, in order. A right whose obligations cannot be met here is refused. */
   decide(
     subject: OutsideSubject,
@@ -31,6 +34,8 @@ export interface Permission {
   /** Partner grants the rights rest on. */
   readonly grants: readonly string[];
   readonly decisionIds: readonly string[];
+  /** Types of the obligations that came with the decisions; all of them are met. */
+  readonly met?: readonly string[];
   /** Of a write that the enforcement point must have seen too. */
   readonly consistencyToken?: string;
 }
@@ -55,8 +60,14 @@ export async function authorise(decisions: Decisions, asker: Asker, rights: read
     access: rights,
     grants: [...new Set(answers.map((answer) => answer.grantId).filter((id) => id !== ''))],
     decisionIds: answers.map((answer) => answer.decisionId),
+    ...metOf(answers),
     ...(asker.consistencyToken === undefined ? {} : { consistencyToken: asker.consistencyToken }),
   };
+}
+
+function metOf(answers: readonly policyV1.DecideResponse[]): Pick<Permission, 'met'> {
+  const met = new Set(answers.flatMap(({ obligations }) => obligations.map(({ id, type }) => type || id)));
+  return met.size === 0 ? {} : { met: [...met] };
 }
 
 interface Refusal {

@@ -23,7 +23,7 @@ type Ports = Pick<OperationPorts, 'decisions'>;
 
 export function explainPolicy({ decisions }: Ports): Operation<ExplainPolicyInput, Explanation> {
   return async ({ subject, input, signal }) => {
-    if (!/^[a-z]{1,64}$/.test(input.action))
+    if (!/^[A-Za-z][A-Za-z0-9_.:-]{0,63}$/.test(input.action))
       throw new CogmeshError('invalid_argument', `"${input.action}" is not an action`);
     entityOf(input.resource);
     const { decision, rules } = await decisions.explain(subject, right(input.action, input.resource), signal);

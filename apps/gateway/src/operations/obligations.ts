@@ -3,6 +3,8 @@
  * for besides is known here and done. What is not known makes it a refusal.
  */
 import type { policyV1 } from '@cogmesh/contracts';
+import type { Access } from '@cogmesh/rpc';
+import type { CoApprovalCheck } from './co-approval.js';
 import type { Logger } from '@cogmesh/telemetry';
 
 /** Does what the obligation asks; called once per decision. */
@@ -20,11 +22,18 @@ export class Obligations {
     ]);
   }
 
-  /** The answer, after its obligations were met; a refusal with the code `unknown_obligation` where one cannot be. */
-  met(answer: policyV1.DecideResponse): policyV1.DecideResponse {
+  /**
+   * The answer, after its obligations were met; a refusal with the code `unknown_obligation` where one cannot be, and with
+   * `co_approval_needed` where `coApproval` says what is missing.
+   */
+  met(answer: policyV1.DecideResponse, right: Access, coApproval?: CoApprovalCheck): policyV1.DecideResponse {
     if (!answer.allowed || answer.obligations.length === 0) return answer;
-    const unknown = answer.obligations.find((obligation) => !this.#duties.has(typeOf(obligation)));
+    const gated = (obligation: policyV1.Obligation) => coApproval !== undefined && typeOf(obligation) === 'co-approval';
+    const unknown = answer.obligations.find((one) => !this.#duties.has(typeOf(one)) && !gated(one));
     if (unknown === undefined) {
+      const missing = answer.obligations.filter(gated).map((obligation) => coApproval?.(obligation, right));
+      const [why] = missing.filter((one) => one !== undefined);
+      if (why !== undefined) return { ...answer, allowed: false, code: 'co_approval_needed', reason: why };
       for (const obligation of answer.obligations) this.#duties.get(typeOf(obligation))?.(answer, obligation);
       return answer;
     }

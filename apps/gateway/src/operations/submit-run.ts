@@ -6,6 +6,7 @@ import { schedulerV1 } from '@cogmesh/contracts';
 import { CogmeshError } from '@cogmesh/errors';
 import { authorise } from './authority.js';
 import { assertOwned } from './blob-ownership.js';
+import { coApprovalIn } from './co-approval.js';
 import type { Operation } from './operation.js';
 import type { OperationPorts } from './ports.js';
 import { documentRights } from './run-document.js';
@@ -28,7 +29,8 @@ export function submitRun(ports: Ports): Operation<SubmitRunInput, schedulerV1.S
     }
     const { organisation } = request.subject;
     const { rights, blobs } = documentRights(documentJson, organisation, ports.limits.runResources);
-    const permission = await authorise(ports.decisions, request, rights);
+    const decisions = ports.decisions.withCoApproval(coApprovalIn(documentJson, organisation));
+    const permission = await authorise(decisions, request, rights);
     await assertOwned(ports, organisation, blobs);
     return ports.calls.call({
       audience: 'scheduler',

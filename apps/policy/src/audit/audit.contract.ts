@@ -279,6 +279,18 @@ export function auditContract(name: string, open: () => Promise<Database>): void
         expect((await verify(known)).problem).toMatchObject({ position: 6, problem: expect.stringContaining('written anew') }); // prettier-ignore
       });
 
+      it('its end was taken away, row and all, and the caller has kept a hash', async () => {
+        const { position, hash } = await verify();
+        await database.execute(sql`delete from audit_blocks where first_position = 6`);
+        const [block] = await store.blocks({ organisation: 'acme', from: 4, newestFirst: false, limit: 1 });
+        await database.execute(
+          sql`update audit_chains set position = 5, hash = ${block!.hash} where organisation = 'acme'`,
+        );
+        expect((await verify()).problem).toBeUndefined();
+        const { problem } = await verify({ knownPosition: position, knownHash: hash });
+        expect(problem).toMatchObject({ position: 6, problem: expect.stringContaining('ends at 5') as unknown });
+      });
+
       it('not when nothing was touched, from any place that an earlier answer named', async () => {
         const { position, hash } = await verify();
         await put(7, [{ sub: 'g' }], 6);

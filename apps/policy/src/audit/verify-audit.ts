@@ -67,7 +67,7 @@ export async function verifyAudit(store: AuditStore, question: VerifyQuestion): 
     await startAt(store, question, progress);
     const isDone = await follow(store, question, progress);
     if (!isDone) return answer(progress.position + 1);
-    await requireEnd(store, question.organisation, ends, progress);
+    await requireEnd(store, question, ends, progress);
     return answer(0);
   } catch (error) {
     if (!(error instanceof Broken)) throw error;
@@ -148,8 +148,17 @@ function requireKnownRange({ firstPosition }: ChainEnds, { knownPosition, fromPo
 }
 
 /** The chain's row is read again, since entries may have come meanwhile. */
-async function requireEnd(store: AuditStore, organisation: string, ends: ChainEnds, progress: Progress): Promise<void> {
-  const { head } = ends;
+async function requireEnd(
+  store: AuditStore,
+  { organisation, knownPosition }: VerifyQuestion,
+  { head }: ChainEnds,
+  progress: Progress,
+): Promise<void> {
+  if (knownPosition > progress.position)
+    throw new Broken(
+      knownPosition,
+      `the chain ends at ${String(progress.position)}, before the entry whose hash you kept`,
+    );
   if (head.position > progress.position)
     throw new Broken(progress.position + 1, `entries up to ${String(head.position)} are missing at the end`);
   if (head.position === progress.position && !head.hash.equals(progress.hash))

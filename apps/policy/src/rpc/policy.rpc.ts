@@ -4,6 +4,7 @@
  */
 import { policyV1 } from '@cogmesh/contracts';
 import {
+  enforceable,
   formatConsistencyToken,
   parseConsistencyToken,
   accessReader,
@@ -62,14 +63,22 @@ async function getBundle(
   return { ...answer, watched: shadow.organisations };
 }
 
+interface Asked extends Pick<CallContext, 'caller'> {
+  readonly tokenId: string | undefined;
+}
+
 /** The decision, which candidates are then held against. */
-function judged({ book, shadow, source, now }: PolicyRpcParts, access: AccessRequest, tokenId: string) {
+function judged({ book, shadow, source, now }: PolicyRpcParts, access: AccessRequest, { caller, tokenId = '' }: Asked) {
   const revocation = source.revocations.find({ ...access.subject, tokenId }, now());
   if (revocation !== undefined) return fromRevocation(revocation);
   const decision = book.engine.decide(access);
   shadow.observe(access, decision);
-  return fromDecision(decision);
+  return fromDecision(enforcesItself(caller) ? decision : enforceable(decision));
 }
+
+/** The gateway meets obligations, or hands them on to enforcement points outside; no other service knows any. */
+const enforcesItself = (caller: CallContext['caller']): boolean =>
+  caller.kind === 'service' && caller.service === 'gateway';
 
 /** Waits for the writes that the callers must see; `stale_policy` when they do not come. */
 async function seen({ source }: PolicyRpcParts, requests: readonly policyV1.DecideRequest[]): Promise<void> {
@@ -81,7 +90,7 @@ function decide(parts: PolicyRpcParts, request: policyV1.DecideRequest, call: Ca
   return withSpan(spanNames.evaluate, {}, async (span) => {
     await seen(parts, [request]);
     const access = accessReader(parts.now())(request);
-    const answer = judged(parts, access, request.subject?.tokenId ?? '');
+    const answer = judged(parts, access, { caller: call.caller, tokenId: request.subject?.tokenId });
     await logDecisions(parts.log, call, [{ access, answer }]);
     span.setAttributes({
       [attributeNames.decisionId]: answer.decisionId,
@@ -110,7 +119,7 @@ async function decideMany(parts: PolicyRpcParts, { requests, subject }: policyV1
   return withSpan(spanNames.evaluate, {}, async (span) => {
     const answered = accesses.map((access, i) => ({
       access,
-      answer: judged(parts, access, requests[i]?.subject?.tokenId ?? ''),
+      answer: judged(parts, access, { caller: call.caller, tokenId: requests[i]?.subject?.tokenId }),
     }));
     await logDecisions(parts.log, call, answered);
     const responses = answered.map(({ answer }) => answer);

@@ -1,8 +1,9 @@
 /** The face of SearchService. The gateway has settled who may search before it asks. */
 import { create } from '@bufbuild/protobuf';
 import { policySearchV1, policyV1 } from '@cogmesh/contracts';
-import { accessReader } from '@cogmesh/enforcement';
+import { accessReader, type PolicySource } from '@cogmesh/enforcement';
 import { CogmeshError } from '@cogmesh/errors';
+import type { AccessRequest } from '@cogmesh/policy-core';
 import { implement, type ServiceBinding } from '@cogmesh/rpc';
 import { searchCandidatesMax, searchPageMax } from '../limits.js';
 import type { PolicyBook } from '../policy-book.js';
@@ -10,6 +11,8 @@ import { search, type Target } from '../search/search.js';
 
 export interface SearchRpcParts {
   readonly book: Pick<PolicyBook, 'engine' | 'policiesOf'>;
+  /** What is revoked. */
+  readonly source: Pick<PolicySource, 'revocations'>;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
 }
@@ -20,8 +23,11 @@ const targets = new Map<policySearchV1.SearchTarget, Target>([
   [policySearchV1.SearchTarget.ACTION, 'action'],
 ]);
 
-export function searchRpc({ book, now }: SearchRpcParts): ServiceBinding {
-  const sources = { engine: book.engine, setOf: (name: string) => book.policiesOf(name)?.document };
+export function searchRpc({ book, source, now }: SearchRpcParts): ServiceBinding {
+  const allows = (access: AccessRequest): boolean =>
+    source.revocations.find({ ...access.subject, tokenId: '' }, access.nowMs) === undefined &&
+    book.engine.decide(access).allowed;
+  const sources = { allows, setOf: (name: string) => book.policiesOf(name)?.document };
   return implement(policySearchV1.SearchService, {
     search: async ({ target: asked, request, subjectType, candidates, limit, cursor }) => {
       const target = targets.get(asked);

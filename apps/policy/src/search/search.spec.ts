@@ -35,7 +35,10 @@ const sets = new Map([
   ['acme', acme],
   ['globex', globex],
 ]);
-const sources = { engine, setOf: (name: string) => sets.get(name) };
+const sources = {
+  allows: (request: AccessRequest) => engine.decide(request).allowed,
+  setOf: (name: string) => sets.get(name),
+};
 
 const request = (sub: string, action: string, type: string, id = ''): AccessRequest => ({
   subject: { issuer: 'https://acme', sub, organisation: 'acme', roles: [], attributes: {} },

@@ -4,7 +4,7 @@
  * end early with a cursor rather than hold the service.
  */
 import { setImmediate as breathe } from 'node:timers/promises';
-import { ownerOf, type AccessRequest, type DecisionEngine, type PolicySet } from '@cogmesh/policy-core';
+import { ownerOf, type AccessRequest, type PolicySet } from '@cogmesh/policy-core';
 import { namedBy } from './candidates.js';
 
 export type Target = 'subject' | 'resource' | 'action';
@@ -29,7 +29,8 @@ export interface SearchPage {
 }
 
 export interface SearchSources {
-  readonly engine: Pick<DecisionEngine, 'decide'>;
+  /** As a decision would have it, revocations included. */
+  readonly allows: (request: AccessRequest) => boolean;
   /** The set in force of an organisation. */
   readonly setOf: (organisation: string) => PolicySet | undefined;
 }
@@ -48,7 +49,7 @@ export async function search(sources: SearchSources, asked: Search): Promise<Sea
     if (tries === triesPerCall) return { ids, nextCursor: cursor, hasMore: true };
     if (tries % triesPerBreath === triesPerBreath - 1) await breathe();
     tries += 1;
-    const allowed = sources.engine.decide(requestFor(asked, id)).allowed;
+    const allowed = sources.allows(requestFor(asked, id));
     if (allowed && ids.length === asked.limit) return { ids, nextCursor: cursor, hasMore: true };
     if (allowed) ids.push(id);
     cursor = id;

@@ -17,6 +17,7 @@ export const runColumns: Columns<RunRow> = {
   input: ['input', 'text'],
   outputTemplate: ['output_template', 'text'],
   submittedBy: ['submitted_by', 'text'],
+  submitter: ['submitter', 'text'],
   traceparent: ['traceparent', 'text'],
   createdAt: ['created_at', 'bigint'],
   taskCount: ['task_count', 'integer'],

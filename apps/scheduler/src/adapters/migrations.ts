@@ -11,6 +11,7 @@ import { poolMigration } from './migrations/0006-pool.js';
 import { engineMigration } from './migrations/0006-engine.js';
 import { replicasMigration } from './migrations/0007-replicas.js';
 import { retentionMigration } from './migrations/0008-retention.js';
+import { submittersMigration } from './migrations/0009-submitters.js';
 
 const held = sql.raw(`('CLAIMED', 'PUBLISHED', 'RUNNING')`);
 const open = sql.raw(`('BLOCKED', 'READY', 'CLAIMED', 'PUBLISHED', 'RUNNING', 'RETRY_WAIT', 'WAITING')`);
@@ -150,4 +151,5 @@ export const schedulerMigrations: readonly Migration[] = [
   poolMigration,
   replicasMigration,
   retentionMigration,
+  submittersMigration,
 ];

@@ -20,6 +20,8 @@ export interface RetryRequest {
   readonly inputJson: string;
   readonly idempotencyKey: string;
   readonly submittedBy: string;
+  /** As submitterText writes it. */
+  readonly submitter: string;
   /** Of the call's span. */
   readonly traceparent: string;
   readonly requireAccess: (needed: readonly NeededAccess[]) => void;
@@ -41,6 +43,7 @@ export async function retryRun(context: SubmitContext, request: RetryRequest): P
     organisation,
     shard: context.placement.shardOf(organisation, runId),
     submittedBy: request.submittedBy,
+    submitter: request.submitter,
     plan,
     traceparent: request.traceparent,
     callerTraceparent: origin.traceparent,

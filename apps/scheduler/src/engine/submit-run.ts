@@ -30,6 +30,8 @@ export interface SubmitRequest {
   readonly idempotencyKey: string;
   readonly organisation: string;
   readonly submittedBy: string;
+  /** As submitterText writes it. */
+  readonly submitter?: string;
   /** Of the submit span. */
   readonly traceparent: string;
   readonly callerTraceparent: string;
@@ -72,13 +74,14 @@ export async function submitRun(context: SubmitContext, request: SubmitRequest):
   const { organisation, documentJson, idempotencyKey } = request;
   checkIdempotencyKey(idempotencyKey);
   const plan = await checkDocument(context, request);
-  const { submittedBy, traceparent, callerTraceparent, scheduleId } = request;
+  const { submittedBy, submitter, traceparent, callerTraceparent, scheduleId } = request;
   const runId = context.newRunId();
   const submission: Submission = {
     runId,
     organisation,
     shard: context.placement.shardOf(organisation, runId),
     submittedBy,
+    ...(submitter === undefined ? {} : { submitter }),
     plan,
     traceparent,
     callerTraceparent,

@@ -2,8 +2,9 @@
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { messageTo, type OutgoingMessage } from '@cogmesh/bus';
 import { workV1 } from '@cogmesh/contracts';
-import type { ServiceIdentity } from '@cogmesh/identity';
+import type { GrantedAttempt, ServiceIdentity } from '@cogmesh/identity';
 import { expiryGraceMs, type Publication, type Target } from '@cogmesh/scheduling-core';
+import { submitterOf } from './submitter.js';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 
 export type GrantMinter = Pick<ServiceIdentity, 'mintTaskGrant'>;
@@ -63,15 +64,21 @@ export async function workMessage(batch: readonly ClaimedWork[], minter: GrantMi
 
 function mintFor(works: readonly ClaimedWork[], target: Target, minter: GrantMinter): Promise<string> {
   const expiresAtMs = Math.max(...works.map(({ row, plan }) => (row.dueAt ?? 0) + plan.timeoutMs)) + grantSlackMs;
-  const attempts = works.map(({ row, target: { capability }, input }) => ({
+  const attempts = works.map(({ row, target: { capability }, input, run }) => ({
     attemptId: row.attemptId,
     capability,
     inputSha256: input.inputSha256,
     blobs: input.blobs,
     organisation: row.organisation,
+    ...submitterIn(run.submitter),
   }));
   const bearer = target.queue === undefined ? { agent: target.agentId } : { queue: target.queue };
   return minter.mintTaskGrant({ ...bearer, attempts, expiresAtMs });
+}
+
+function submitterIn(text: string | null): Pick<GrantedAttempt, 'submitter'> {
+  const submitter = submitterOf(text);
+  return submitter === undefined ? {} : { submitter };
 }
 
 function workOf(work: ClaimedWork): MessageInitShape<typeof workV1.WorkSchema> {

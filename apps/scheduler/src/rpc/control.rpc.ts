@@ -6,6 +6,7 @@ import { readRunInput, type NeededAccess, type RunRow } from '@cogmesh/schedulin
 import { attributeNames, currentTraceparent, spanNames, withSpan } from '@cogmesh/telemetry';
 import type { SqlRunViews } from '../adapters/sql-run-views.js';
 import { replayDeadLetter, type ReplayContext } from '../engine/replay-dead-letter.js';
+import { submitterText } from '../engine/submitter.js';
 import { retryRun } from '../engine/retry-run.js';
 import type { SubmitContext } from '../engine/submit-run.js';
 import type { CommandRouter } from '../replicas/command-router.js';
@@ -97,6 +98,7 @@ async function retry(context: ControlRpcContext, request: schedulerV1.RetryRunRe
       inputJson,
       idempotencyKey,
       submittedBy: sub,
+      submitter: submitterText(caller.subject),
       traceparent: currentTraceparent() ?? '',
       requireAccess: (needed) => requireAccess(caller, needed),
     });

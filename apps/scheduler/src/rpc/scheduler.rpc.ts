@@ -8,6 +8,7 @@ import { attributeNames, currentTraceparent, spanNames, withSpan } from '@cogmes
 import type { SqlDeadLetters } from '../adapters/sql-dead-letters.js';
 import type { SqlRunViews } from '../adapters/sql-run-views.js';
 import type { RunNotifier } from '../engine/run-notifier.js';
+import { submitterText } from '../engine/submitter.js';
 import { submitRun, type SubmitContext } from '../engine/submit-run.js';
 import { watchRun } from '../engine/watch-run.js';
 import { requireAccess, requireAdministrator, serviceOf, subjectOf } from './caller.js';
@@ -102,6 +103,7 @@ async function submit(context: SchedulerRpcContext, request: schedulerV1.SubmitR
       idempotencyKey: request.idempotencyKey,
       organisation,
       submittedBy: sub,
+      submitter: submitterText(caller.subject),
       traceparent: currentTraceparent() ?? '',
       callerTraceparent: request.callerTraceparent,
       requireAccess: (needed) => requireAccess(caller, needed),

@@ -8,6 +8,7 @@ import { bindSchedule, type NeededAccess } from '@cogmesh/scheduling-core';
 import { attributeNames, currentTraceparent, spanNames, withSpan } from '@cogmesh/telemetry';
 import type { SqlSchedules } from '../adapters/sql-schedules.js';
 import type { SubmitRequest, Submitted } from '../engine/submit-run.js';
+import { submitterText } from '../engine/submitter.js';
 import type { Creator, ScheduleRow } from '../model/schedule.js';
 import type { Decisions } from './decisions.js';
 
@@ -40,6 +41,7 @@ export function fire({ decisions, submit, maxExpressionSteps }: FiringContext, f
       idempotencyKey: '',
       organisation,
       submittedBy: creator.sub,
+      submitter: submitterText(creator),
       traceparent: currentTraceparent() ?? '',
       callerTraceparent: '',
       scheduleId: schedule.id,

@@ -2,7 +2,7 @@
  * One call from first header to last trailer: read, check, forward, and a span around it. A call that may not pass never reaches the
  * service, not even its headers.
  */
-import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import { sensitiveHeaders, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import { toCogmeshError } from '@cogmesh/errors';
 import { anonymousMethods, sidecarProofHeader } from '@cogmesh/enforcement';
 import { attributeNames, failSpan, SpanKind, startSpan, type Logger } from '@cogmesh/telemetry';
@@ -25,6 +25,9 @@ interface Exchange {
   /** Parent of what the service records; absent when nothing is recorded here. */
   readonly traceparent?: string;
 }
+
+/** Different in every call: in the compression table of the connection they would push out what repeats. */
+const neverIndexed = [sidecarProofHeader, 'traceparent'];
 
 export class Proxy {
   readonly #options: ProxyOptions;
@@ -69,6 +72,7 @@ export class Proxy {
       ...forwardedHeaders(headers),
       ...(traceparent === undefined ? {} : { traceparent }),
       [sidecarProofHeader]: prove({ method: call.method, authorization }),
+      [sensitiveHeaders]: neverIndexed,
     });
     if (inbound.destroyed || inbound.closed) {
       outbound.on('error', () => {});

@@ -24,7 +24,7 @@ export const decisionLogConfig = defineConfig('decision log', {
   ),
   bufferEntries: setting(
     'COGMESH_DECISION_LOG_BUFFER',
-    integer({ min: 100, max: 1_000_000, default: 20_000 }),
+    integer({ min: 100, max: 1_000_000, default: 50_000 }),
     'Allowed reads gathered in memory at most; more are written at once, or only counted while the disk does not keep up.',
   ),
   shipMs: setting(

@@ -24,12 +24,13 @@ export const notListedCode = 'not_listed';
 
 export class PlainReads {
   #listed: Gathered[] = [];
+  #listedDecisions = 0;
   #counted = new Map<string, Counted>();
   readonly #dropped = new Map<string, number>();
 
-  /** Entries they would take. */
+  /** Entries they would be. */
   get size(): number {
-    return this.#listed.length + this.#counted.size;
+    return this.#listedDecisions + this.#counted.size;
   }
 
   get isEmpty(): boolean {
@@ -39,6 +40,7 @@ export class PlainReads {
   add(gathered: Gathered): void {
     if (gathered.countable !== true) {
       this.#listed.push(gathered);
+      this.#listedDecisions += gathered.decisions.length;
       return;
     }
     const { question, decisions, atMs } = gathered;
@@ -60,6 +62,7 @@ export class PlainReads {
     });
     const taken = [...this.#listed, ...counted];
     this.#listed = [];
+    this.#listedDecisions = 0;
     this.#counted = new Map();
     return taken;
   }

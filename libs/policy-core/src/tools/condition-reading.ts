@@ -83,19 +83,18 @@ function wishOf(node: ASTNode): Wish | undefined {
     const inner = wishOf(node.args);
     return inner && { ...inner, negative: !inner.negative };
   }
-  if (node.op === '==' || node.op === '!=') {
-    const [left, right] = node.args;
-    const variable = variableOf(left) ?? variableOf(right);
-    const text = textOf(left) ?? textOf(right);
-    return variable === undefined || text === undefined
-      ? undefined
-      : { variable, texts: [text], negative: node.op === '!=' };
-  }
+  if (node.op === '==' || node.op === '!=') return comparisonOf(node.args, node.op === '!=');
   if (node.op !== 'in' || node.args[1].op !== 'list') return undefined;
   const variable = variableOf(node.args[0]);
   const texts = node.args[1].args.map(textOf);
   if (variable === undefined || texts.some((text) => text === undefined)) return undefined;
   return { variable, texts: texts as string[], negative: false };
+}
+
+function comparisonOf([left, right]: readonly [ASTNode, ASTNode], negative: boolean): Wish | undefined {
+  const variable = variableOf(left) ?? variableOf(right);
+  const text = textOf(left) ?? textOf(right);
+  return variable === undefined || text === undefined ? undefined : { variable, texts: [text], negative };
 }
 
 function variableOf(node: ASTNode): string | undefined {

@@ -77,11 +77,9 @@ const namesOr = (names: readonly string[]) => (names.length === 0 ? 'none' : nam
 
 function requestOf(own: TestInput, { given = {}, now }: TestTable): AccessRequest {
   const input = { ...given, ...own };
-  const subject = { ...given.subject, ...own.subject };
-  const { organisation = '', sub = 'someone', roles = [], attributes = {} } = subject;
   const { owner, context, resourceAttributes } = input;
   return {
-    subject: { organisation, sub, issuer: subject.issuer ?? `https://${organisation}.test`, roles, attributes },
+    subject: subjectOf({ ...given.subject, ...own.subject }),
     action: input.action ?? '',
     resource: resourceOf(input.resource ?? ''),
     ...(owner === undefined ? {} : { owner }),
@@ -89,6 +87,11 @@ function requestOf(own: TestInput, { given = {}, now }: TestTable): AccessReques
     ...(resourceAttributes === undefined ? {} : { resourceAttributes }),
     nowMs: timeOf(input.now ?? now, 0),
   };
+}
+
+function subjectOf(given: NonNullable<TestInput['subject']>): AccessRequest['subject'] {
+  const { organisation = '', sub = 'someone', roles = [], attributes = {} } = given;
+  return { organisation, sub, issuer: given.issuer ?? `https://${organisation}.test`, roles, attributes };
 }
 
 /** A path that is not canonical is handed on as it is: refusing it is the engine's business, and may be what is tested. */

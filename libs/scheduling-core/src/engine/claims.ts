@@ -249,8 +249,8 @@ export class Claims {
   #publication(row: ClaimedRow, target: Target, input: Input | undefined): Publication | undefined {
     const run = this.#options.engine.residents.get(row.runId);
     if (!run || input === undefined || input === 'later' || !input.ok) return undefined;
-    const { traceparent, totalTasks } = run.row;
-    return { row, target, plan: run.plan(row.taskId), input: input.input, run: { traceparent, totalTasks } };
+    const { traceparent, totalTasks, submitter } = run.row;
+    return { row, target, plan: run.plan(row.taskId), input: input.input, run: { traceparent, totalTasks, submitter } };
   }
 }
 

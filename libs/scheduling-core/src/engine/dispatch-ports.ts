@@ -23,7 +23,7 @@ export interface Publication {
   readonly target: Target;
   readonly plan: TaskPlan;
   readonly input: PreparedInput;
-  readonly run: Pick<RunRow, 'traceparent' | 'totalTasks'>;
+  readonly run: Pick<RunRow, 'traceparent' | 'totalTasks' | 'submitter'>;
 }
 
 /** Carries claimed work to agents; never claims, never waits for anybody. */

@@ -37,13 +37,14 @@ export function startNested(unit: Unit, outcomes: Outcomes, start: NestedStart):
   }
   const dueAt = unit.now + timeoutMs;
   unit.move(row, 'wait', { attempt: row.attempt + 1, attemptId: runId, startedAt: unit.now, dueAt });
-  const { organisation, shard, submittedBy, traceparent } = run;
+  const { organisation, shard, submittedBy, submitter, traceparent } = run;
   const { taskId, itemIndex } = row;
   const submission = {
     runId,
     organisation,
     shard,
     submittedBy,
+    submitter,
     plan,
     traceparent,
     callerTraceparent: '',

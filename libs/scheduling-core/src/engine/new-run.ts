@@ -11,6 +11,8 @@ export interface Submission {
   readonly organisation: string;
   readonly shard: number;
   readonly submittedBy: string;
+  /** JSON that names the submitter for revocations. */
+  readonly submitter?: string | null;
   readonly plan: RunPlan;
   /** Of the submit span: parent of all spans of the run. */
   readonly traceparent: string;
@@ -89,6 +91,7 @@ function runRow(submission: Submission, openTasks: number, now: number): RunRow 
     input: JSON.stringify(plan.input),
     outputTemplate: plan.output === undefined ? null : JSON.stringify(plan.output),
     submittedBy: submission.submittedBy,
+    submitter: submission.submitter ?? null,
     traceparent: submission.traceparent,
     createdAt: now,
     taskCount: plan.tasks.length,

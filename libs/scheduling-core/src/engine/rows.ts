@@ -19,6 +19,8 @@ export interface RunRow {
   /** Template of the output; null when the document names none. */
   readonly outputTemplate: string | null;
   readonly submittedBy: string;
+  /** JSON that names the submitter for revocations; null for runs stored before it was kept. */
+  readonly submitter: string | null;
   /** Parent of every span of the run. */
   readonly traceparent: string;
   readonly createdAt: number;
