@@ -19,6 +19,7 @@ import { ownerOf, parseResourcePath, type AccessRequest } from '@cogmesh/policy-
 import type { Access, OutsideSubject } from '@cogmesh/rpc';
 import { SpanKind, spanNames, withSpan } from '@cogmesh/telemetry';
 import type { Decisions, Question } from '../operations/authority.js';
+import type { CoApprovalCheck } from '../operations/co-approval.js';
 import type { Obligations } from '../operations/obligations.js';
 import { tellDecisions } from './policy-decisions.js';
 
@@ -38,9 +39,15 @@ interface Asked {
 
 export class ReplicaDecisions implements Decisions {
   readonly #parts: ReplicaDecisionsParts;
+  readonly #coApproval: CoApprovalCheck | undefined;
 
-  constructor(parts: ReplicaDecisionsParts) {
+  constructor(parts: ReplicaDecisionsParts, coApproval?: CoApprovalCheck) {
     this.#parts = parts;
+    this.#coApproval = coApproval;
+  }
+
+  withCoApproval(check: CoApprovalCheck): Decisions {
+    return new ReplicaDecisions({ ...this.#parts, remote: this.#parts.remote.withCoApproval(check) }, check);
   }
 
   async decide(
@@ -56,7 +63,9 @@ export class ReplicaDecisions implements Decisions {
     });
     if (asked.some(({ access }) => this.#isWatched(access)))
       return remote.decide(subject, rights, signal, consistencyToken);
-    return this.#answer(asked, [consistencyToken], (answer) => obligations.met(answer));
+    return this.#answer(asked, [consistencyToken], (answer, i) =>
+      obligations.met(answer, rights[i] as Access, this.#coApproval),
+    );
   }
 
   async ask(questions: readonly Question[], signal: AbortSignal): Promise<readonly policyV1.DecideResponse[]> {
@@ -77,13 +86,13 @@ export class ReplicaDecisions implements Decisions {
   async #answer(
     asked: readonly Asked[],
     tokens: readonly string[],
-    enforced: (answer: policyV1.DecideResponse) => policyV1.DecideResponse,
+    enforced: (answer: policyV1.DecideResponse, index: number) => policyV1.DecideResponse,
   ): Promise<readonly policyV1.DecideResponse[]> {
     const { replica, log } = this.#parts;
     for (const token of new Set(tokens)) if (token !== '') await replica.atLeast(parseConsistencyToken(token));
     return withSpan(spanNames.decide, { kind: SpanKind.INTERNAL }, async (span) => {
       replica.assertFresh();
-      const answered = asked.map((each) => ({ ...each.access, answer: enforced(this.#decide(each)) }));
+      const answered = asked.map((each, i) => ({ ...each.access, answer: enforced(this.#decide(each), i) }));
       await recordAnswers(log, answered);
       const answers = answered.map(({ answer }) => answer);
       tellDecisions(span, { requests: asked.map(({ access }) => access), answers });
