@@ -50,6 +50,22 @@ function policiesOf(organisation: Organisation) {
         permissions: ['*'],
         resources: ['/runs/**', '/models/**'],
       },
+      ...(organisation === 'globex'
+        ? [
+            {
+              id: 'portal',
+              policy: "org_id == 'acme' && sub == 'operator-of-acme'",
+              permissions: ['act'],
+              resources: ['/organisations/globex'],
+            },
+          ]
+        : []),
+      {
+        id: 'portals',
+        policy: `${within} && role == 'operator'`,
+        permissions: ['act'],
+        resources: ['/organisations/*'],
+      },
       ...(organisation === 'acme'
         ? [
             {
@@ -237,5 +253,37 @@ describe('partners', () => {
     expect(ended).toMatchObject({ state: 'revoked', revokeReason: 'over' });
     const all = (await cogmesh('initech', 'grants')) as { grants: readonly GrantView[] };
     expect(all.grants).toMatchObject([{ id: passed.id, state: 'revoked' }]);
+  });
+
+  it('let a service of one act for users of another, where both allow it and a grant does', async () => {
+    const [user, service] = [await world.token('globex', 'reader'), await world.token('acme', 'operator')];
+    const type = 'urn:ietf:params:oauth:token-type:access_token';
+    const form = {
+      grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+      ...{ subject_token: user, subject_token_type: type, actor_token: service, actor_token_type: type },
+    };
+    const ask = async () => {
+      const response = await fetch(`${mesh.url}/v1/token`, { method: 'POST', body: new URLSearchParams(form) });
+      return (await response.json()) as { access_token: string; error: string };
+    };
+    expect((await ask()).error).toBe('unauthorized_client');
+    const terms = [
+      '--action',
+      'act',
+      '--resource',
+      '/organisations/globex',
+      '--purpose',
+      'a portal',
+      '--role',
+      'operator',
+    ];
+    const { id } = (await cogmesh('globex', 'grants', 'create', '--to', 'acme', ...terms)) as GrantView;
+    await cogmesh('acme', 'grants', 'accept', id);
+    const { access_token: token } = await ask();
+    expect(await whoami(token)).toMatchObject({ sub: 'reader-of-globex', organisation: 'globex', roles: ['reader'] });
+    const run = await clientOf(token).submitRun({ tasks: [{ id: 'a', uses: 'script', script: 'return 1' }] });
+    expect(run).toMatchObject({ organisation: 'globex' });
+    await cogmesh('globex', 'grants', 'revoke', id);
+    expect((await ask()).error).toBe('unauthorized_client');
   });
 });

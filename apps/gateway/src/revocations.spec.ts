@@ -21,12 +21,12 @@ const status = async (headers: Record<string, string>): Promise<number> =>
   (await fetch(`${world.url}/v1/whoami`, { headers })).status;
 
 describe('a call', () => {
-  it.each([
-    ['whose token is revoked', (token: Record<string, unknown>) => ({ kind: 'token', value: String(token['jti']) })],
+  it.each<[string, (token: Record<string, unknown>, kid: string) => Partial<RevocationChange>]>([
+    ['whose token is revoked', (token) => ({ kind: 'token', value: String(token['jti']) })],
     ['whose subject is revoked', () => ({ kind: 'subject', value: 'member' })],
     ['whose issuer is revoked', () => ({ kind: 'issuer', value: '' })],
-    ['whose key is revoked', (_: unknown, kid: string) => ({ kind: 'key', value: kid })],
-  ] as const)('%s is refused with 401 `revoked`, and let in again when that is lifted', async (_what, thingOf) => {
+    ['whose key is revoked', (_, kid) => ({ kind: 'key', value: kid })],
+  ])('%s is refused with 401 `revoked`, and let in again when that is lifted', async (_what, thingOf) => {
     const headers = await world.headers('member');
     expect(await status(headers)).toBe(200);
     const token = (headers['authorization'] ?? '').slice('Bearer '.length);

@@ -23,6 +23,7 @@ import {
   mutatingMethods,
   openReplica,
   openShippedLog,
+  type DecisionLog,
   type OpenedReplica,
 } from '@cogmesh/enforcement';
 import { CogmeshError } from '@cogmesh/errors';
@@ -51,6 +52,7 @@ import { mayAct } from './exchange/may-act.js';
 import { TokenExchange } from './exchange/token-exchange.js';
 import { OpenStreams } from './http/open-streams.js';
 import { isLoopback } from './listeners.js';
+import type { Decisions } from './operations/authority.js';
 import { buildOperations } from './operations/operations.js';
 import { Obligations } from './operations/obligations.js';
 import { PermittedCalls } from './operations/permitted-calls.js';
@@ -85,49 +87,22 @@ export async function wire(host: ServiceHost, config: GatewayConfig): Promise<Wi
   const scheduler = createClient(schedulerV1.SchedulerService, channels.scheduler);
   const registry = createClient(registryV1.RegistryService, channels.registry);
 
-  const { replica, close: closeReplica } = openReplica({
-    identity,
-    policyAddress: host.peers.policy,
-    dir: host.dataDir,
-    config: loadConfig(enforcementConfig, host.environment),
-    logger,
-  });
+  const { replica, close: closeReplica } = openPolicies(host, identity);
   const { issuers, admission, allowedRoles } = wireAdmission({ ...host, identity, config, policy, revocable: replica });
 
-  const blobRecords = new SqlBlobRecords(database);
-  const blobStore = new FileBlobStore(join(host.dataDir, 'blobs'));
-  const sweeper = new BlobSweeper({ records: blobRecords, store: blobStore, everyMs: config.blobSweepMs, logger });
+  const { sweeper, ...blobs } = wireBlobs(host, config);
   const traces = config.traceStore === '' ? undefined : await openTraceStore(config.traceStore);
 
-  const calls = new PermittedCalls({
-    mint: ({ audience, method, permission }) => identity.mintPermit({ audience, method, ...permission }),
-    // Who has changed a policy here is judged by it from the next call on.
-    succeeded: (audience, method) =>
-      audience === 'policy' && mutatingMethods.has(method) ? replica.poke() : undefined,
-  });
   const log = await openLog(host, identity);
-  const obligations = new Obligations(logger);
   const ports: OperationPorts = {
-    decisions: new ReplicaDecisions({
-      replica,
-      remote: new PolicyDecisions(policy, obligations, log),
-      obligations,
-      log,
-      now: Date.now,
-    }),
-    calls,
+    decisions: wireDecisions({ policy, replica, log, logger }),
+    calls: permittedCalls(identity, replica),
     scheduler,
     registry,
     policy,
-    audit: createClient(policyAuditV1.AuditService, channels.policy),
-    revocations: createClient(revocationV1.RevocationService, channels.policy),
-    policyVersions: createClient(policyVersionsV1.PolicyVersionService, channels.policy),
-    issuers: createClient(policyIssuersV1.IssuerService, channels.policy),
-    grants: createClient(policyGrantsV1.GrantService, channels.policy),
-    search: createClient(policySearchV1.SearchService, channels.policy),
+    ...policyClients(channels.policy),
     askers: { role: config.authzenRole, properties: new AllowedProperties(config.authzenProperties), allowedRoles },
-    blobRecords,
-    blobStore,
+    ...blobs,
     traces,
     streams: new StreamSlots(config.streamsPerOrganisation),
     limits: config,
@@ -140,27 +115,14 @@ export async function wire(host: ServiceHost, config: GatewayConfig): Promise<Wi
     issuers: () => issuers.assertFresh(),
     revocations: () => replica.assertFresh(),
     database: () => database.ping(),
-    blobs: () => blobStore.ping(),
-    policy: () => serving(channels.policy),
-    scheduler: () => serving(channels.scheduler),
-    registry: () => serving(channels.registry),
+    blobs: () => blobs.blobStore.ping(),
+    ...neighbourChecks(channels),
   };
   const readiness = new GatewayReadiness({ checks, registry, tellModels: isLoopback(config.httpListen) });
-  const authzenMetadata = {
-    url: decisionPointUrl(config.authzenUrl),
-    loopback: isLoopback(config.httpListen),
-    scheme: config.tlsCert === '' ? ('http' as const) : ('https' as const),
-  };
+  const exchange = wireExchange({ identity, admission, policy });
+  const settings = { ...config, authzenMetadata: authzenMetadataOf(config) };
   return {
-    http: {
-      operations,
-      admission,
-      exchange: wireExchange({ identity, admission, policy }),
-      settings: { ...config, authzenMetadata },
-      readiness,
-      streams,
-      logger,
-    },
+    http: { operations, admission, exchange, settings, readiness, streams, logger },
     rpc: {
       public: { ...gatewayRpc(operations, callers, streams.closing), edge: true },
       blobs: blobRpc(ports, identity),
@@ -178,6 +140,60 @@ export async function wire(host: ServiceHost, config: GatewayConfig): Promise<Wi
       await traces?.close();
     },
   };
+}
+
+function permittedCalls(identity: ServiceIdentity, replica: OpenedReplica['replica']): PermittedCalls {
+  return new PermittedCalls({
+    mint: ({ audience, method, permission }) => identity.mintPermit({ audience, method, ...permission }),
+    // Who has changed a policy here is judged by it from the next call on.
+    succeeded: (audience, method) =>
+      audience === 'policy' && mutatingMethods.has(method) ? replica.poke() : undefined,
+  });
+}
+
+interface DecisionParts {
+  readonly policy: PolicyClient;
+  readonly replica: OpenedReplica['replica'];
+  readonly log: DecisionLog;
+  readonly logger: Logger;
+}
+
+function wireDecisions({ policy, replica, log, logger }: DecisionParts): Decisions {
+  const obligations = new Obligations(logger);
+  const remote = new PolicyDecisions(policy, obligations, log);
+  return new ReplicaDecisions({ replica, remote, obligations, log, now: Date.now });
+}
+
+function wireBlobs({ database, dataDir, logger }: ServiceHost, { blobSweepMs: everyMs }: GatewayConfig) {
+  const blobRecords = new SqlBlobRecords(database);
+  const blobStore = new FileBlobStore(join(dataDir, 'blobs'));
+  return {
+    blobRecords,
+    blobStore,
+    sweeper: new BlobSweeper({ records: blobRecords, store: blobStore, everyMs, logger }),
+  };
+}
+
+/** Policies and revocations as of now; what is revoked is refused here, the rest is the policy service's to decide. */
+function openPolicies({ peers, dataDir: dir, environment, logger }: ServiceHost, identity: ServiceIdentity) {
+  const config = loadConfig(enforcementConfig, environment);
+  return openReplica({ identity, policyAddress: peers.policy, dir, config, logger });
+}
+
+function policyClients(channel: Channel) {
+  return {
+    audit: createClient(policyAuditV1.AuditService, channel),
+    revocations: createClient(revocationV1.RevocationService, channel),
+    policyVersions: createClient(policyVersionsV1.PolicyVersionService, channel),
+    issuers: createClient(policyIssuersV1.IssuerService, channel),
+    grants: createClient(policyGrantsV1.GrantService, channel),
+    search: createClient(policySearchV1.SearchService, channel),
+  };
+}
+
+function authzenMetadataOf({ authzenUrl, httpListen, tlsCert }: GatewayConfig) {
+  const scheme = tlsCert === '' ? ('http' as const) : ('https' as const);
+  return { url: decisionPointUrl(authzenUrl), loopback: isLoopback(httpListen), scheme };
 }
 
 interface AdmissionParts {
@@ -235,6 +251,14 @@ type Neighbour = 'policy' | 'scheduler' | 'registry';
 function openChannels(host: ServiceHost, identity: ServiceIdentity): Record<Neighbour, Channel> {
   const to = (name: Neighbour) => openChannel({ target: host.peers[name], authorize: authorisation(identity, name) });
   return { policy: to('policy'), scheduler: to('scheduler'), registry: to('registry') };
+}
+
+function neighbourChecks({ policy, scheduler, registry }: Record<Neighbour, Channel>) {
+  return {
+    policy: () => serving(policy),
+    scheduler: () => serving(scheduler),
+    registry: () => serving(registry),
+  };
 }
 
 const healthDeadlineMs = 1_000;

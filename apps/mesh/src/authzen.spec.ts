@@ -244,6 +244,21 @@ describe('X-Request-ID', () => {
   });
 });
 
+describe('a consistency token', () => {
+  it('is waited for by an evaluation, and refused when it is none', async () => {
+    const ask = (token: string) =>
+      world.post('pep', 'evaluation', question('alice', 'view', '101'), { 'cogmesh-consistency-token': token });
+    expect((await ask('nonsense')).status).toBe(400);
+    const admin = { authorization: `Bearer ${await world.token('auditor')}`, 'content-type': 'application/json' };
+    const { issuer } = (await (await fetch(`${world.url}/v1/whoami`, { headers: admin })).json()) as { issuer: string };
+    const body = JSON.stringify({ kind: 'subject', issuer, value: 'nobody' });
+    const written = await fetch(`${world.url}/v1/revocations`, { method: 'POST', headers: admin, body });
+    const token = written.headers.get('cogmesh-consistency-token') ?? '';
+    expect(await ask(token)).toMatchObject({ status: 200, body: { decision: true } });
+    expect(token).not.toBe('');
+  });
+});
+
 describe('evaluations', () => {
   const ask = async (body: unknown, who: Who = 'pep') => (await world.post(who, 'evaluations', body)).body;
   const view = { subject: user('alice'), action: { name: 'view' } };

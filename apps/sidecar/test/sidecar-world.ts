@@ -8,6 +8,7 @@ import { createClient, openChannel, serveRpc, type Client, type RpcServer } from
 import { hostService, type HostedService } from '@cogmesh/service';
 import { createLogger } from '@cogmesh/telemetry';
 import { sidecarService } from '@cogmesh/sidecar';
+import { AuditService } from './audit-service.js';
 import { BundleService } from './bundle-service.js';
 import { GuardedService } from './guarded-service.js';
 
@@ -20,6 +21,7 @@ const policyTimes = { COGMESH_POLICY_POLL_MS: '50', COGMESH_POLICY_MAX_STALENESS
 export class SidecarWorld {
   readonly guarded = new GuardedService();
   readonly bundles: BundleService;
+  readonly audit = new AuditService();
   #closers: (() => unknown)[] = [];
   #service: RpcServer | undefined;
   #sidecar: HostedService | undefined;
@@ -154,7 +156,7 @@ export class SidecarWorld {
   async #servePolicies(): Promise<string> {
     const policy = await serveRpc({
       address: `unix:${join(this.dir, 'policy.sock')}`,
-      services: [this.bundles.binding()],
+      services: [this.bundles.binding(), this.audit.binding()],
     });
     this.#closers.push(() => policy.stop(0));
     return policy.address;

@@ -2,7 +2,7 @@
  * What the policy service, or whoever answers in its place, or the disk, offered and was not taken: told once to the log, counted, and
  * told to the policy service with the next question. Bounded; what is beyond is counted under the last.
  */
-import { CogmeshError } from '@cogmesh/errors';
+import type { CogmeshError } from '@cogmesh/errors';
 import type { Logger } from '@cogmesh/telemetry';
 import { refusedUpdatesMax } from './limits.js';
 

@@ -24,9 +24,9 @@ function verdictOf(rule: Rule, inquiry: Inquiry): Verdict | undefined {
   const action = coversAction(rule, facts.action);
   const path = coversPath(rule, segments);
   if (action && path) return judge(rule, inquiry);
-  if (path) return skipped(`action "${facts.action}" is not in its permissions (${[...rule.permissions].join(', ')})`);
+  if (path) return skipped(`action "${facts.action}" is not in its permissions (${rule.permissions.join(', ')})`);
   if (!action) return undefined;
-  return skipped(`resource ${facts.resource.path} is not under ${rule.globs.map((glob) => glob.text).join(', ')}`);
+  return skipped(`resource ${facts.resource.path} is not under ${rule.resources.join(', ')}`);
 }
 
 function skipped(detail: string): Verdict {

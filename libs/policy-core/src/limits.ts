@@ -40,6 +40,8 @@ export const limits = {
   listItems: 1_000,
   /** Characters of a text that a condition may look through. */
   textChars: 16_384,
+  /** Lists of actions kept for the next rule that has the same. */
+  sharedLists: 1_000,
   /** Compiled conditions kept for the next set that has the same text. */
   compiledConditions: 10_000,
   globChars: 512,

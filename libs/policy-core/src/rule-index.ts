@@ -1,153 +1,124 @@
 /**
- * Finds the few rules that speak about a request among thousands: by action, then by path. Globs without a star are looked
- * up whole; the others down a tree of their segments, where `*` and `name-*` are tried. It answers exactly the rules that
+ * Finds the few rules that speak about a request among thousands. Globs whose only star is their tail hang at the path before
+ * it, which is looked up whole, for each depth at which there are any; the others are found down a tree of their segments,
+ * where `*` and `name-*` are tried. What hangs at one place is told apart by action. The answer is exactly the rules that
  * cover the request, the denying ones first, each group in document order.
  */
-import { compileSegment, type Glob } from './glob.js';
+import { compileGlob, compileSegment, type Glob } from './glob.js';
+import { RulesAtPlace } from './rules-at-place.js';
 import type { Rule } from './rule.js';
+
+/** Where globs end: those of this path alone, and those of everything below it; one may be in both. */
+class Place {
+  readonly here = new RulesAtPlace();
+  readonly below = new RulesAtPlace();
+
+  add({ tail }: Glob, rule: Rule): void {
+    if (tail !== 'below') this.here.add(rule);
+    if (tail !== 'none') this.below.add(rule);
+  }
+}
+
+interface Node {
+  /** Undefined where no glob ends. */
+  place: Place | undefined;
+  readonly literals: Map<string, Node>;
+  readonly patterns: Map<string, Pattern>;
+}
 
 interface Pattern {
   readonly matches: (segment: string) => boolean;
   readonly node: Node;
 }
 
-interface Node {
-  /** Segments to pass before anything else here counts: what a tree with one branch would ask one by one. */
-  readonly lead: readonly string[];
-  /** Globs that end here: of this path alone, of everything below it, of both. */
-  readonly here: readonly Rule[];
-  readonly below: readonly Rule[];
-  /** Undefined when there is none, as in most nodes. */
-  readonly literals: ReadonlyMap<string, Node> | undefined;
-  readonly patterns: readonly Pattern[];
+interface Search {
+  readonly action: string;
+  readonly segments: readonly string[];
+  readonly found: Rule[];
 }
 
-/** A node that still grows. */
-interface Draft {
-  readonly here: Rule[];
-  readonly below: Rule[];
-  readonly literals: Map<string, Draft>;
-  readonly patterns: Map<string, Draft>;
-}
-
-interface Shelf {
-  readonly exact: ReadonlyMap<string, readonly Rule[]>;
-  /** Undefined when there is no glob with a star. */
-  readonly tree: Node | undefined;
-}
-
-const newDraft = (): Draft => ({ here: [], below: [], literals: new Map(), patterns: new Map() });
-const none: readonly never[] = [];
+const newNode = (): Node => ({ place: undefined, literals: new Map(), patterns: new Map() });
+const none: readonly Rule[] = [];
 
 export class RuleIndex {
-  readonly #shelfOfAction: ReadonlyMap<string, Shelf>;
+  /** By path; `` is above every path. */
+  readonly #places = new Map<string, Place>();
+  /** Whether there is any place of so many segments. */
+  readonly #depths: boolean[] = [];
+  /** Undefined when no glob has a star before its tail. */
+  #tree: Node | undefined;
 
   constructor(rules: readonly Rule[]) {
-    const ofAction = new Map<string, Rule[]>();
-    for (const rule of rules) for (const action of rule.permissions) append(ofAction, action, rule);
-    this.#shelfOfAction = new Map([...ofAction].map(([action, some]) => [action, shelfOf(some)]));
+    for (const rule of rules) for (const text of rule.resources) this.#add(compileGlob(text), rule);
   }
 
   /** Each rule once. `segments` are those of `path`. */
   find(action: string, path: string, segments: readonly string[]): readonly Rule[] {
     const found: Rule[] = [];
-    lookUp(this.#shelfOfAction.get(action), { path, segments, found });
-    if (action !== '*') lookUp(this.#shelfOfAction.get('*'), { path, segments, found });
+    this.#lookUp(path, { action, segments, found });
+    if (this.#tree !== undefined) collect(this.#tree, 0, { action, segments, found });
     if (found.length < 2) return found.length === 0 ? none : found;
     found.sort(byEffectAndPosition);
     return found.filter((rule, i) => rule !== found[i - 1]);
   }
-}
 
-interface Search {
-  readonly path: string;
-  readonly segments: readonly string[];
-  readonly found: Rule[];
-}
-
-function lookUp(shelf: Shelf | undefined, { path, segments, found }: Search): void {
-  if (shelf === undefined) return;
-  const exact = shelf.exact.get(path);
-  if (exact !== undefined) for (const rule of exact) found.push(rule);
-  if (shelf.tree !== undefined) collect(shelf.tree, segments, { depth: 0, found });
-}
-
-function shelfOf(rules: readonly Rule[]): Shelf {
-  const exact = new Map<string, Rule[]>();
-  const root = newDraft();
-  for (const rule of rules)
-    for (const glob of rule.globs)
-      if (glob.text.includes('*')) insert(descend(root, glob), glob, rule);
-      else append(exact, glob.text, rule);
-  const tree = settled(root, []);
-  return { exact, tree: isEmpty(tree) ? undefined : tree };
-}
-
-function append(lists: Map<string, Rule[]>, key: string, rule: Rule): void {
-  const rules = lists.get(key);
-  if (rules === undefined) lists.set(key, [rule]);
-  else addOnce(rules, rule);
-}
-
-/** A rule's globs are added one after the other, so it can only be the last. */
-function addOnce(rules: Rule[], rule: Rule): void {
-  if (rules.at(-1) !== rule) rules.push(rule);
-}
-
-function insert(draft: Draft, { tail }: Glob, rule: Rule): void {
-  if (tail !== 'below') addOnce(draft.here, rule);
-  if (tail !== 'none') addOnce(draft.below, rule);
-}
-
-function descend(root: Draft, { head }: Glob): Draft {
-  let draft = root;
-  for (const segment of head) {
-    const children = segment.includes('*') ? draft.patterns : draft.literals;
-    let child = children.get(segment);
-    if (child === undefined) children.set(segment, (child = newDraft()));
-    draft = child;
+  #lookUp(path: string, { action, segments, found }: Search): void {
+    let end = 0;
+    for (let depth = 0; depth < segments.length; depth++) {
+      if (this.#depths[depth] === true) this.#places.get(path.slice(0, end))?.below.pick(action, found);
+      end = path.indexOf('/', end + 1);
+    }
+    this.#places.get(path)?.here.pick(action, found);
   }
-  return draft;
+
+  #add(glob: Glob, rule: Rule): void {
+    if (glob.head.some((segment) => segment.includes('*'))) {
+      const node = descend((this.#tree ??= newNode()), glob);
+      (node.place ??= new Place()).add(glob, rule);
+    } else this.#placeOf(glob).add(glob, rule);
+  }
+
+  #placeOf({ head }: Glob): Place {
+    const path = head.map((segment) => `/${segment}`).join('');
+    let place = this.#places.get(path);
+    if (place === undefined) this.#places.set(path, (place = new Place()));
+    this.#depths[head.length] = true;
+    return place;
+  }
 }
 
-function settled(draft: Draft, lead: readonly string[]): Node {
-  const { here, below, literals, patterns } = draft;
-  const [only] = literals;
-  if (only !== undefined && literals.size === 1 && here.length + below.length + patterns.size === 0)
-    return settled(only[1], [...lead, only[0]]);
-  return {
-    lead,
-    here: here.length === 0 ? none : here,
-    below: below.length === 0 ? none : below,
-    literals: only && new Map([...literals].map(([segment, child]) => [segment, settled(child, [])])),
-    patterns: [...patterns].map(([text, child]) => ({ matches: compileSegment(text), node: settled(child, []) })),
-  };
+function descend(root: Node, { head }: Glob): Node {
+  let node = root;
+  for (const segment of head) node = segment.includes('*') ? patternChild(node, segment) : literalChild(node, segment);
+  return node;
 }
 
-function isEmpty({ here, below, literals, patterns }: Node): boolean {
-  return literals === undefined && here.length + below.length + patterns.length === 0;
+function literalChild(node: Node, segment: string): Node {
+  let child = node.literals.get(segment);
+  if (child === undefined) node.literals.set(segment, (child = newNode()));
+  return child;
 }
 
-function collect(node: Node | undefined, segments: readonly string[], at: { depth: number; found: Rule[] }): void {
+function patternChild(node: Node, text: string): Node {
+  let pattern = node.patterns.get(text);
+  if (pattern === undefined) {
+    pattern = { matches: compileSegment(text), node: newNode() };
+    node.patterns.set(text, pattern);
+  }
+  return pattern.node;
+}
+
+function collect(node: Node | undefined, depth: number, search: Search): void {
   if (node === undefined) return;
-  const { lead, here, below, literals, patterns } = node;
-  const { found } = at;
-  if (!startsWith(segments, at.depth, lead)) return;
-  const depth = at.depth + lead.length;
+  const { action, segments, found } = search;
   const segment = segments[depth];
   if (segment === undefined) {
-    for (const rule of here) found.push(rule);
+    node.place?.here.pick(action, found);
     return;
   }
-  for (const rule of below) found.push(rule);
-  const next = { depth: depth + 1, found };
-  collect(literals?.get(segment), segments, next);
-  for (const pattern of patterns) if (pattern.matches(segment)) collect(pattern.node, segments, next);
-}
-
-function startsWith(segments: readonly string[], depth: number, lead: readonly string[]): boolean {
-  for (let i = 0; i < lead.length; i++) if (segments[depth + i] !== lead[i]) return false;
-  return true;
+  node.place?.below.pick(action, found);
+  collect(node.literals.get(segment), depth + 1, search);
+  for (const pattern of node.patterns.values()) if (pattern.matches(segment)) collect(pattern.node, depth + 1, search);
 }
 
 function byEffectAndPosition(a: Rule, b: Rule): number {

@@ -7,7 +7,8 @@
  */
 import { compileCondition, evaluationErrorText, isConditionProblem, type Condition } from './condition.js';
 import type { Facts } from './facts.js';
-import { compileGlob, type Glob } from './glob.js';
+import { compileGlob } from './glob.js';
+import { limits } from './limits.js';
 import { readsNothing } from './reads.js';
 import type { Effect, Obligation, PolicyDocument, Reads } from './types.js';
 import { CogmeshError } from '@cogmesh/errors';
@@ -27,8 +28,9 @@ export interface Rule {
   /** Place in the document, from 0. */
   readonly position: number;
   readonly effect: Effect;
-  readonly permissions: ReadonlySet<string>;
-  readonly globs: readonly Glob[];
+  readonly permissions: readonly string[];
+  /** Globs as they are written: an index has them compiled, and an explanation compiles them when it is asked for. */
+  readonly resources: readonly string[];
   readonly condition: Condition | undefined;
   readonly reads: Reads;
   readonly obligations: readonly Obligation[];
@@ -57,8 +59,8 @@ export function compileRule(document: PolicyDocument, position: number, domain: 
     domain,
     position,
     effect: document.effect,
-    permissions: new Set(document.permissions),
-    globs: document.resources.map(compileGlob),
+    permissions: shared(document.permissions),
+    resources: document.resources,
     condition,
     reads: condition?.reads ?? readsNothing,
     obligations: document.obligations ?? noObligations,
@@ -66,12 +68,24 @@ export function compileRule(document: PolicyDocument, position: number, domain: 
   };
 }
 
+/** Most rules name one of a few lists of actions; one copy of each stays close to the processor. */
+const lists = new Map<string, readonly string[]>();
+
+function shared(permissions: readonly string[]): readonly string[] {
+  if (permissions.length > 4) return permissions;
+  const key = permissions.join(' ');
+  const known = lists.get(key);
+  if (known !== undefined) return known;
+  if (lists.size < limits.sharedLists) lists.set(key, permissions);
+  return permissions;
+}
+
 export function coversAction(rule: Rule, action: string): boolean {
-  return rule.permissions.has(action) || rule.permissions.has('*');
+  return rule.permissions.includes(action) || rule.permissions.includes('*');
 }
 
 export function coversPath(rule: Rule, segments: readonly string[]): boolean {
-  return rule.globs.some((glob) => glob.matches(segments));
+  return rule.resources.some((text) => compileGlob(text).matches(segments));
 }
 
 /** Whether the rule, had it `outcome`, counts towards its effect. */

@@ -1,5 +1,5 @@
 /** The policy commands that need no mesh, on real files: what they say, where they point, how they exit. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
@@ -178,6 +178,14 @@ describe('governance', () => {
     expect((await policy('lint', '--strict', 'governance.yaml')).out).toBe('✓ governance.yaml  nothing found');
     expect((await policy('governance', '--work', 'deploy=/x')).out).toContain('not "deploy=/x"');
   });
+});
+
+it('the example of the guide passes, and lint finds only what it means', async () => {
+  const examples = new URL('../../../../docs/examples/policies/', import.meta.url).pathname;
+  await cp(examples, dir, { recursive: true });
+  expect((await policy('test', 'acme.tests.yaml')).out).toMatch(/7 tests passed$/);
+  const linted = await policy('lint', '--strict', 'acme.yaml', '--ignore', 'cross-organisation:partners');
+  expect(linted).toEqual({ code: 0, out: '✓ acme.yaml  nothing found' });
 });
 
 it('finds values under names with dots, and what they are missing in', () => {

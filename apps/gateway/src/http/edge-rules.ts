@@ -6,6 +6,7 @@
 import type { IncomingMessage } from 'node:http';
 import { isIdentityHeader } from '@cogmesh/enforcement';
 import { CogmeshError } from '@cogmesh/errors';
+import { consistencyHeader } from './caller.js';
 
 /** Header fields of one request. */
 const maxHeaderFields = 128;
@@ -36,7 +37,9 @@ export function applyEdgeRules(request: IncomingMessage): void {
     if (essential.has(name)) throw refused(`Connection lists "${name}"`);
     if (name !== 'close' && name !== 'keep-alive' && name !== 'upgrade') delete request.headers[name];
   }
-  for (const name of Object.keys(request.headers)) if (isIdentityHeader(name)) delete request.headers[name];
+  for (const name of Object.keys(request.headers))
+    // The one name of ours that a client is given to send back; it says when, never who.
+    if (name !== consistencyHeader && isIdentityHeader(name)) delete request.headers[name];
 }
 
 function refuseAmbiguousFields({ rawHeaders, headers, httpVersion }: IncomingMessage): void {

@@ -1,6 +1,6 @@
-import { Body, Controller, Get, Headers, HttpCode, Inject, Post, Put, Query, Res, UseGuards } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Inject, Post, Put, Req, Res, UseGuards } from '@nestjs/common';
 import { CogmeshError } from '@cogmesh/errors';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Note } from '../openapi/policy-schemas.js';
 import * as schemas from '../openapi/schemas.js';
 import type { Operations } from '../operations/operations.js';
@@ -40,12 +40,12 @@ export class PoliciesController {
   @Put('policies')
   async replace(
     @Caller() caller: HttpCaller,
-    @Headers('if-match') ifMatch: string | undefined,
-    @Query('note') note: unknown,
+    @Req() { headers, query }: FastifyRequest,
     @Body(BodyPipe) body: BodyReader,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    const expectedEpoch = epochOf(ifMatch);
+    const expectedEpoch = epochOf(headers['if-match']);
+    const { note } = query as { note?: unknown };
     const policySetJson = await body.text(this.settings.jsonBodyBytes);
     const { epoch, consistencyToken } = await this.operations.putPolicies(
       caller.ask({ policySetJson, expectedEpoch, note: checked(Note, note) }),

@@ -23,14 +23,16 @@ export type AccessAnswer = policyV1.DecideResponse | CogmeshError;
 type Ports = Pick<OperationPorts, 'decisions' | 'askers'>;
 
 export function evaluateAccess(ports: Ports): Operation<EvaluateAccessInput, readonly AccessAnswer[]> {
-  return async ({ subject, input: { evaluations }, signal }) => {
+  return async ({ subject, input: { evaluations }, signal, consistencyToken = '' }) => {
     const asker = new Asker(subject, ports.askers);
     const questions = evaluations.map(asking(asker));
     const readable = questions.filter((question): question is Question => !(question instanceof CogmeshError));
     if (readable.length === 0) return questions as CogmeshError[];
     const aboutOthers = evaluations.some((one) => !(one instanceof CogmeshError) && !asker.isItself(one.subject));
     const first = aboutOthers && !asker.isEnforcementPoint ? [rightToAsk(subject)] : [];
-    const answers = await ports.decisions.ask([...first, ...readable], signal);
+    const [head, ...rest] = [...first, ...readable];
+    // One question that waits for the write makes all of the call wait.
+    const answers = await ports.decisions.ask([{ ...head, consistencyToken }, ...rest], signal);
     if (first.length > 0) assertMayAsk(answers[0]);
     let next = first.length;
     return questions.map((question) => (question instanceof CogmeshError ? question : answered(answers[next++])));

@@ -1,11 +1,12 @@
 /** The public gRPC face: each method translates to an operation's request and back, and does nothing else. */
 import { timestampDate } from '@bufbuild/protobuf/wkt';
-import { gatewayV1, policyV1 } from '@cogmesh/contracts';
+import { gatewayV1, policyV1, type schedulerV1 } from '@cogmesh/contracts';
 import { CogmeshError } from '@cogmesh/errors';
 import { implement, type CallContext, type ServiceBinding } from '@cogmesh/rpc';
 import type { OperationRequest } from '../operations/operation.js';
 import type { Operations } from '../operations/operations.js';
 import { pathOf } from '../operations/right.js';
+import type { WatchRunInput } from '../operations/watch-run.js';
 import { blobMessage, chunkParts, chunksOf } from './blob-parts.js';
 import type { GrpcCallers } from './grpc-authentication.js';
 import { plain } from './plain.js';
@@ -31,22 +32,8 @@ export function gatewayRpc(operations: Operations, callers: GrpcCallers, closing
     cancelRun: ({ runId, reason }, call) => operations.cancelRun(ask(call, { runId, reason })).then(plain),
     getOutput: ({ runId, taskId, index }, call) =>
       operations.getOutput(ask(call, { runId, taskId, ...(index === undefined ? {} : { index }) })).then(plain),
-    watchRun: async function* ({ runId, afterSequence }, call) {
-      const request = ask(call, { runId, afterSequence });
-      const revoked = new AbortController();
-      const signal = AbortSignal.any([call.signal, closing, revoked.signal]);
-      const { open } = await operations.watchRun({ ...request, signal });
-      const stop = callers.follow(call, (why) => revoked.abort(why));
-      try {
-        for await (const event of open()) yield { event };
-        if (revoked.signal.aborted) throw revoked.signal.reason;
-      } catch (thrown) {
-        if (revoked.signal.aborted) throw revoked.signal.reason;
-        throw closing.aborted ? new CogmeshError('unavailable', 'the gateway stops; resume the watch') : thrown;
-      } finally {
-        stop();
-      }
-    },
+    watchRun: ({ runId, afterSequence }, call) =>
+      watched({ operations, callers, closing }, ask(call, { runId, afterSequence }), call),
     putBlob: async (parts, call) => {
       const iterator = parts[Symbol.asyncIterator]();
       const { value } = await iterator.next();
@@ -77,6 +64,33 @@ export function gatewayRpc(operations: Operations, callers: GrpcCallers, closing
       return { allowed, reason, code, rules: rules.map(ruleLine) };
     },
   });
+}
+
+interface WatchParts {
+  readonly operations: Operations;
+  readonly callers: GrpcCallers;
+  readonly closing: AbortSignal;
+}
+
+/** Ends with the run, with the caller's right, or, to be resumed elsewhere, with the gateway. */
+async function* watched(
+  { operations, callers, closing }: WatchParts,
+  request: OperationRequest<WatchRunInput>,
+  call: CallContext,
+): AsyncGenerator<{ event: schedulerV1.RunEvent }> {
+  const revoked = new AbortController();
+  const signal = AbortSignal.any([call.signal, closing, revoked.signal]);
+  const { open } = await operations.watchRun({ ...request, signal });
+  const stop = callers.follow(call, (why) => revoked.abort(why));
+  try {
+    for await (const event of open()) yield { event };
+    revoked.signal.throwIfAborted();
+  } catch (thrown) {
+    revoked.signal.throwIfAborted();
+    throw closing.aborted ? new CogmeshError('unavailable', 'the gateway stops; resume the watch') : thrown;
+  } finally {
+    stop();
+  }
 }
 
 function ruleLine({ outcome, organisation, ruleId, effect, detail }: policyV1.RuleOutcome): string {

@@ -2,7 +2,7 @@
  * The hash chain of one organisation: each hash is over the organisation, the place, the hash before and the entry's bytes, so that
  * no entry can be changed, moved, left out or put in without every later hash changing. Whoever kept an earlier hash can prove it.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { encodeFields } from './entry-codec.js';
 
 const domain = 'cogmesh.audit.chain.v1';
@@ -27,9 +27,7 @@ export function hashEntry({ organisation, position, previous }: Place, bytes: Ui
 }
 
 function sha256(parts: readonly Uint8Array[]): Buffer {
-  const hash = createHash('sha256');
-  for (const part of parts) hash.update(part);
-  return hash.digest();
+  return hash('sha256', Buffer.concat(parts), 'buffer');
 }
 
 function lengthOf(bytes: Uint8Array): Buffer {
