@@ -305,16 +305,6 @@ describe('on the wire', () => {
     expect(body).toBe('');
   });
 
-  it('plain HTTP is told when to come back while policies are stale', async () => {
-    const ask = async () =>
-      (await raw({ ':path': submit, 'content-type': 'application/json', ...(await world.permit()) })).headers;
-    world.bundles.answers = false;
-    await expect.poll(async () => (await ask())[':status'], { timeout: 5_000 }).toBe(503);
-    expect(await ask()).toMatchObject({ ':status': 503, 'retry-after': '1' });
-    world.bundles.answers = true;
-    await expect.poll(async () => (await ask())[':status'], { timeout: 5_000 }).not.toBe(503);
-  });
-
   it('plain HTTP gets a problem document, and no verb but POST', async () => {
     const { headers, body } = await raw({ ':path': submit, 'content-type': 'application/json' });
     expect(headers).toMatchObject({ ':status': 401, 'content-type': 'application/problem+json' });
