@@ -97,7 +97,10 @@ describe('parseRun', () => {
       priority: 1,
       ownPriority: true,
     });
-    expect(plan.tasks[2]).toMatchObject({ depends: ['a'], approval: { approvers: 2, roles: ['boss'], notBy: 'submitter' } });
+    expect(plan.tasks[2]).toMatchObject({
+      depends: ['a'],
+      approval: { approvers: 2, roles: ['boss'], notBy: 'submitter' },
+    });
     expect(plan.tasks[3]?.nested).toMatchObject({ priority: 8, tasks: [{ uses: 'model:globex/ocr', priority: 8 }] });
     const inner = (fields: object) =>
       parse({ tasks: [nested('d', { tasks: [script('x')], ...fields })] }).tasks[0]?.nested;
