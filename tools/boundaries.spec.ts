@@ -23,6 +23,8 @@ async function boundaryErrors(file: string, code: string): Promise<number> {
 const forbidden = [
   ['an app imports another app', 'apps/gateway/src/index.ts', '@cogmesh/scheduler'],
   ['an app imports the core of another scope', 'apps/gateway/src/index.ts', '@cogmesh/scheduling-core'],
+  ['the command line imports another core', 'apps/cli/src/index.ts', '@cogmesh/scheduling-core'],
+  ['the command line imports a service', 'apps/cli/src/index.ts', '@cogmesh/policy'],
   ['a core imports the contracts', 'libs/scheduling-core/src/index.ts', '@cogmesh/contracts'],
   ['a core imports a platform lib', 'libs/policy-core/src/index.ts', '@cogmesh/database'],
   ['a core imports a framework', 'libs/registry-core/src/index.ts', '@nestjs/common'],
@@ -41,6 +43,7 @@ const allowed = [
   ['a scheduler imports its core', 'apps/scheduler/src/index.ts', '@cogmesh/scheduling-core'],
   ['the mesh imports an app', 'apps/mesh/src/index.ts', '@cogmesh/gateway'],
   ['enforcement imports policy-core', 'libs/enforcement/src/index.ts', '@cogmesh/policy-core'],
+  ['the command line imports policy-core', 'apps/cli/src/index.ts', '@cogmesh/policy-core'],
 ] as const;
 
 it.each(allowed)('%s: allowed', async (_what, file, imported) => {

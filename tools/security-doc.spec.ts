@@ -6,7 +6,7 @@ import { expect, it } from 'vitest';
 const root = resolve(import.meta.dirname, '..');
 const page = readFileSync(resolve(root, 'docs/security.md'), 'utf8');
 const threats = page.split('\n').filter((line) => /^\| +[STRIDE] +\|/.test(line));
-const named = threats.map((line) => /`([^`]+\.spec\.ts)`: “([^”]+)”/.exec(line)?.slice(1) ?? [line, '']);
+const named = threats.map((line) => /`([^`]+\.(?:spec|contract)\.ts)`: “([^”]+)”/.exec(line)?.slice(1) ?? [line, '']);
 
 it('has threats of every kind', () => {
   expect(new Set(threats.map((line) => line.slice(2, 3)))).toEqual(new Set('STRIDE'));

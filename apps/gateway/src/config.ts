@@ -91,7 +91,7 @@ export const gatewayConfig = defineConfig('gateway', {
   publicUrl: setting(
     'COGMESH_PUBLIC_URL',
     text(''),
-    'Scheme and host under which callers reach the REST API, such as `https://mesh.example`: a DPoP proof must name it. Empty: what the request says.',
+    'Scheme and host under which callers reach the REST API, such as `https://mesh.example`: a DPoP proof must name it. Empty: the loopback name of the request, and no proof is good under another.',
   ),
   authzenUrl: setting(
     'COGMESH_AUTHZEN_URL',

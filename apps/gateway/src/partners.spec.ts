@@ -2,7 +2,9 @@
 import { createHash } from 'node:crypto';
 import { mintDevelopmentToken } from '@cogmesh/identity';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from 'jose';
+import type { FastifyRequest } from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { presented } from './http/presented.js';
 import { GatewayWorld, type Who } from '../test/gateway-world.js';
 
 const accessToken = 'urn:ietf:params:oauth:token-type:access_token';
@@ -90,6 +92,20 @@ describe('a token bound to a key', () => {
     for (const response of codes) expect(response.status).toBe(401);
     const plain = await world.token('member');
     expect((await whoami('DPoP', plain, { dpop: await proof('/v1/whoami', { token: plain }) })).status).toBe(401);
+  });
+});
+
+describe('the place that a proof must name', () => {
+  const place = { publicUrl: '', tlsTerminated: false, tlsCert: '' };
+  const urlOf = (host: string, over: Partial<typeof place> = {}) =>
+    presented({ method: 'GET', url: '/v1/runs?a=1', headers: { host } } as FastifyRequest, { ...place, ...over }).url;
+
+  it('is what is configured, else a loopback name, and none that only the request knows', () => {
+    expect(urlOf('127.0.0.1:7000')).toBe('http://127.0.0.1:7000/v1/runs?a=1');
+    expect(urlOf('[::1]:7000', { tlsTerminated: true })).toBe('https://[::1]:7000/v1/runs?a=1');
+    expect(urlOf('evil.example', { publicUrl: 'https://mesh.example/' })).toBe('https://mesh.example/v1/runs?a=1');
+    for (const host of ['evil.example', '127.0.0.1.evil.example', 'localhost@evil.example', ''])
+      expect(urlOf(host)).toBe('');
   });
 });
 

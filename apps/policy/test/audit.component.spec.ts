@@ -65,7 +65,8 @@ describe.each(databases)('the decision log on $database', ({ urlOf }) => {
     const answer = await by.query({ organisation, limit: 500 });
     return answer.entries.filter(({ resource }) => resource !== '/audit');
   };
-  const untilThere = (count: number) => vi.waitFor(async () => expect(await entries()).toHaveLength(count));
+  const untilThere = (count: number) =>
+    vi.waitFor(async () => expect(await entries()).toHaveLength(count), { timeout: 10_000 });
 
   const spoolId = '0123456789abcdef'.repeat(2);
   const record = (sequence: number, sub = 'ann') => ({

@@ -24,6 +24,8 @@ const fields: fc.Arbitrary<DecisionKeyFields> = fc.record({
   resource: text,
 });
 
+/** A star alone stands for the whole map. */
+const memberName = text.filter((name) => name !== '*');
 const members = fc.dictionary(text, fc.oneof(text, fc.boolean(), fc.nat(), fc.array(text, { maxLength: 2 })), {
   maxKeys: 3,
 });
@@ -71,7 +73,7 @@ describe('the decision key', () => {
     const keyOf = (names: readonly string[], attributes: Record<string, unknown>) =>
       valuesRead({ attributes: names, context: [], resourceAttributes: [] }, { ...none, attributes });
     fc.assert(
-      fc.property(members, members, fc.uniqueArray(text, { maxLength: 3 }), (a, b, names) => {
+      fc.property(members, members, fc.uniqueArray(memberName, { maxLength: 3 }), (a, b, names) => {
         const seen = (map: Record<string, unknown>) =>
           canonicalJson(names.map((name) => (Object.hasOwn(map, name) ? [map[name]] : [])));
         expect(keyOf(names, a) === keyOf(names, b)).toBe(seen(a) === seen(b));

@@ -37,7 +37,7 @@ export function createEnforcer(options: EnforcerOptions): Authenticate {
   const permits = new PermitVerifier({ verifier: options.verifier, audience: options.service, now });
   const cache = new DecisionCache(options.decisionCacheEntries);
   const access = new AccessCheck({ source: options.source, cache, now });
-  const open = new OpenCalls({ source: options.source, access, now });
+  const open = new OpenCalls({ source: options.source, access, log: options.log, now });
   return async ({ method, metadata }) => {
     if (!isMethodPath(method))
       throw new CogmeshError('invalid_argument', 'the path is not exactly /package.Service/Method');

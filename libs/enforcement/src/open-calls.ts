@@ -5,11 +5,15 @@
 import type { PermitClaims } from '@cogmesh/identity';
 import type { AccessCheck } from './access-check.js';
 import { decisionTtlMaxMs, freshnessCheckMs } from './limits.js';
+import { checkAgain } from './log/check-logged.js';
+import type { DecisionLog } from './log/decision-log.js';
 import type { PolicySource } from './policy-source.js';
 
 export interface OpenCallsOptions {
   readonly source: PolicySource;
   readonly access: AccessCheck;
+  /** Told which calls were ended. */
+  readonly log?: DecisionLog | undefined;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
@@ -69,11 +73,11 @@ export class OpenCalls {
 
   /** The permit has done its part when the call began: only its rights are asked for. */
   #checkAll(): void {
-    const { access, now } = this.#options;
+    const { access, log, now } = this.#options;
     this.#checkedAtMs = now();
     for (const call of [...this.#calls]) {
       try {
-        access.check({ ...call.permit, expiresAtMs: now() + decisionTtlMaxMs });
+        checkAgain({ access, log }, { ...call.permit, expiresAtMs: now() + decisionTtlMaxMs });
       } catch (refusal) {
         this.#end(call, refusal);
       }

@@ -89,7 +89,9 @@ const allowed = (reason = 'so', fields: Partial<LoggedDecision> = {}): LoggedDec
   ...fields,
 });
 const denied = (reason = 'no'): LoggedDecision => allowed(reason, { allowed: false, code: 'no_matching_allow' });
-const untilTaken = (count: number) => vi.waitFor(() => expect(taken.codes).toHaveLength(count), { timeout: 5_000 });
+/** Machines may be busy. */
+const until = (expected: () => unknown) => vi.waitFor(expected, { timeout: 10_000 });
+const untilTaken = (count: number) => until(() => expect(taken.codes).toHaveLength(count));
 
 describe('what must be kept', () => {
   it.each([
@@ -211,7 +213,7 @@ describe('after a crash', () => {
     await open();
     await untilTaken(2);
     expect(taken.reasons).toEqual(['1', '2']);
-    await vi.waitFor(async () => expect(await files()).toHaveLength(1));
+    await until(async () => expect(await files()).toHaveLength(1));
   });
 
   it.each([
@@ -233,7 +235,7 @@ describe('after a crash', () => {
     await writeFile(join(spoolDir(), `${'0'.repeat(32)}-${'1'.padStart(16, '0')}.log`), '');
     await open();
     await untilTaken(1);
-    await vi.waitFor(async () => expect((await files()).filter((file) => file.startsWith('0000'))).toEqual([]));
+    await until(async () => expect((await files()).filter((file) => file.startsWith('0000'))).toEqual([]));
     expect(await readdir(spoolDir())).toContain('notes.log');
   });
 
@@ -303,9 +305,9 @@ describe('a spool without room', () => {
     const log = await open(small);
     await fill(log);
     for (let i = 0; i < 7; i++) expect(log.record(question, [allowed()])).toBeUndefined();
-    await vi.waitFor(() => expect(log.dropped()).toBe(7));
+    await until(() => expect(log.dropped()).toBe(7));
     taken.isAway = false;
-    await vi.waitFor(async () => {
+    await until(async () => {
       await log.record(question, [denied()])?.catch(() => undefined);
       expect(taken.codes).toContain('not_listed');
     });
@@ -323,12 +325,12 @@ describe('a disk that refuses', () => {
     await writeFile(spoolDir(), 'not a folder');
     expect(await codeOf(() => log.record(question, [denied()]))).toBe('unavailable');
     expect(log.record(question, [allowed()])).toBeUndefined();
-    await vi.waitFor(() => expect(log.dropped()).toBe(1));
+    await until(() => expect(log.dropped()).toBe(1));
     await rm(spoolDir());
     await rename(`${spoolDir()}-away`, spoolDir());
     await log.record(question, [denied('back')]);
     taken.isAway = false;
-    await vi.waitFor(() => expect(taken.reasons).toContain('back'));
+    await until(() => expect(taken.reasons).toContain('back'));
   });
 
   it('a file whose end nobody knows is left at its last certain line', async () => {

@@ -4,9 +4,12 @@ import type { Access } from '@cogmesh/rpc';
 import { CogmeshError } from '@cogmesh/errors';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
+  AccessCheck,
   createEnforcer,
   createTaskGrantCheck,
+  DecisionCache,
   localPolicySource,
+  OpenCalls,
   type DecisionLog,
   type LoggedDecision,
   type LoggedQuestion,
@@ -119,6 +122,29 @@ describe('a call', () => {
     await enforce(call('/grpc.health.v1.Health/Check', ''));
     expect(log.lines).toEqual([]);
   });
+});
+
+it('a call that is ended because its right did is in the log, and not each time it was found to be in order', async () => {
+  let changed = (): void => {};
+  const onChange = (listener: () => void) => {
+    changed = listener;
+    return () => {};
+  };
+  const source = localPolicySource(engine, { onChange });
+  const access = new AccessCheck({ source, cache: new DecisionCache(10), now: Date.now });
+  const calls = new OpenCalls({ source, access, log, now: Date.now });
+  const token = await permit(getRun, reading);
+  const claims = await world.identities.scheduler.verifier.verifyPermit(token, 'scheduler');
+  log.answer = () => Promise.reject(unavailable);
+  const ended: unknown[] = [];
+  const stop = calls.follow(claims, (why) => ended.push((why as CogmeshError).code));
+  changed();
+  expect(log.lines).toEqual([]);
+  engine.replace({ organisation: 'acme', epoch: 5, document: parsePolicySet([]), grants: [] });
+  changed();
+  expect(ended).toEqual(['permission_denied']);
+  expect(log.lines).toEqual(['ann read /runs/run_1 acme no_matching_allow']);
+  stop();
 });
 
 describe('a task grant', () => {

@@ -3,21 +3,24 @@ import type { AdmittedRequest } from '../admission.js';
 
 /** Where callers reach this API. */
 export interface PublicPlace {
-  /** Scheme and host; empty for what the request says. */
+  /** Scheme and host; empty where it is reached by a loopback name alone. */
   readonly publicUrl: string;
   /** Something in front ends TLS. */
   readonly tlsTerminated: boolean;
   readonly tlsCert: string;
 }
 
-/** The request as a DPoP proof has to name it. */
+const loopback = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i;
+
+/** The request as a DPoP proof has to name it. A host that only the request names could be where a proof was stolen. */
 export function presented(request: FastifyRequest, place: PublicPlace): AdmittedRequest {
-  const { dpop } = request.headers;
+  const { dpop, host = '' } = request.headers;
   const scheme = place.tlsTerminated || place.tlsCert !== '' ? 'https' : 'http';
-  const origin = place.publicUrl === '' ? `${scheme}://${request.headers.host ?? ''}` : place.publicUrl;
+  const own = loopback.test(host) ? `${scheme}://${host}` : '';
+  const origin = (place.publicUrl || own).replace(/\/+$/, '');
   return {
     method: request.method,
-    url: `${origin.replace(/\/+$/, '')}${request.url}`,
+    url: origin === '' ? '' : `${origin}${request.url}`,
     ...(typeof dpop === 'string' ? { proof: dpop } : {}),
   };
 }

@@ -23,7 +23,12 @@ export function refuse(stream: ServerHttp2Stream, thrown: unknown, grpc: boolean
     );
   } else {
     const error = toCogmeshError(thrown);
-    stream.respond({ ':status': errorClasses[error.code].http, 'content-type': problemMediaType });
+    const { retryAfterSeconds } = error.details;
+    stream.respond({
+      ':status': errorClasses[error.code].http,
+      'content-type': problemMediaType,
+      ...(retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) }),
+    });
     stream.end(JSON.stringify(toProblem(error)));
   }
   // RFC 9113, 8.1: the answer is complete, the rest of the request is not wanted.

@@ -34,6 +34,21 @@ export function checkLogged(
   return kept === undefined ? answer : kept.then(() => answer);
 }
 
+/**
+ * As `checkLogged`, for what was let in and logged before: only a refusal is new. It is thrown at once, since nothing goes on
+ * that would have to wait.
+ */
+export function checkAgain({ access, log }: LoggedCheck, question: AccessQuestion): void {
+  const decided: LoggedDecision[] = [];
+  try {
+    access.check({ ...question, onDecision: (decision) => void decided.push(decision) });
+  } catch (error) {
+    const refused = refusedAs(error, question, decided).filter(({ allowed }) => !allowed);
+    log?.record(question, refused)?.catch(() => undefined);
+    throw error;
+  }
+}
+
 /** What was refused for another reason than policy: a permit that was used, or somebody whose rights were revoked. */
 function refusedAs(
   error: unknown,

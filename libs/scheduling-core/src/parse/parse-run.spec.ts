@@ -82,7 +82,7 @@ describe('parseRun', () => {
           retry: { factor: 1.5, on: ['engine_crashed'], notOn: ['timeout'] },
         }),
         script('b', { forEach: '${{ input }}', itemFailure: 'continue', onFailure: 'ignore', priority: 1 }),
-        { id: 'c', uses: 'approval', input: { message: '${{ tasks.a.output }}', approvers: 2, roles: ['boss'] } },
+        { id: 'c', uses: 'approval', input: { message: '${{ tasks.a.output }}', approvers: 2, roles: ['boss'], notBy: 'submitter' } },
         nested('d', { tasks: [{ id: 'x', uses: 'model:ocr', input: { $blob: 'blob_1' } }] }, { priority: 8 }),
       ],
     }); // prettier-ignore
@@ -97,7 +97,10 @@ describe('parseRun', () => {
       priority: 1,
       ownPriority: true,
     });
-    expect(plan.tasks[2]).toMatchObject({ depends: ['a'], approval: { approvers: 2, roles: ['boss'] } });
+    expect(plan.tasks[2]).toMatchObject({
+      depends: ['a'],
+      approval: { approvers: 2, roles: ['boss'], notBy: 'submitter' },
+    });
     expect(plan.tasks[3]?.nested).toMatchObject({ priority: 8, tasks: [{ uses: 'model:globex/ocr', priority: 8 }] });
     const inner = (fields: object) =>
       parse({ tasks: [nested('d', { tasks: [script('x')], ...fields })] }).tasks[0]?.nested;
@@ -143,6 +146,8 @@ describe('parseRun', () => {
     ['three approvers', { tasks: [{ id: 'a', uses: 'approval', input: { approvers: 3 } }] }, 'tasks[0].input.approvers', 'out_of_range', /1 to 2/],
     ['computed approvers', { tasks: [{ id: 'a', uses: 'approval', input: { approvers: '${{ input.n }}' } }] }, 'tasks[0].input.approvers', 'invalid_type', /a number/],
     ['computed roles', { tasks: [{ id: 'a', uses: 'approval', input: { roles: ['${{ input.r }}'] } }] }, 'tasks[0].input.roles[0]', 'invalid_type', /role/],
+    ['an approval by nobody that is known', { tasks: [{ id: 'a', uses: 'approval', input: { notBy: 'boss' } }] }, 'tasks[0].input.notBy', 'invalid_choice', /submitter/],
+    ['a computed exception', { tasks: [{ id: 'a', uses: 'approval', input: { notBy: '${{ input.x }}' } }] }, 'tasks[0].input.notBy', 'invalid_choice', /submitter/],
     ['a run without document', { tasks: [{ id: 'a', uses: 'run' }] }, 'tasks[0].document', 'required', /document/],
     ['a document elsewhere', { tasks: [script('a', { document: {} })] }, 'tasks[0].document', 'misplaced_field', /run/],
     ['a mistake in a nested run', { tasks: [nested('a', { tasks: [script('x'), script('y', { depends: ['z'] })] })] }, 'tasks[0].document.tasks[1].depends[0]', 'unknown_task', /no task "z"/],
