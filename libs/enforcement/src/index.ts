@@ -13,6 +13,7 @@ export { DecisionCache } from './decision-cache.js';
 export { createEnforcer, type EnforcerOptions } from './enforcer.js';
 export { isIdentityHeader } from './identity-headers.js';
 export { grantQuestionsPerMessage } from './limits.js';
+export { judge, partiesOf, requestFor, type JudgedRequest } from './judge.js';
 export { checkLogged, type LoggedCheck } from './log/check-logged.js';
 export { decisionLogConfig } from './log/config.js';
 export type { DecisionLog } from './log/decision-log.js';

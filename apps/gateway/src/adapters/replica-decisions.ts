@@ -3,19 +3,18 @@
  * What concerns an organisation whose policies are watched (a candidate is tried beside them) is asked of the policy
  * service itself, and so are explanations.
  */
-import { create } from '@bufbuild/protobuf';
-import { policyV1 } from '@cogmesh/contracts';
+import type { policyV1 } from '@cogmesh/contracts';
 import {
   accessReader,
-  fromDecision,
-  fromRevocation,
+  judge,
   parseConsistencyToken,
+  partiesOf,
   recordAnswers,
+  requestFor,
   type DecisionLog,
+  type JudgedRequest,
   type PolicyReplica,
 } from '@cogmesh/enforcement';
-import { CogmeshError } from '@cogmesh/errors';
-import { ownerOf, parseResourcePath, type AccessRequest } from '@cogmesh/policy-core';
 import type { Access, OutsideSubject } from '@cogmesh/rpc';
 import { SpanKind, spanNames, withSpan } from '@cogmesh/telemetry';
 import type { Decisions, Question } from '../operations/authority.js';
@@ -30,11 +29,6 @@ export interface ReplicaDecisionsParts {
   readonly log: DecisionLog;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
-}
-
-interface Asked {
-  readonly access: AccessRequest;
-  readonly tokenId: string;
 }
 
 export class ReplicaDecisions implements Decisions {
@@ -58,11 +52,8 @@ export class ReplicaDecisions implements Decisions {
   ): Promise<readonly policyV1.DecideResponse[]> {
     const { remote, now, obligations } = this.#parts;
     const nowMs = now();
-    const asked = rights.map(({ action, resource }) => {
-      return { access: { subject, action, resource: parseResourcePath(resource), nowMs }, tokenId: subject.tokenId };
-    });
-    if (asked.some(({ access }) => this.#isWatched(access)))
-      return remote.decide(subject, rights, signal, consistencyToken);
+    const asked = rights.map((right) => requestFor(subject, right, nowMs));
+    if (asked.some((each) => this.#isWatched(each))) return remote.decide(subject, rights, signal, consistencyToken);
     return this.#answer(asked, [consistencyToken], (answer, i) =>
       obligations.met(answer, rights[i] as Access, this.#coApproval),
     );
@@ -74,7 +65,7 @@ export class ReplicaDecisions implements Decisions {
     const asked = questions.map((question) => {
       return { access: read(question), tokenId: question.subject?.tokenId ?? '' };
     });
-    if (asked.some(({ access }) => this.#isWatched(access))) return remote.ask(questions, signal);
+    if (asked.some((each) => this.#isWatched(each))) return remote.ask(questions, signal);
     const tokens = questions.map(({ consistencyToken = '' }) => consistencyToken);
     return this.#answer(asked, tokens, (answer) => answer);
   }
@@ -84,7 +75,7 @@ export class ReplicaDecisions implements Decisions {
   }
 
   async #answer(
-    asked: readonly Asked[],
+    asked: readonly JudgedRequest[],
     tokens: readonly string[],
     enforced: (answer: policyV1.DecideResponse, index: number) => policyV1.DecideResponse,
   ): Promise<readonly policyV1.DecideResponse[]> {
@@ -92,7 +83,7 @@ export class ReplicaDecisions implements Decisions {
     for (const token of new Set(tokens)) if (token !== '') await replica.atLeast(parseConsistencyToken(token));
     return withSpan(spanNames.decide, { kind: SpanKind.INTERNAL }, async (span) => {
       replica.assertFresh();
-      const answered = asked.map((each, i) => ({ ...each.access, answer: enforced(this.#decide(each), i) }));
+      const answered = asked.map((each, i) => ({ ...each.access, answer: enforced(judge(replica, each), i) }));
       await recordAnswers(log, answered);
       const answers = answered.map(({ answer }) => answer);
       tellDecisions(span, { requests: asked.map(({ access }) => access), answers });
@@ -100,26 +91,8 @@ export class ReplicaDecisions implements Decisions {
     });
   }
 
-  #decide({ access, tokenId }: Asked): policyV1.DecideResponse {
-    const { revocations, engine } = this.#parts.replica;
-    const revocation = revocations.find({ ...access.subject, tokenId }, access.nowMs);
-    const answer = revocation === undefined ? fromDecision(engine.decide(access)) : fromRevocation(revocation);
-    return create(policyV1.DecideResponseSchema, answer);
-  }
-
-  #isWatched({ subject, resource, owner = '' }: AccessRequest): boolean {
+  #isWatched(request: JudgedRequest): boolean {
     const { replica } = this.#parts;
-    if (replica.isWatched(subject.organisation)) return true;
-    return replica.isWatched(nameOfOwner(resource) ?? owner);
-  }
-}
-
-/** A name that is none is refused by the decision. */
-function nameOfOwner(resource: AccessRequest['resource']): string | undefined {
-  try {
-    return ownerOf(resource);
-  } catch (thrown) {
-    if (thrown instanceof CogmeshError) return undefined;
-    throw thrown;
+    return partiesOf(request).some((organisation) => replica.isWatched(organisation));
   }
 }
