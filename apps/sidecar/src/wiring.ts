@@ -24,6 +24,7 @@ import { Proxy } from './proxy/proxy.js';
 import { Router } from './proxy/router.js';
 import { Upstream } from './proxy/upstream.js';
 import { enforcementRpc } from './rpc/enforcement.rpc.js';
+import { GrantDesk } from './rpc/grant-desk.js';
 
 export interface SidecarParts {
   /** Where it listens. */
@@ -54,14 +55,11 @@ export async function wireSidecar(host: ServiceHost, config: SidecarConfig): Pro
   const upstream = new Upstream({ ...config, address: config.upstream });
   // The sidecar's own service stands behind the same proxy, so that the proxy itself parses no messages.
   const ownSecret = randomBytes(secret.length);
+  const checkTaskGrant = createTaskGrantCheck({ verifier, source: replica });
+  const grants = new GrantDesk({ check: checkTaskGrant, logger });
   const own = await serveRpc({
     address: '127.0.0.1:0',
-    services: [
-      enforcementRpc({
-        checkTaskGrant: createTaskGrantCheck({ verifier, source: replica }),
-        poke: () => replica.poke(),
-      }),
-    ],
+    services: [enforcementRpc({ checkTaskGrant, grants, poke: () => replica.poke() })],
     authenticate: createBehindSidecar({ service, secret: ownSecret, verifier }),
     logger,
   });
@@ -84,7 +82,9 @@ export async function wireSidecar(host: ServiceHost, config: SidecarConfig): Pro
     address: front.address,
     readiness: () => readiness(replica.readiness(), upstream, service),
     close: async () => {
-      await front.close(config.drainTimeoutMs);
+      const drained = front.close(config.drainTimeoutMs);
+      grants.close();
+      await drained;
       await closeReplica();
       upstream.close();
       ownUpstream.close();

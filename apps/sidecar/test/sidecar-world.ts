@@ -80,6 +80,13 @@ export class SidecarWorld {
     await leaving?.stop(10_000);
   }
 
+  /** As a deployment does; calls under way may finish. */
+  async stopSidecar(): Promise<void> {
+    const leaving = this.#sidecar;
+    this.#sidecar = undefined;
+    await leaving?.stop();
+  }
+
   client<S extends Parameters<typeof createClient>[0]>(service: S, target = this.address): Client<S> {
     const channel = openChannel({ target });
     this.#closers.push(() => channel.close());

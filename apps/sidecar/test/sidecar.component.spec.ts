@@ -1,9 +1,8 @@
 /** The sidecar as it runs, in front of a real gRPC server that accepts only proven calls. */
 import { connect, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2';
-import { inferenceV1, policyV1, registryV1, schedulerV1 } from '@cogmesh/contracts';
-import { openEnforcement, sidecarProofHeader } from '@cogmesh/enforcement';
+import { inferenceV1, registryV1, schedulerV1 } from '@cogmesh/contracts';
+import { sidecarProofHeader } from '@cogmesh/enforcement';
 import { CogmeshError } from '@cogmesh/errors';
-import { createLogger } from '@cogmesh/telemetry';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { chunksPerStream } from './guarded-service.js';
 import { SidecarWorld } from './sidecar-world.js';
@@ -390,48 +389,6 @@ describe('on the wire', () => {
     expect(await codeOf(scheduler().submitRun({ documentJson: 'x' }, { metadata: await world.permit() }))).toBe(
       'answered',
     );
-  });
-});
-
-describe('task grants', () => {
-  const attempt = { attemptId: 'a'.repeat(32), capability: 'script', inputSha256: 'b'.repeat(64) };
-
-  it('are checked for the service behind, and for nobody else', async () => {
-    const enforcement = await openEnforcement({
-      service: 'scheduler',
-      keysDir: `${world.dir}/keys`,
-      dataDir: world.dir,
-      peers: { policy: '' },
-      logger: createLogger({ level: 'silent' }),
-      environment: {
-        COGMESH_ENFORCEMENT: 'sidecar',
-        COGMESH_SIDECAR_ADDRESS: world.address,
-        COGMESH_SIDECAR_SECRET_FILE: world.secretFile,
-      },
-    });
-    try {
-      const grantJws = await world.identities.scheduler.mintTaskGrant({
-        agent: 'agent_1',
-        attempts: [{ ...attempt, blobs: [], organisation: 'acme' }],
-        expiresAtMs: Date.now() + 60_000,
-      });
-      expect(await enforcement.checkTaskGrant({ grantJws, agentId: 'agent_1', attempts: [attempt] })).toMatchObject({
-        allowed: true,
-      });
-      expect(await enforcement.checkTaskGrant({ grantJws, agentId: 'agent_2', attempts: [attempt] })).toMatchObject({
-        allowed: false,
-        code: 'invalid_grant',
-      });
-      const question = { grantJws, agentId: 'agent_1', attempts: [attempt] };
-      const others = world.client(policyV1.EnforcementService);
-      expect(await codeOf(others.checkTaskGrant(question, { metadata: await world.serviceToken('worker') }))).toBe(
-        'permission_denied',
-      );
-      expect(await codeOf(others.checkTaskGrant(question, { metadata: await world.permit() }))).toBe('invalid_token');
-      expect(await codeOf(others.checkTaskGrant(question))).toBe('unauthenticated');
-    } finally {
-      await enforcement.close();
-    }
   });
 });
 

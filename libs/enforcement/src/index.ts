@@ -5,6 +5,7 @@ export { policiesOfBundle, type BundlePolicies } from './bundle-policies.js';
 export { FileBundleStore, type BundleStore, type StoredBundles } from './bundle-store.js';
 export { enforcementConfig, type EnforcementConfig } from './config.js';
 export { createEnforcer, type EnforcerOptions } from './enforcer.js';
+export { grantQuestionsPerMessage } from './limits.js';
 export { anonymousMethods, isMethodPath, mutatingMethods } from './methods.js';
 export { openEnforcement, type Enforcement, type OpenEnforcementOptions } from './open-enforcement.js';
 export { openReplica, type OpenedReplica, type OpenReplicaOptions } from './open-replica.js';

@@ -17,3 +17,15 @@ export const pollTimeoutMs = 2_000;
 
 /** Largest bundle answer, bytes: many organisations may change at once. */
 export const bundleAnswerMaxBytes = 64 * 1024 * 1024;
+
+/** Questions about task grants in one message to the sidecar; both sides hold to it. */
+export const grantQuestionsPerMessage = 256;
+
+/** Bytes of such a message, about; below what a service accepts in one. */
+export const grantMessageBytes = 1024 * 1024;
+
+/** Longest a service waits for the answer about one grant, milliseconds. */
+export const grantDeadlineMs = 10_000;
+
+/** Questions about grants that may be unanswered at once; beyond, they are refused as overloaded. */
+export const grantQuestionsMax = 10_000;

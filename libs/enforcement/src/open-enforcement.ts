@@ -18,6 +18,7 @@ import { pollTimeoutMs } from './limits.js';
 import { openReplica } from './open-replica.js';
 import { followPolicyHints } from './policy-hints.js';
 import { localPolicySource, type PolicySource } from './policy-source.js';
+import { SidecarGrants } from './sidecar-grants.js';
 import { readSidecarSecret } from './sidecar-secret.js';
 import { createTaskGrantCheck, type CheckTaskGrant } from './task-grants.js';
 
@@ -118,19 +119,21 @@ function behindSidecar({ service }: OpenEnforcementOptions, { config, identity }
       ? undefined
       : openChannel({ target: config.sidecarAddress, authorize: authorisation(identity, service) });
   const client = channel && createClient(policyV1.EnforcementService, channel);
-  const checkTaskGrant: CheckTaskGrant = async ({ grantJws, agentId, attempts }) => {
-    if (client === undefined)
-      throw new CogmeshError('invalid_config', 'COGMESH_SIDECAR_ADDRESS is not set: task grants cannot be checked');
-    const { allowed, code, reason } = await client.checkTaskGrant({ grantJws, agentId, attempts: [...attempts] });
-    return { allowed, code, reason };
-  };
+  const grants = client && new SidecarGrants({ client });
+  const withoutSidecar: CheckTaskGrant = () =>
+    Promise.reject(
+      new CogmeshError('invalid_config', 'COGMESH_SIDECAR_ADDRESS is not set: task grants cannot be checked'),
+    );
   return {
     mode: 'sidecar',
     identity,
     authenticate: createBehindSidecar({ service, secret, verifier: identity.verifier }),
-    checkTaskGrant,
+    checkTaskGrant: grants?.check ?? withoutSidecar,
     ready: () => ({ ready: true, detail: 'behind a sidecar' }),
     poke: async () => void (await client?.refresh({}, { deadlineMs: refreshDeadlineMs })),
-    close: () => Promise.resolve(channel?.close()),
+    close: async () => {
+      grants?.close();
+      channel?.close();
+    },
   };
 }

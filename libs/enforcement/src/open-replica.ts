@@ -1,6 +1,5 @@
 /** A replica that asks the policy service over gRPC with a service's own identity. */
 import { join } from 'node:path';
-import { randomBytes } from 'node:crypto';
 import { policyV1 } from '@cogmesh/contracts';
 import type { ServiceIdentity } from '@cogmesh/identity';
 import { createClient, openChannel } from '@cogmesh/rpc';
@@ -10,6 +9,7 @@ import { FileBundleStore } from './bundle-store.js';
 import type { EnforcementConfig } from './config.js';
 import { bundleAnswerMaxBytes, pollTimeoutMs } from './limits.js';
 import { PolicyReplica } from './policy-replica.js';
+import { unsampledParent } from './unsampled.js';
 
 export interface OpenReplicaOptions {
   readonly identity: ServiceIdentity;
@@ -52,9 +52,4 @@ export function openReplica(options: OpenReplicaOptions): OpenedReplica {
     channel.close();
   };
   return { replica, close };
-}
-
-/** A poll each second is nobody's request: its spans, here and at the policy service, are not sampled. */
-function unsampledParent(): string {
-  return `00-${randomBytes(16).toString('hex')}-${randomBytes(8).toString('hex')}-00`;
 }
