@@ -4,6 +4,7 @@ import { schedulerV1 } from '@cogmesh/contracts';
 import { CogmeshError } from '@cogmesh/errors';
 import type { FastifyReply } from 'fastify';
 import type { Operations } from '../operations/operations.js';
+import { unlessClosing } from '../operations/unless-closing.js';
 import { AuthenticationGuard } from './authentication.guard.js';
 import { Caller, type HttpCaller } from './caller.js';
 import type { OpenStreams } from './open-streams.js';
@@ -34,7 +35,8 @@ export class EventsController {
     const afterSequence = sequenceOf(lastEventId);
     const { closing } = this.streams;
     const signal = AbortSignal.any([caller.signal, closing]);
-    const { run, open } = await this.operations.watchRun({ ...caller.ask({ runId, afterSequence }), signal });
+    const watching = this.operations.watchRun({ ...caller.ask({ runId, afterSequence }), signal });
+    const { run, open } = await unlessClosing(closing, watching);
     const over = run !== undefined && terminal.has(run.state);
     // 204 is how an EventSource is told not to come back (HTML, section 9.2.3).
     if (over && afterSequence > 0n && afterSequence >= run.sequence) return void reply.status(204).send();

@@ -6,6 +6,7 @@ import { implement, type CallContext, type ServiceBinding } from '@cogmesh/rpc';
 import type { OperationRequest } from '../operations/operation.js';
 import type { Operations } from '../operations/operations.js';
 import { pathOf } from '../operations/right.js';
+import { gatewayStops, unlessClosing } from '../operations/unless-closing.js';
 import { blobMessage, chunkParts, chunksOf } from './blob-parts.js';
 import type { GrpcCallers } from './grpc-authentication.js';
 import { plain } from './plain.js';
@@ -34,11 +35,11 @@ export function gatewayRpc(operations: Operations, callers: GrpcCallers, closing
     watchRun: async function* ({ runId, afterSequence }, call) {
       const request = ask(call, { runId, afterSequence });
       const signal = AbortSignal.any([call.signal, closing]);
-      const { open } = await operations.watchRun({ ...request, signal });
+      const { open } = await unlessClosing(closing, operations.watchRun({ ...request, signal }));
       try {
         for await (const event of open()) yield { event };
       } catch (thrown) {
-        throw closing.aborted ? new CogmeshError('unavailable', 'the gateway stops; resume the watch') : thrown;
+        throw closing.aborted ? gatewayStops() : thrown;
       }
     },
     putBlob: async (parts, call) => {
