@@ -5,6 +5,7 @@ import { CogmeshError } from '@cogmesh/errors';
 import type { FastifyReply } from 'fastify';
 import type { Admission } from '../admission.js';
 import type { Operations } from '../operations/operations.js';
+import { unlessClosing } from '../operations/unless-closing.js';
 import { AuthenticationGuard } from './authentication.guard.js';
 import { Caller, type HttpCaller } from './caller.js';
 import type { OpenStreams } from './open-streams.js';
@@ -37,7 +38,8 @@ export class EventsController {
     const { closing } = this.streams;
     const revoked = new AbortController();
     const signal = AbortSignal.any([caller.signal, closing, revoked.signal]);
-    const { run, open } = await this.operations.watchRun({ ...caller.ask({ runId, afterSequence }), signal });
+    const watching = this.operations.watchRun({ ...caller.ask({ runId, afterSequence }), signal });
+    const { run, open } = await unlessClosing(closing, watching);
     const over = run !== undefined && terminal.has(run.state);
     // 204 is how an EventSource is told not to come back (HTML, section 9.2.3).
     if (over && afterSequence > 0n && afterSequence >= run.sequence) return void reply.status(204).send();

@@ -6,6 +6,7 @@ import { implement, type CallContext, type ServiceBinding } from '@cogmesh/rpc';
 import type { OperationRequest } from '../operations/operation.js';
 import type { Operations } from '../operations/operations.js';
 import { pathOf } from '../operations/right.js';
+import { gatewayStops, unlessClosing } from '../operations/unless-closing.js';
 import type { WatchRunInput } from '../operations/watch-run.js';
 import { blobMessage, chunkParts, chunksOf } from './blob-parts.js';
 import type { GrpcCallers } from './grpc-authentication.js';
@@ -80,14 +81,14 @@ async function* watched(
 ): AsyncGenerator<{ event: schedulerV1.RunEvent }> {
   const revoked = new AbortController();
   const signal = AbortSignal.any([call.signal, closing, revoked.signal]);
-  const { open } = await operations.watchRun({ ...request, signal });
+  const { open } = await unlessClosing(closing, operations.watchRun({ ...request, signal }));
   const stop = callers.follow(call, (why) => revoked.abort(why));
   try {
     for await (const event of open()) yield { event };
     revoked.signal.throwIfAborted();
   } catch (thrown) {
     revoked.signal.throwIfAborted();
-    throw closing.aborted ? new CogmeshError('unavailable', 'the gateway stops; resume the watch') : thrown;
+    throw closing.aborted ? gatewayStops() : thrown;
   } finally {
     stop();
   }

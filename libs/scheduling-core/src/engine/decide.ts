@@ -34,7 +34,7 @@ export async function withRuns<T>(
   work: (runs: readonly ResidentRun[]) => Promise<T>,
 ): Promise<T> {
   // While memory is closed the store may still be about to change.
-  await engine.opened();
+  while (!engine.isOpen) await engine.opened();
   const runs = await engine.residents.pin(runIds);
   try {
     return await work(runs);

@@ -157,9 +157,10 @@ export class Engine {
 
   /**
    * Resolves when everything decided so far is stored and nobody else had taken a shard of ours by then: what memory does not
-   * know was not. A scheduler that slept may otherwise judge by what was true before.
+   * know was not. A scheduler that slept may otherwise judge by what was true before. Memory that is in doubt knows nothing.
    */
   async verified(): Promise<void> {
+    if (!this.isOpen) throw readAnew();
     const generation = this.#generation;
     await this.stored();
     try {

@@ -112,7 +112,7 @@ export class Intake {
   async #known<R extends Report>(reports: readonly R[]): Promise<R[]> {
     if (reports.length === 0) return [];
     const { engine } = this.#options;
-    await engine.opened();
+    while (!engine.isOpen) await engine.opened();
     return reports.filter(({ attemptId, runId }) => engine.attempt(attemptId)?.runId === runId);
   }
 

@@ -54,7 +54,8 @@ export class QueuedTasks implements EngineListener {
   }
 
   restored({ open }: Pick<Snapshot, 'open'>): void {
-    this.#open = new Map(open.map(({ organisation, open: count }) => [organisation, count]));
+    this.#open = new Map();
+    for (const { organisation, open: count } of open) this.#add(organisation, count);
   }
 
   /** Rejects with `rate_limited` and when to come back. */

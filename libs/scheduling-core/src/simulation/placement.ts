@@ -102,11 +102,13 @@ export class Placement {
 
   /** Whether the memory of its owner can be held to account, and since when. */
   #judge(shard: number): void {
-    const { replicaOf, now, isStoreUp } = this.#options;
+    const { replicaOf, now, isStoreUp, state } = this.#options;
     const replica = replicaOf(shard);
     const engine = replica?.parts.engine;
     const known = this.#trust.get(shard);
-    if (!replica || !engine?.isOpen || !engine.owns(shard) || !isStoreUp()) this.#trust.delete(shard);
+    // One that has the shard anew may still remember it from before.
+    const isOwner = engine?.isOpen === true && engine.owned.get(shard) === state.epoch(shard);
+    if (!replica || !isOwner || !isStoreUp()) this.#trust.delete(shard);
     else if (known?.replica !== replica || known.generation !== engine.generation) {
       this.#trust.set(shard, { replica, generation: engine.generation, since: now() });
     }
