@@ -8,7 +8,7 @@ import { ReplicaDecisions } from './replica-decisions.js';
 
 const signal = new AbortController().signal;
 const ada = { issuer: 'https://acme.test', sub: 'ada', organisation: 'acme', roles: ['operator'], tokenId: 't1', attributes: {} }; // prettier-ignore
-const infer = { action: 'infer', resource: '/models/acme/ocr' };
+const look = { action: 'read', resource: '/models/acme/ocr' };
 const question = {
   subject: { ...ada, attributesJson: '{"level":3}' },
   action: 'read',
@@ -49,14 +49,14 @@ class World {
       now: () => 1_800_000_000_000,
     });
     this.put([
-      { id: 'operators', policy: "role == 'operator'", permissions: ['infer'], resources: ['/models/acme/*'] },
+      { id: 'operators', policy: "role == 'operator'", permissions: ['read'], resources: ['/models/acme/*'] },
       {
         id: 'reports',
         policy: "attributes.level >= 2 && context.region == 'eu'",
         permissions: ['read'],
         resources: ['/report/*'],
       },
-      { id: 'marked', permissions: ['print'], resources: ['/report/*'], obligations: [{ id: 'watermark' }] },
+      { id: 'marked', permissions: ['list'], resources: ['/report/*'], obligations: [{ id: 'watermark' }] },
     ]);
   }
 
@@ -69,12 +69,18 @@ class World {
 let world: World;
 beforeEach(() => (world = new World()));
 
-it('decides by the copy it has, and logs it', async () => {
-  const [allowed, refused] = await world.decisions.decide(ada, [infer, { ...infer, action: 'write' }], signal);
+it('decides by the copy it has what only reads, and logs it', async () => {
+  const [allowed, refused] = await world.decisions.decide(ada, [look, { ...look, resource: '/runs' }], signal);
   expect(allowed).toMatchObject({ allowed: true, code: 'allowed', rules: ['operators'], epoch: 1n });
   expect(refused).toMatchObject({ allowed: false, code: 'no_matching_allow' });
   expect(world.logged).toEqual(['allowed', 'no_matching_allow']);
   expect(world.sentOn).toEqual([]);
+});
+
+it('asks the policy service about what starts or changes something', async () => {
+  await world.decisions.decide(ada, [look, { action: 'create', resource: '/runs' }], signal);
+  expect(world.sentOn).toEqual(['/models/acme/ocr', '/runs']);
+  expect(world.logged).toEqual([]);
 });
 
 it('reads what a question says of subject and context', async () => {
@@ -84,17 +90,17 @@ it('reads what a question says of subject and context', async () => {
 });
 
 it('meets obligations where it enforces itself, and hands them on where it is only asked', async () => {
-  const print = { action: 'print', resource: '/report/7' };
+  const print = { action: 'list', resource: '/report/7' };
   expect(await world.decisions.decide(ada, [print], signal)).toMatchObject([{ code: 'unknown_obligation' }]);
-  const [told] = await world.decisions.ask([{ ...question, action: 'print' }], signal);
+  const [told] = await world.decisions.ask([{ ...question, action: 'list' }], signal);
   expect(told).toMatchObject({ allowed: true, obligations: [{ id: 'watermark' }] });
 });
 
 it('asks for the second person that an obligation wants', async () => {
   world.put([
-    { permissions: ['deploy'], resources: ['/models/acme/*'], obligations: [{ id: 'second', type: 'co-approval' }] },
+    { permissions: ['list'], resources: ['/models/acme/*'], obligations: [{ id: 'second', type: 'co-approval' }] },
   ]);
-  const deploy = [{ ...infer, action: 'deploy' }];
+  const deploy = [{ ...look, action: 'list' }];
   const given = (missing: string | undefined) =>
     world.decisions.withCoApproval(() => missing).decide(ada, deploy, signal);
   expect(await given('nobody has')).toMatchObject([{ code: 'co_approval_needed', reason: 'nobody has' }]);
@@ -105,19 +111,19 @@ it('asks for the second person that an obligation wants', async () => {
 it('refuses who is revoked, whatever the policies say', async () => {
   const change = { epoch: 1, kind: 'subject', organisation: 'acme', issuer: ada.issuer, value: 'ada', reason: 'left', lifted: false } as const; // prettier-ignore
   world.revocations.apply({ since: 0, epoch: 1, changes: [{ ...change, untilMs: 0 }] });
-  expect(await world.decisions.decide(ada, [infer], signal)).toMatchObject([{ allowed: false, code: 'revoked' }]);
+  expect(await world.decisions.decide(ada, [look], signal)).toMatchObject([{ allowed: false, code: 'revoked' }]);
 });
 
 it('decides nothing with policies that are too old, or older than the caller has to see', async () => {
-  await expect(world.decisions.decide(ada, [infer], signal, 'v1.acme=2.r=0')).rejects.toBeInstanceOf(CogmeshError);
+  await expect(world.decisions.decide(ada, [look], signal, 'v1.acme=2.r=0')).rejects.toBeInstanceOf(CogmeshError);
   world.isStale = true;
-  await expect(world.decisions.decide(ada, [infer], signal)).rejects.toMatchObject({ code: 'stale_policy' });
+  await expect(world.decisions.decide(ada, [look], signal)).rejects.toMatchObject({ code: 'stale_policy' });
   expect(world.logged).toEqual([]);
 });
 
 it('asks the policy service about organisations that are watched, as owner too', async () => {
   world.watched.add('globex');
-  await world.decisions.decide(ada, [infer, { action: 'infer', resource: '/models/globex/ocr' }], signal);
+  await world.decisions.decide(ada, [look, { ...look, resource: '/models/globex/ocr' }], signal);
   await world.decisions.ask([{ ...question, subject: { ...question.subject, organisation: 'globex' } }], signal);
   expect(world.sentOn).toEqual(['/models/acme/ocr', '/models/globex/ocr', '7']);
 });

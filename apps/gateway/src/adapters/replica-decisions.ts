@@ -1,7 +1,8 @@
 /**
- * Decisions from this gateway's own copy of the policies, as fresh as `maxStalenessMs` allows; nothing waits for the network.
- * What concerns an organisation whose policies are watched (a candidate is tried beside them) is asked of the policy
- * service itself, and so are explanations.
+ * Decisions from this gateway's own copy of the policies, as fresh as `maxStalenessMs` allows: what only reads, and what
+ * enforcement points outside ask; nothing of it waits for the network. What starts or changes something is asked of the
+ * policy service itself, and so is what concerns an organisation whose policies are watched (a candidate is tried beside
+ * them).
  */
 import type { policyV1 } from '@cogmesh/contracts';
 import {
@@ -31,6 +32,9 @@ export interface ReplicaDecisionsParts {
   readonly now: () => number;
 }
 
+/** Actions that start and change nothing. */
+const reading: ReadonlySet<string> = new Set(['read', 'list']);
+
 export class ReplicaDecisions implements Decisions {
   readonly #parts: ReplicaDecisionsParts;
   readonly #coApproval: CoApprovalCheck | undefined;
@@ -53,7 +57,8 @@ export class ReplicaDecisions implements Decisions {
     const { remote, now, obligations } = this.#parts;
     const nowMs = now();
     const asked = rights.map((right) => requestFor(subject, right, nowMs));
-    if (asked.some((each) => this.#isWatched(each))) return remote.decide(subject, rights, signal, consistencyToken);
+    if (rights.some(({ action }) => !reading.has(action)) || asked.some((each) => this.#isWatched(each)))
+      return remote.decide(subject, rights, signal, consistencyToken);
     return this.#answer(asked, [consistencyToken], (answer, i) =>
       obligations.met(answer, rights[i] as Access, this.#coApproval),
     );
