@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 export async function startChild(name, options) {
   const child = fork(join(import.meta.dirname, `${name}.mjs`), [JSON.stringify(options)], {
-    execArgv: name === 'sidecar' ? ['--no-warnings', '--cpu-prof', '--cpu-prof-dir=/tmp/f/prof'] : ['--no-warnings'],
+    execArgv: ['--no-warnings'],
   });
   const gone = once(child, 'exit').then(([code]) => {
     throw new Error(`${name} ended with ${code} before it listened`);
