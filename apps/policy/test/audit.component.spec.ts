@@ -1,11 +1,10 @@
 /** The decision log of the running service over gRPC, on each database it supports. */
 import { policyAuditV1 } from '@cogmesh/contracts';
-import { openPostgres, sql } from '@cogmesh/database';
 import { loadServiceIdentity } from '@cogmesh/identity';
 import { createClient, openChannel, type Channel, type Client } from '@cogmesh/rpc';
 import type { HostedService } from '@cogmesh/service';
-import { startPostgres, type TestPostgres } from '@cogmesh/testkit';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { databasesWith, emptyPostgres } from './databases.js';
 import { asked, PolicyWorld } from './policy-fixture.js';
 
 type AuditClient = Client<typeof policyAuditV1.AuditService>;
@@ -13,23 +12,7 @@ type AuditClient = Client<typeof policyAuditV1.AuditService>;
 const readAudit = [{ action: 'read', resource: '/audit' }];
 const refused = (code: string) => expect.objectContaining({ code });
 
-let postgres: TestPostgres;
-beforeAll(async () => {
-  postgres = await startPostgres();
-});
-afterAll(() => postgres.stop());
-
-async function emptyPostgres(): Promise<string> {
-  const database = await openPostgres(postgres.url, { schema: 'public' });
-  await database.execute(sql`drop schema if exists policy cascade`);
-  await database.close();
-  return postgres.url;
-}
-
-const databases = [
-  { database: 'SQLite', urlOf: () => Promise.resolve('') },
-  { database: 'PostgreSQL', urlOf: emptyPostgres },
-];
+const databases = databasesWith(emptyPostgres());
 
 describe.each(databases)('the decision log on $database', ({ urlOf }) => {
   let world: PolicyWorld;

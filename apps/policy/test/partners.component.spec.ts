@@ -1,13 +1,12 @@
 /** Issuers and partner grants on the running service, on each database it supports. */
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { policyGrantsV1, policyIssuersV1 } from '@cogmesh/contracts';
-import { openPostgres, sql } from '@cogmesh/database';
 import { signPartnerGrant } from '@cogmesh/identity';
 import type { Client } from '@cogmesh/rpc';
 import type { HostedService } from '@cogmesh/service';
-import { startPostgres, type TestPostgres } from '@cogmesh/testkit';
 import { exportJWK, generateKeyPair } from 'jose';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { databasesWith, emptyPostgres } from './databases.js';
 import { acmePolicies, asked, PolicyWorld, type PolicyClient } from './policy-fixture.js';
 
 const { IssuerService } = policyIssuersV1;
@@ -37,23 +36,7 @@ const policiesOf = (organisation: string) => [
   },
 ];
 
-let postgres: TestPostgres;
-beforeAll(async () => {
-  postgres = await startPostgres();
-});
-afterAll(() => postgres.stop());
-
-async function emptyPostgres(): Promise<string> {
-  const database = await openPostgres(postgres.url, { schema: 'public' });
-  await database.execute(sql`drop schema if exists policy cascade`);
-  await database.close();
-  return postgres.url;
-}
-
-const databases = [
-  { database: 'SQLite', urlOf: () => Promise.resolve('') },
-  { database: 'PostgreSQL', urlOf: emptyPostgres },
-];
+const databases = databasesWith(emptyPostgres());
 
 describe.each(databases)('partners on $database', ({ urlOf }) => {
   let world: PolicyWorld;

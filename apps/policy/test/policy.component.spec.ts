@@ -1,11 +1,10 @@
 /** The running service over gRPC, on each database it supports. */
 import { decode, type Delivery } from '@cogmesh/bus';
 import { eventsV1 } from '@cogmesh/contracts';
-import { openPostgres, sql } from '@cogmesh/database';
 import { loadVerifier } from '@cogmesh/identity';
 import type { HostedService } from '@cogmesh/service';
-import { startPostgres, type TestPostgres } from '@cogmesh/testkit';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { databasesWith, emptyPostgres } from './databases.js';
 import { acmePolicies, asked, PolicyWorld, type PolicyClient } from './policy-fixture.js';
 
 const write = [{ action: 'write', resource: '/policies' }];
@@ -14,24 +13,8 @@ const nonce = 'a-nonce-of-the-right-length';
 const refused = (code: string, message = '') =>
   expect.objectContaining({ code, message: expect.stringContaining(message) as unknown });
 
-let postgres: TestPostgres;
-beforeAll(async () => {
-  postgres = await startPostgres();
-});
-afterAll(() => postgres.stop());
-
-/** The URL of a database in which the service finds nothing. */
-async function emptyPostgres(): Promise<string> {
-  const database = await openPostgres(postgres.url, { schema: 'public' });
-  await database.execute(sql`drop schema if exists policy cascade`);
-  await database.close();
-  return postgres.url;
-}
-
-const databases = [
-  { database: 'SQLite', urlOf: () => Promise.resolve('') },
-  { database: 'PostgreSQL', urlOf: emptyPostgres },
-];
+const postgresUrl = emptyPostgres();
+const databases = databasesWith(postgresUrl);
 
 describe.each(databases)('the policy service on $database', ({ urlOf }) => {
   let world: PolicyWorld;
@@ -321,7 +304,7 @@ describe.each(databases)('the policy service on $database', ({ urlOf }) => {
 
 describe('two instances on one PostgreSQL', () => {
   it('follow each other', async () => {
-    const world = await PolicyWorld.create(await emptyPostgres());
+    const world = await PolicyWorld.create(await postgresUrl());
     await world.writeBootstrap();
     const [first, second] = [await world.start(), await world.start('beside')];
     const admin = await world.asMember('acme admin', write, first);

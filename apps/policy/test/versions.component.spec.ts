@@ -1,10 +1,9 @@
 /** Versions, candidates and simulations of the running service, on each database it supports. */
 import { policyVersionsV1 } from '@cogmesh/contracts';
-import { openPostgres, sql } from '@cogmesh/database';
 import { createClient, type Client } from '@cogmesh/rpc';
 import type { HostedService } from '@cogmesh/service';
-import { startPostgres, type TestPostgres } from '@cogmesh/testkit';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { databasesWith, emptyPostgres } from './databases.js';
 import { acmePolicies, asked, PolicyWorld, type PolicyClient } from './policy-fixture.js';
 
 type VersionClient = Client<typeof policyVersionsV1.PolicyVersionService>;
@@ -17,23 +16,7 @@ const json = (document: unknown) => JSON.stringify(document);
 const refused = (code: string, message = '') =>
   expect.objectContaining({ code, message: expect.stringContaining(message) as unknown });
 
-let postgres: TestPostgres;
-beforeAll(async () => {
-  postgres = await startPostgres();
-});
-afterAll(() => postgres.stop());
-
-async function emptyPostgres(): Promise<string> {
-  const database = await openPostgres(postgres.url, { schema: 'public' });
-  await database.execute(sql`drop schema if exists policy cascade`);
-  await database.close();
-  return postgres.url;
-}
-
-const databases = [
-  { database: 'SQLite', urlOf: () => Promise.resolve('') },
-  { database: 'PostgreSQL', urlOf: emptyPostgres },
-];
+const databases = databasesWith(emptyPostgres());
 
 describe.each(databases)('policy versions on $database', ({ urlOf }) => {
   let world: PolicyWorld;

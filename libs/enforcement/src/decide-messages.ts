@@ -18,9 +18,9 @@ type JsonMap = Readonly<Record<string, unknown>>;
  * `invalid_argument` or `invalid_json` a request without subject or resource, or whose JSON is none.
  */
 export function accessReader(nowMs: number): (request: DecideRequestInit) => AccessRequest {
-  const subjects = remembered(readSubject);
-  const contexts = remembered((text: string) => jsonObject(text, { name: 'context_json', maxChars: contextMaxChars }));
-  const attributes = remembered((text: string) =>
+  const subjects = onceFor(readSubject);
+  const contexts = onceFor((text: string) => jsonObject(text, { name: 'context_json', maxChars: contextMaxChars }));
+  const attributes = onceFor((text: string) =>
     jsonObject(text, { name: 'resource_attributes_json', maxChars: attributesMaxChars }),
   );
   return ({ subject, action = '', resource, owner = '', contextJson = '', resourceAttributesJson = '' }) => {
@@ -45,7 +45,8 @@ function readSubject(subject: NonNullable<DecideRequestInit['subject']>): Access
   return { issuer, sub, organisation, roles, attributes };
 }
 
-function remembered<Key, Value>(make: (key: Key) => Value): (key: Key) => Value {
+/** Within one call, by identity. */
+function onceFor<Key, Value>(make: (key: Key) => Value): (key: Key) => Value {
   const known = new Map<Key, Value>();
   return (key) => {
     let value = known.get(key);
