@@ -12,7 +12,7 @@ export type { Finding as LintFinding } from './tools/linted-rule.js';
 export { runTests, type TestOutcome, type TestReport } from './tools/run-tests.js';
 export { CandidateEngine, verdictOn, type RecordedDecision, type SimulatedFlip } from './tools/simulate.js';
 export { parseTestTable, type TestTable } from './tools/test-table.js';
-export { ownerOf, parseResourcePath, resourcePath } from './resource-path.js';
+export { foreignResource, ownerOf, parseResourcePath, resourcePath } from './resource-path.js';
 export type {
   AccessRequest,
   AccessSubject,

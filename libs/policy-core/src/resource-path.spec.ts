@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ownerOf, parseResourcePath, resourcePath } from './resource-path.js';
+import { foreignResource, ownerOf, parseResourcePath, resourcePath } from './resource-path.js';
 
 describe('entities and paths', () => {
   it.each([
@@ -22,6 +22,69 @@ describe('entities and paths', () => {
     expect(resourcePath({ type: 'record', id: '' })).toBe('/record');
     for (const type of ['models', 'runs', 'a/b', '..', '', 'a b', '%61'])
       expect(() => resourcePath({ type, id: 'x' }), type).toThrow(/of its own|is not a name/);
+  });
+
+  it.each([
+    ['/todos/{todoId}', '/route/~=2Ftodos=2F{todoId}'],
+    ['https://api.example/a?b=c#d', '/route/~https:=2F=2Fapi.example=2Fa=3Fb=3Dc=23d'],
+    ['arn:aws:s3:::bucket/*', '/route/~arn:aws:s3:::bucket=2F=2A'],
+    ['a title', '/route/~a=20title'],
+    ['~a', '/route/~~a'],
+    ['a//b', '/route/~a=2F=2Fb'],
+    ['a/', '/route/~a=2F'],
+    ['a=b', '/route/a=b'],
+  ])('puts the id %s of somebody else’s resource into one segment', (id, path) => {
+    expect(resourcePath({ type: 'route', id })).toBe(path);
+    expect(foreignResource(path)).toEqual({ type: 'route', id });
+  });
+
+  it.each([
+    '..',
+    '../x',
+    '/../x',
+    'a/./b',
+    '%2e%2e/ x',
+    'a\\b c',
+    'a\u0000 b',
+    'e\u0301 x',
+    'a\u2028 b',
+    ''.padEnd(1_020, ' '),
+  ])('refuses the id %j whoever’s it is', (id) => {
+    expect(() => resourcePath({ type: 'route', id })).toThrow(/resource/);
+  });
+
+  it.each([
+    { type: 'model', id: 'acme/a b' },
+    { type: 'run', id: '/x' },
+    { type: 'path', id: '/a b' },
+    { type: 'path', id: '/models/~x' },
+  ])('escapes nothing in $type $id', (resource) => {
+    expect(() => resourcePath(resource)).toThrow(/resource/);
+  });
+
+  it('gives different ids of one type different paths', () => {
+    const id = fc.string({ unit: fc.constantFrom('a', '/', '~', '=', ' ', '*', '2', 'F', '.', '0'), maxLength: 6 });
+    const pathOf = (text: string) => {
+      try {
+        return resourcePath({ type: 'route', id: text });
+      } catch {
+        return undefined;
+      }
+    };
+    fc.assert(
+      fc.property(id, id, (one, other) => {
+        const [path, second] = [pathOf(one), pathOf(other)];
+        if (path === undefined || one === '') return;
+        expect(path === second).toBe(one === other);
+        expect(foreignResource(path)).toEqual({ type: 'route', id: one });
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('finds nothing of somebody else’s in paths of our own', () => {
+    for (const path of ['/models/acme/x', '/record', '/%/x', '/7/x'])
+      expect(foreignResource(path), path).toBeUndefined();
   });
 
   it('gives every canonical path one entity and back', () => {

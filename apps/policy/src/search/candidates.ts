@@ -2,7 +2,7 @@
  * What a policy set names: the subjects, resources and actions that a search tries. It may name too many, since each is
  * decided before it is told, and never sees another organisation's set.
  */
-import { parseResourcePath, pathProblem, type PolicySet } from '@cogmesh/policy-core';
+import { foreignResource, parseResourcePath, pathProblem, type PolicySet } from '@cogmesh/policy-core';
 
 export interface Named {
   /** `<type>:<id>` of entities and literal paths, by type. */
@@ -34,9 +34,8 @@ function gather(set: PolicySet): Named {
   for (const path of literalPaths(set)) {
     const { type, id } = parseResourcePath(path);
     add(type, id);
-    // A type of somebody else's is the first segment of the path.
-    const slash = path.indexOf('/', 1);
-    if (type === 'path' && slash !== -1) add(path.slice(1, slash), path.slice(slash + 1));
+    const foreign = foreignResource(path);
+    if (foreign !== undefined) add(foreign.type, foreign.id);
   }
   return { resources, subjects: subjectsOf(set, resources), actions: actionsOf(set) };
 }
