@@ -11,6 +11,12 @@ import type { RateLimit } from './rate-limit.js';
 
 export type Revocable = Pick<PolicySource, 'assertFresh' | 'revocations' | 'onChange'>;
 
+/** Enforcement points ask at every request of their own users, so their questions have a bucket of their own. */
+export interface DecisionAskers {
+  readonly role: string;
+  readonly rate: RateLimit;
+}
+
 /** What of a request a proof of possession speaks of. */
 export type AdmittedRequest = Omit<Presentation, 'scheme'>;
 
@@ -18,22 +24,29 @@ export class Admission {
   readonly #verifier: Pick<OutsideTokenVerifier, 'verifyWithExpiry' | 'proofKey'>;
   readonly #issuers: Pick<IssuerDirectory, 'assertFresh'>;
   readonly #rate: RateLimit;
+  readonly #decisions: DecisionAskers;
   readonly #revocable: Revocable;
 
   constructor(parts: {
     verifier: Pick<OutsideTokenVerifier, 'verifyWithExpiry' | 'proofKey'>;
     issuers: Pick<IssuerDirectory, 'assertFresh'>;
     rate: RateLimit;
+    decisions: DecisionAskers;
     revocable: Revocable;
   }) {
     this.#verifier = parts.verifier;
     this.#issuers = parts.issuers;
     this.#rate = parts.rate;
+    this.#decisions = parts.decisions;
     this.#revocable = parts.revocable;
   }
 
   /** Rejects with the token's fault, `revoked`, `stale_policy`, or `rate_limited`. */
-  async admit(authorization: string | undefined, request?: AdmittedRequest): Promise<VerifiedSubject> {
+  async admit(
+    authorization: string | undefined,
+    request?: AdmittedRequest,
+    purpose: 'decisions' | 'anything' = 'anything',
+  ): Promise<VerifiedSubject> {
     const verified = await withSpan(spanNames.authenticate, {}, async (span) => {
       const { token, scheme } = credentialsOf(authorization);
       this.#issuers.assertFresh();
@@ -46,7 +59,8 @@ export class Admission {
       });
       return found;
     });
-    this.#rate.spend(verified.subject.organisation);
+    const asks = purpose === 'decisions' && verified.subject.roles.includes(this.#decisions.role);
+    (asks ? this.#decisions.rate : this.#rate).spend(verified.subject.organisation);
     return verified;
   }
 

@@ -103,6 +103,11 @@ export const gatewayConfig = defineConfig('gateway', {
     text('enforcement-point'),
     'Role of the callers that are enforcement points: only what they send as properties counts. The issuer record must allow it.',
   ),
+  authzenRatePerSecond: setting(
+    'COGMESH_AUTHZEN_RATE_PER_SECOND',
+    integer({ min: 1, max: 1_000_000, default: 20_000 }),
+    'Requests per second the enforcement points of each organisation may make of the Authorization API, at once or in the long run. Whoever else asks there has `COGMESH_RATE_PER_SECOND`.',
+  ),
   authzenProperties: setting(
     'COGMESH_AUTHZEN_PROPERTIES',
     text(''),

@@ -221,8 +221,10 @@ function wireAdmission({ identity, config, policy, logger, environment, revocabl
   });
   const now = () => performance.now();
   const rate = new RateLimit({ perSecond: config.ratePerSecond, burst: config.rateBurst, now });
+  const perSecond = config.authzenRatePerSecond;
+  const decisions = { role: config.authzenRole, rate: new RateLimit({ perSecond, burst: perSecond, now }) };
   const allowedRoles = (issuer: string) => roles.get(issuer) ?? [];
-  return { issuers, admission: new Admission({ verifier, issuers, rate, revocable }), allowedRoles };
+  return { issuers, admission: new Admission({ verifier, issuers, rate, decisions, revocable }), allowedRoles };
 }
 
 function wireExchange({ identity, admission, policy }: ExchangeParts): TokenExchange {

@@ -74,15 +74,20 @@ export interface Reply {
 
 export class AuthzenWorld {
   readonly #dir: string;
+  readonly #policies: unknown;
   readonly #hosted: HostedService[] = [];
   url = '';
 
-  private constructor(dir: string) {
+  private constructor(dir: string, document: unknown) {
     this.#dir = dir;
+    this.#policies = document;
   }
 
-  static async start(environment: Readonly<Record<string, string>> = {}): Promise<AuthzenWorld> {
-    const world = new AuthzenWorld(await mkdtemp(join(tmpdir(), 'authzen-')));
+  static async start(
+    environment: Readonly<Record<string, string>> = {},
+    document: unknown = policies,
+  ): Promise<AuthzenWorld> {
+    const world = new AuthzenWorld(await mkdtemp(join(tmpdir(), 'authzen-')), document);
     await initialiseKeys(world.#keysDir, { hostOrganisation: 'acme' });
     await world.#bootstrap();
     const hub = createMemoryHub();
@@ -156,14 +161,20 @@ export class AuthzenWorld {
       writeFile(join(this.#dir, 'bootstrap', file), JSON.stringify(value), 'utf8');
     await write('organisations.json', [{ name: 'acme' }, { name: 'globex' }]);
     await write('issuers.json', issuers);
-    await write('policies/acme.json', policies);
+    await write('policies/acme.json', this.#policies);
   }
 
-  /** The gateway listens before it knows whose tokens to accept. */
+  /** The gateway listens before it knows whose tokens to accept, and which policies to decide by. */
   async #untilServing(): Promise<void> {
     const headers = { authorization: `Bearer ${await this.token('carol')}` };
+    const question = {
+      subject: { type: 'user', id: 'carol' },
+      action: { name: 'x' },
+      resource: { type: 'x', id: 'x' },
+    };
     for (const deadline = performance.now() + 10_000; ;) {
-      const { status } = await fetch(`${this.url}/v1/whoami`, { headers });
+      let { status } = await fetch(`${this.url}/v1/whoami`, { headers });
+      if (status === 200) ({ status } = await this.post('carol', 'evaluation', question));
       if (status === 200) return;
       if (performance.now() > deadline) throw new Error(`the gateway still answers ${status}`);
       await new Promise((resolve) => setTimeout(resolve, 20));

@@ -48,6 +48,7 @@ export const errorClasses = {
   unknown_model: of(GrpcStatus.INVALID_ARGUMENT, 400),
   payload_too_large: of(GrpcStatus.RESOURCE_EXHAUSTED, 413),
   unsupported_media_type: of(GrpcStatus.INVALID_ARGUMENT, 415),
+  method_not_allowed: of(GrpcStatus.UNIMPLEMENTED, 405),
   // The caller is not who or what it must be.
   unauthenticated: of(GrpcStatus.UNAUTHENTICATED, 401),
   invalid_token: of(GrpcStatus.UNAUTHENTICATED, 401),

@@ -1,7 +1,8 @@
 /**
  * What `POST /access/v1/evaluation` and `/evaluations` ask. A default at the top stands in whole for a member that an
- * evaluation leaves out; nothing is merged inside. What is wrong with one evaluation is that evaluation's own error; what
- * is wrong with the rest is the request's.
+ * evaluation leaves out; of a member that is there it gives only a type, an id or a name that is missing, so a default may
+ * lack what every evaluation brings. What is wrong with one evaluation is that evaluation's own error; what is wrong with
+ * the rest is the request's.
  */
 import { CogmeshError } from '@cogmesh/errors';
 import { objectAt, readAction, readContext, readResource, readSubject, refuse } from './entities.js';
@@ -44,35 +45,86 @@ export function readEvaluations(body: JsonObject, max: number): EvaluationsReque
   return { semantic, evaluations: list.map((item: unknown, i) => readItem(item, defaults, `evaluations[${i}]`)) };
 }
 
-type Defaults = { readonly [Member in keyof Evaluation]?: Evaluation[Member] };
+/** How a member is read, and what of it a default may give to one that lacks it. */
+interface Member<Value> {
+  readonly name: 'subject' | 'action' | 'resource' | 'context';
+  readonly required: readonly string[];
+  readonly read: (value: unknown, path: string) => Value;
+}
+
+const members = {
+  subject: { name: 'subject', required: ['type', 'id'], read: readSubject },
+  action: { name: 'action', required: ['name'], read: readAction },
+  resource: { name: 'resource', required: ['type', 'id'], read: readResource },
+  context: { name: 'context', required: [], read: readContext },
+} as const satisfies { readonly [Name in keyof Evaluation]: Member<Evaluation[Name]> };
+
+interface Default<Value> {
+  readonly sent: JsonObject;
+  /** One object however many evaluations it stands in for; the error of a default that lacks something. */
+  readonly value: Value | CogmeshError;
+}
+
+type Defaults = { readonly [Name in keyof Evaluation]: Default<Evaluation[Name]> | undefined };
 
 function readDefaults(body: JsonObject): Defaults {
-  const [subject, action] = [own(body, 'subject'), own(body, 'action')];
-  const [resource, context] = [own(body, 'resource'), own(body, 'context')];
   return {
-    ...(subject === undefined ? {} : { subject: readSubject(subject) }),
-    ...(action === undefined ? {} : { action: readAction(action) }),
-    ...(resource === undefined ? {} : { resource: readResource(resource) }),
-    ...(context === undefined ? {} : { context: readContext(context) }),
+    subject: readDefault(body, members.subject),
+    action: readDefault(body, members.action),
+    resource: readDefault(body, members.resource),
+    context: readDefault(body, members.context),
   };
 }
 
-function readItem(item: unknown, defaults: Defaults, path: string): Evaluation | CogmeshError {
-  if (!isObject(item)) refuse(path, 'invalid_type', 'must be an object');
-  const [subject, action] = [own(item, 'subject'), own(item, 'action')];
-  const [resource, context] = [own(item, 'resource'), own(item, 'context')];
+function readDefault<Value>(body: JsonObject, { name, required, read }: Member<Value>): Default<Value> | undefined {
+  const value = own(body, name);
+  if (value === undefined) return undefined;
+  const sent = objectAt(value, name);
+  const lacksSome = required.some((part) => own(sent, part) === undefined);
+  // What it has must be right all the same: whole, it reads as if every evaluation had brought the rest.
+  if (lacksSome) read({ ...Object.fromEntries(required.map((part) => [part, 'x'])), ...sent }, name);
+  return { sent, value: lacksSome ? errorOf(() => read(sent, name)) : read(sent, name) };
+}
+
+function errorOf<Value>(read: () => Value): Value | CogmeshError {
   try {
-    return {
-      subject: subject === undefined && defaults.subject ? defaults.subject : readSubject(subject, `${path}.subject`),
-      action: action === undefined && defaults.action ? defaults.action : readAction(action, `${path}.action`),
-      resource:
-        resource === undefined && defaults.resource ? defaults.resource : readResource(resource, `${path}.resource`),
-      context: context === undefined && defaults.context ? defaults.context : readContext(context, `${path}.context`),
-    };
+    return read();
   } catch (thrown) {
     if (thrown instanceof CogmeshError) return thrown;
     throw thrown;
   }
+}
+
+function readItem(item: unknown, defaults: Defaults, path: string): Evaluation | CogmeshError {
+  if (!isObject(item)) refuse(path, 'invalid_type', 'must be an object');
+  return errorOf(() => ({
+    subject: readMember(item, { member: members.subject, fallback: defaults.subject, path }),
+    action: readMember(item, { member: members.action, fallback: defaults.action, path }),
+    resource: readMember(item, { member: members.resource, fallback: defaults.resource, path }),
+    context: readMember(item, { member: members.context, fallback: defaults.context, path }),
+  }));
+}
+
+interface Place<Value> {
+  readonly member: Member<Value>;
+  readonly fallback: Default<Value> | undefined;
+  readonly path: string;
+}
+
+function readMember<Value>(item: JsonObject, { member, fallback, path }: Place<Value>): Value {
+  const { name, required, read } = member;
+  const value = own(item, name);
+  if (value !== undefined) return read(completed(value, fallback?.sent, required), `${path}.${name}`);
+  if (fallback === undefined) return read(undefined, `${path}.${name}`);
+  if (fallback.value instanceof CogmeshError) throw fallback.value;
+  return fallback.value;
+}
+
+function completed(value: unknown, sent: JsonObject | undefined, required: readonly string[]): unknown {
+  if (sent === undefined || !isObject(value)) return value;
+  const missing = required.filter((part) => own(value, part) === undefined && own(sent, part) !== undefined);
+  if (missing.length === 0) return value;
+  return { ...value, ...Object.fromEntries(missing.map((part) => [part, sent[part]])) };
 }
 
 function readSemantic(options: unknown): Semantic {

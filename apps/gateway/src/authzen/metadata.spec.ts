@@ -11,6 +11,14 @@ describe('the discovery document', () => {
     expect(document.access_evaluation_endpoint).toBe('https://pdp.example/base/access/v1/evaluation');
   });
 
+  it('is that of a configured URL with a path where the path is asked for, not of a tenant of it', () => {
+    const rules = { ...local, url: 'https://pdp.example/base' };
+    expect(metadataFor(rules, undefined, 'base').policy_decision_point).toBe('https://pdp.example/base');
+    expect(metadataFor(rules, undefined, 'base').access_evaluation_endpoint).toBe(
+      'https://pdp.example/base/access/v1/evaluation',
+    );
+  });
+
   it.each(['127.0.0.1:7000', 'localhost:7000', '[::1]:7000', '127.0.0.1'])('takes %s from the request', (host) => {
     expect(metadataFor(local, host).policy_decision_point).toBe(`http://${host}`);
   });

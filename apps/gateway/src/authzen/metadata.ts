@@ -37,7 +37,7 @@ export function metadataFor(rules: MetadataRules, host: string | undefined, tena
     throw new CogmeshError('not_found', 'there is no decision point of that name');
   const endpoint = (name: string) => `${base}/access/v1/${name}`;
   return {
-    policy_decision_point: tenant === undefined ? base : `${base}/${tenant}`,
+    policy_decision_point: tenant === undefined || isPathOf(base, tenant) ? base : `${base}/${tenant}`,
     access_evaluation_endpoint: endpoint('evaluation'),
     access_evaluations_endpoint: endpoint('evaluations'),
     search_subject_endpoint: endpoint('search/subject'),
@@ -46,6 +46,9 @@ export function metadataFor(rules: MetadataRules, host: string | undefined, tena
     capabilities: ['urn:ietf:params:authzen:capability:search-pagination'],
   };
 }
+
+/** A decision point with a path is asked for its document with that path behind the well-known name, as a tenant is. */
+const isPathOf = (base: string, tenant: string): boolean => new URL(base).pathname === `/${tenant}`;
 
 function baseOf({ url, loopback, scheme }: MetadataRules, host: string | undefined): string | undefined {
   if (url !== '') return url;

@@ -16,7 +16,9 @@ export class AuthenticationGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const http = context.switchToHttp();
     const request = http.getRequest<FastifyRequest>();
-    const verified = await this.admission.admit(request.headers.authorization, presented(request, this.settings));
+    const purpose = request.url.startsWith('/access/v1/') ? 'decisions' : 'anything';
+    const shown = presented(request, this.settings);
+    const verified = await this.admission.admit(request.headers.authorization, shown, purpose);
     admitted(request, http.getResponse<FastifyReply>(), verified);
     return true;
   }

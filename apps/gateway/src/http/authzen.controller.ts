@@ -1,5 +1,5 @@
 /** The OpenID AuthZEN Authorization API 1.0: decisions for enforcement points that are not ours. */
-import { Body, Controller, Get, Header, Headers, HttpCode, Inject, Param, Post, UseGuards } from '@nestjs/common';
+import { Body, Controller, Get, Head, Header, Headers, HttpCode, Inject, Param, Post, UseGuards } from '@nestjs/common';
 import { CogmeshError } from '@cogmesh/errors';
 import { decisionView, errorView, type DecisionView } from '../authzen/decision-view.js';
 import { readEvaluation, readEvaluations, type Evaluation, type Semantic } from '../authzen/evaluation-request.js';
@@ -76,8 +76,9 @@ export class AuthzenController {
 
   async #read(mediaType: string | undefined, body: BodyReader): Promise<JsonObject> {
     const type = mediaType?.split(';', 1)[0]?.trim().toLowerCase();
+    // 400, not 415: the Authorization API's certification asks for it.
     if (type !== 'application/json')
-      throw new CogmeshError('unsupported_media_type', 'send the body as application/json');
+      throw new CogmeshError('invalid_argument', 'content-type: send the body as application/json');
     return parseIJson(await body.text(this.settings.jsonBodyBytes));
   }
 
@@ -133,5 +134,17 @@ export class AuthzenMetadataController {
   @Header('vary', 'host')
   tenantMetadata(@Headers('host') host: string | undefined, @Param('tenant') tenant: string) {
     return metadataFor(this.settings.authzenMetadata, host, tenant);
+  }
+
+  @Head('authzen-configuration')
+  @Header('content-type', 'application/json; charset=utf-8')
+  metadataHead(@Headers('host') host: string | undefined) {
+    void this.metadata(host);
+  }
+
+  @Head('authzen-configuration/:tenant')
+  @Header('content-type', 'application/json; charset=utf-8')
+  tenantMetadataHead(@Headers('host') host: string | undefined, @Param('tenant') tenant: string) {
+    void this.tenantMetadata(host, tenant);
   }
 }

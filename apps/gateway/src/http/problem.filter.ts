@@ -12,7 +12,7 @@ import { LOGGER } from './tokens.js';
 const codeOfStatus: Readonly<Record<number, ErrorCode>> = {
   400: 'invalid_argument',
   404: 'not_found',
-  405: 'unimplemented',
+  405: 'method_not_allowed',
   413: 'payload_too_large',
   414: 'invalid_argument',
   415: 'unsupported_media_type',
@@ -45,7 +45,8 @@ export function sendProblem(thrown: unknown, { request, reply, logger }: Problem
   // Half an answer is on its way; cutting it is the only way left to say that it failed.
   if (reply.raw.headersSent) return void reply.raw.destroy();
   if (!request.raw.complete) stopReading(request);
-  const { retryAfterSeconds } = error.details;
+  const { retryAfterSeconds, allow } = error.details;
+  if (typeof allow === 'string') reply.header('allow', allow);
   if (retryAfterSeconds !== undefined) reply.header('retry-after', String(retryAfterSeconds));
   if (problem.status === 401) reply.header('www-authenticate', challenge(error));
   void reply
@@ -77,11 +78,20 @@ function knownError(thrown: unknown, request: FastifyRequest): CogmeshError {
   const status = statusOf(thrown);
   const code = status === undefined ? undefined : codeOfStatus[status];
   if (code === undefined) return toCogmeshError(thrown);
-  const path = request.url.split('?', 1)[0]?.slice(0, 200);
-  const message =
-    code === 'not_found' ? `there is nothing at ${request.method} ${path}; see /docs` : (thrown as Error).message;
-  return new CogmeshError(code, message, {}, { cause: thrown });
+  const path = request.url.split('?', 1)[0]?.slice(0, 200) ?? '';
+  if (code !== 'not_found') return new CogmeshError(code, (thrown as Error).message, {}, { cause: thrown });
+  const allow = methodsAt(request, path).join(', ');
+  if (allow === '')
+    return new CogmeshError(code, `there is nothing at ${request.method} ${path}; see /docs`, {}, { cause: thrown });
+  const message = `${path} is not for ${request.method} but for ${allow}`;
+  return new CogmeshError('method_not_allowed', message, { allow }, { cause: thrown });
 }
+
+const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
+
+/** What may be asked of a path that is a route as it stands; of one with parameters nobody tells. */
+const methodsAt = ({ server }: FastifyRequest, url: string): readonly string[] =>
+  methods.filter((method) => server.hasRoute({ method, url }));
 
 function statusOf(thrown: unknown): number | undefined {
   if (thrown instanceof HttpException) return thrown.getStatus();

@@ -8,12 +8,7 @@ const requestId: Parameter = {
   in: 'header',
   description: 'Any text; comes back in the answer.',
 };
-const errors: readonly ErrorCode[] = [
-  'invalid_json',
-  'invalid_argument',
-  'payload_too_large',
-  'unsupported_media_type',
-];
+const errors: readonly ErrorCode[] = ['invalid_json', 'invalid_argument', 'payload_too_large'];
 const headers = { 'X-Request-ID': 'The request’s, when it had one.' };
 
 interface Row {
