@@ -5,7 +5,11 @@ import { GatewayWorld, until } from '../test/gateway-world.js';
 let world: GatewayWorld;
 beforeAll(async () => {
   world = await GatewayWorld.start({
-    environment: { COGMESH_DECISION_LOG_SHIP_MS: '10', COGMESH_DECISION_LOG_WINDOW_MS: '10' },
+    environment: {
+      COGMESH_DECISION_LOG_SHIP_MS: '10',
+      COGMESH_DECISION_LOG_WINDOW_MS: '10',
+      COGMESH_DECISION_LOG_COUNT_MS: '10',
+    },
   });
 });
 afterAll(() => world.stop());

@@ -87,7 +87,8 @@ export async function wire(host: ServiceHost, config: GatewayConfig): Promise<Wi
   const scheduler = createClient(schedulerV1.SchedulerService, channels.scheduler);
   const registry = createClient(registryV1.RegistryService, channels.registry);
 
-  const { replica, close: closeReplica } = openPolicies(host, identity);
+  const opened = openPolicies(host, identity);
+  const { replica, close: closeReplica } = opened;
   const { issuers, admission, allowedRoles } = wireAdmission({ ...host, identity, config, policy, revocable: replica });
 
   const { sweeper, ...blobs } = wireBlobs(host, config);
@@ -95,7 +96,7 @@ export async function wire(host: ServiceHost, config: GatewayConfig): Promise<Wi
 
   const log = await openLog(host, identity);
   const ports: OperationPorts = {
-    decisions: wireDecisions({ policy, replica, log, logger }),
+    decisions: wireDecisions({ policy, opened, log, logger }),
     calls: permittedCalls(identity, replica),
     scheduler,
     registry,
@@ -153,15 +154,15 @@ function permittedCalls(identity: ServiceIdentity, replica: OpenedReplica['repli
 
 interface DecisionParts {
   readonly policy: PolicyClient;
-  readonly replica: OpenedReplica['replica'];
+  readonly opened: OpenedReplica;
   readonly log: DecisionLog;
   readonly logger: Logger;
 }
 
-function wireDecisions({ policy, replica, log, logger }: DecisionParts): Decisions {
+function wireDecisions({ policy, opened: { replica, cache }, log, logger }: DecisionParts): Decisions {
   const obligations = new Obligations(logger);
   const remote = new PolicyDecisions(policy, obligations, log);
-  return new ReplicaDecisions({ replica, remote, obligations, log, now: Date.now });
+  return new ReplicaDecisions({ replica, cache, remote, obligations, log, now: Date.now });
 }
 
 function wireBlobs({ database, dataDir, logger }: ServiceHost, { blobSweepMs: everyMs }: GatewayConfig) {

@@ -38,7 +38,7 @@ async function replica(name: string) {
     identity,
     policyAddress: hosted.running.addresses['grpc'] ?? '',
     dir: join(world.bootstrapDir, '..', name),
-    config: { pollIntervalMs: 5_000, maxStalenessMs: 30_000 },
+    config: { pollIntervalMs: 5_000, maxStalenessMs: 30_000, decisionCacheEntries: 0 },
     logger,
   });
   replicas.push(opened);

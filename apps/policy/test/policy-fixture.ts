@@ -125,6 +125,7 @@ export class PolicyWorld {
       COGMESH_LOG_LEVEL: 'silent',
       COGMESH_DECISION_LOG_SHIP_MS: '10',
       COGMESH_DECISION_LOG_WINDOW_MS: '10',
+      COGMESH_DECISION_LOG_COUNT_MS: '10',
     };
     const hosted = await hostService(policyService, { environment, hub: this.hub });
     this.#running.push(hosted);

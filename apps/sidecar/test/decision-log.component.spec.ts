@@ -15,6 +15,7 @@ beforeAll(async () => {
     COGMESH_POLICY_MAX_STALENESS_MS: '30000',
     COGMESH_DECISION_LOG_SHIP_MS: '10',
     COGMESH_DECISION_LOG_WINDOW_MS: '10',
+    COGMESH_DECISION_LOG_COUNT_MS: '10',
   });
 });
 afterAll(() => world.close());

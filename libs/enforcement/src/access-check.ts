@@ -1,15 +1,13 @@
 /**
  * Checks the rights of a permit against the local policies: every right must be allowed now, whatever the gateway was told when it minted,
- * and nothing of the subject may be revoked. A decision is kept until the earliest of: the end of the permit, of a grant it rests on, of what
- * is known of the subject, the next moment at which time itself may change it, and 30 s; one that came of an error is not kept. Deciding
- * is one step that nothing interrupts, so the same question is never decided twice at once.
+ * and nothing of the subject may be revoked. No decision outlives the permit.
  */
 import { CogmeshError } from '@cogmesh/errors';
-import { ownerOf, parseResourcePath, type AccessRequest, type Decision, type DecisionCode } from '@cogmesh/policy-core';
+import { parseResourcePath, type Decision } from '@cogmesh/policy-core';
 import type { Access, OutsideSubject } from '@cogmesh/rpc';
 import type { DecisionCache } from './decision-cache.js';
-import { decisionKey, valuesRead } from './decision-key.js';
-import { decisionTtlMaxMs, permitAccessMax } from './limits.js';
+import { KeptDecisions, type Decided } from './kept-decisions.js';
+import { permitAccessMax } from './limits.js';
 import type { LoggedDecision } from './log/record.js';
 import { enforceable } from './obligations.js';
 import type { PolicySource } from './policy-source.js';
@@ -42,9 +40,11 @@ export interface AccessAnswer {
 
 export class AccessCheck {
   readonly #options: AccessCheckOptions;
+  readonly #decisions: KeptDecisions;
 
   constructor(options: AccessCheckOptions) {
     this.#options = options;
+    this.#decisions = new KeptDecisions(options);
   }
 
   /** Throws `stale_policy`, `revoked`, or `permission_denied` with the decision's code, rules and reason for the first right that is refused. */
@@ -62,71 +62,28 @@ export class AccessCheck {
     let cached = 0;
     let epoch = 0;
     for (const right of access) {
-      const { decision: found, fromCache, owner } = this.#decide(subject, right, expiresAtMs);
-      const decision = enforceable(found, met);
-      onDecision?.(logged(right, { decision, fromCache, owner }));
+      const decided = this.#decide(subject, right, expiresAtMs);
+      const decision = enforceable(decided.verdict.decision, met);
+      onDecision?.(logged(decided, decision));
       if (!decision.allowed) throw denied(right, decision);
-      cached += fromCache ? 1 : 0;
+      cached += decided.fromCache ? 1 : 0;
       epoch = Math.max(epoch, decision.epoch);
     }
     return { cached, epoch };
   }
 
-  #decide(subject: OutsideSubject, right: Access, permitEndsAtMs: number): Decided {
-    const { source, cache, now } = this.#options;
-    const { engine } = source;
-    const nowMs = now();
-    const resource = parseResourcePath(right.resource);
-    const request: AccessRequest = { subject, action: right.action, resource, nowMs };
-    const owner = ownerOf(resource) ?? subject.organisation;
-    const callerEpoch = engine.epochOf(subject.organisation);
-    const ownerEpoch = engine.epochOf(owner);
-    if (callerEpoch === undefined || ownerEpoch === undefined)
-      return { decision: engine.decide(request), fromCache: false, owner };
-    const key = decisionKey({
-      callerEpoch,
-      ownerEpoch,
-      revocations: owner === subject.organisation ? 0 : source.revocations.epoch,
-      owner,
-      subject,
-      action: right.action,
-      resource: right.resource,
-    });
-    const question = cache.question(key, () => engine.needs(request));
-    const values = valuesRead(question.reads, {
-      attributes: subject.attributes,
-      context: nothing,
-      resourceAttributes: nothing,
-    });
-    const known = question.decisionWith(values, nowMs);
-    if (known !== undefined) return { decision: known, fromCache: true, owner };
-    const decision = engine.decide(request);
-    const expiresAtMs = Math.min(nowMs + decisionTtlMaxMs, permitEndsAtMs, decision.validUntilMs ?? Infinity);
-    if (!ofErrors.has(decision.code)) question.keep(decision, { values, expiresAtMs });
-    return { decision, fromCache: false, owner };
+  #decide(subject: OutsideSubject, { action, resource }: Access, permitEndsAtMs: number): Decided {
+    const nowMs = this.#options.now();
+    return this.#decisions.decide({ subject, action, resource: parseResourcePath(resource), nowMs }, permitEndsAtMs);
   }
 }
 
-/** A permit brings neither context nor attributes of the resource. */
-const nothing = {};
-
-/** Answers that came of something that went wrong. */
-const ofErrors: ReadonlySet<DecisionCode> = new Set([
-  'deny_rule_failed',
-  'invalid_request',
-  'stale_policy',
-  'unknown_organisation',
-]);
-
-interface Decided {
-  readonly decision: Decision;
-  readonly fromCache: boolean;
-  readonly owner: string;
-}
-
-function logged({ action, resource }: Access, { decision, fromCache, owner }: Decided): LoggedDecision {
-  const { allowed, code, reason, rules, epoch, grantId } = decision;
-  return { action, resource, owner, allowed, code, reason, rules, epoch, grantId, cached: fromCache };
+/** An obligation that cannot be met makes the entry another one than the decision's own. */
+function logged({ verdict, fromCache }: Decided, enforced: Decision): LoggedDecision {
+  const entry = verdict.logged(fromCache);
+  if (enforced === verdict.decision) return entry;
+  const { allowed, code, reason } = enforced;
+  return { ...entry, allowed, code, reason };
 }
 
 function denied(right: Access, decision: Decision): CogmeshError {

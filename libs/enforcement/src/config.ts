@@ -35,7 +35,7 @@ export const enforcementConfig = defineConfig('enforcement', {
   ),
   decisionCacheEntries: setting(
     'COGMESH_DECISION_CACHE_ENTRIES',
-    integer({ min: 0, max: 1_000_000, default: 10_000 }),
+    integer({ min: 0, max: 1_000_000, default: 50_000 }),
     'Decisions kept per enforcement point; 0 decides every time.',
   ),
 });

@@ -2,6 +2,7 @@ import type { Decision } from '@cogmesh/policy-core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DecisionCache } from './decision-cache.js';
+import { Verdict } from './verdict.js';
 
 const reads = { attributes: [], context: [], resourceAttributes: [] };
 const decision: Decision = {
@@ -14,12 +15,13 @@ const decision: Decision = {
   obligations: [],
   reads,
 };
+const verdict = new Verdict(decision, 'acme', { action: 'read', resource: { type: 'run', id: '' } });
 
 const look = () => reads;
 const has = (cache: DecisionCache, key: string, nowMs: number) =>
-  cache.question(key, look).decisionWith('', nowMs) !== undefined;
+  cache.question(key, look).verdictWith('', nowMs) !== undefined;
 const keep = (cache: DecisionCache, key: string, expiresAtMs: number) =>
-  cache.question(key, look).keep(decision, { values: '', expiresAtMs });
+  cache.question(key, look).keep(verdict, { values: '', expiresAtMs });
 
 describe('the decision cache', () => {
   it('never outgrows its bound, and never answers past an end', () => {
@@ -65,9 +67,9 @@ describe('the decision cache', () => {
 
   it('answers only for the values that were read', () => {
     const cache = new DecisionCache(2);
-    cache.question('a', look).keep(decision, { values: '1:x', expiresAtMs: 10 });
-    expect(cache.question('a', look).decisionWith('1:x', 1)).toBe(decision);
-    expect(cache.question('a', look).decisionWith('1:y', 1)).toBeUndefined();
+    cache.question('a', look).keep(verdict, { values: '1:x', expiresAtMs: 10 });
+    expect(cache.question('a', look).verdictWith('1:x', 1)).toBe(verdict);
+    expect(cache.question('a', look).verdictWith('1:y', 1)).toBeUndefined();
   });
 
   it('looks up what a question reads once, and no more questions than it may hold', () => {

@@ -2,8 +2,9 @@
  * Decisions that hold for a while. A question is known by its key; what its candidate rules read of the rest of the request is asked once,
  * and one decision is kept with the values that were read. What was not used lately goes first. Nothing here decides what may be kept.
  */
-import type { Decision, Reads } from '@cogmesh/policy-core';
+import type { Reads } from '@cogmesh/policy-core';
 import { Generations } from './generations.js';
+import type { Verdict } from './verdict.js';
 
 export class DecisionCache {
   readonly #questions: Generations<KeptQuestion>;
@@ -29,7 +30,7 @@ export class DecisionCache {
 
 class KeptQuestion {
   readonly reads: Reads;
-  #decision: Decision | undefined;
+  #verdict: Verdict | undefined;
   #values = '';
   #expiresAtMs = 0;
 
@@ -38,12 +39,12 @@ class KeptQuestion {
   }
 
   /** The decision with exactly these values read, while it holds. */
-  decisionWith(values: string, nowMs: number): Decision | undefined {
-    return this.#expiresAtMs > nowMs && this.#values === values ? this.#decision : undefined;
+  verdictWith(values: string, nowMs: number): Verdict | undefined {
+    return this.#expiresAtMs > nowMs && this.#values === values ? this.#verdict : undefined;
   }
 
-  keep(decision: Decision, { values, expiresAtMs }: { values: string; expiresAtMs: number }): void {
-    this.#decision = decision;
+  keep(verdict: Verdict, { values, expiresAtMs }: { values: string; expiresAtMs: number }): void {
+    this.#verdict = verdict;
     this.#values = values;
     this.#expiresAtMs = expiresAtMs;
   }

@@ -21,7 +21,7 @@ const fields: fc.Arbitrary<DecisionKeyFields> = fc.record({
     roles: fc.uniqueArray(text, { maxLength: 4 }).map((roles) => roles.sort()),
   }),
   action: text,
-  resource: text,
+  resource: fc.record({ type: text, id: text }),
 });
 
 /** A star alone stands for the whole map. */
@@ -47,7 +47,7 @@ describe('the decision key', () => {
     fc.assert(
       fc.property(fields, fc.string({ minLength: 1 }), (base, moved) => {
         const left = { ...base, action: base.action + moved };
-        const right = { ...base, resource: moved + base.resource };
+        const right = { ...base, resource: { ...base.resource, type: moved + base.resource.type } };
         expect(decisionKey(left)).not.toBe(decisionKey(right));
       }),
     );
@@ -61,7 +61,7 @@ describe('the decision key', () => {
       owner: 'acme',
       subject: { issuer: 'i', sub: 's', organisation: 'acme', roles: ['a', 'b'] },
       action: 'read',
-      resource: '/runs',
+      resource: { type: 'run', id: '' },
     };
     const turned = { ...base, subject: { ...base.subject, roles: ['b', 'a', 'b'] } };
     expect(decisionKey(turned)).toBe(decisionKey(base));

@@ -3,7 +3,7 @@
  * key whatever their strings contain. Order and presence are part of the key. It has two parts: the question, which tells what
  * the candidate rules read, and the values of that. What nobody reads is in neither and splits no entry.
  */
-import type { AccessSubject, Reads } from '@cogmesh/policy-core';
+import type { AccessSubject, Reads, Resource } from '@cogmesh/policy-core';
 
 /** Raised when the decision engine starts to decide differently. */
 export const engineVersion = 2;
@@ -16,8 +16,7 @@ export interface DecisionKeyFields {
   readonly owner: string;
   readonly subject: Pick<AccessSubject, 'issuer' | 'sub' | 'organisation' | 'roles'>;
   readonly action: string;
-  /** Canonical path. */
-  readonly resource: string;
+  readonly resource: Resource;
 }
 
 type Members = Readonly<Record<string, unknown>>;
@@ -32,7 +31,7 @@ export interface ReadMaps {
 export function decisionKey(fields: DecisionKeyFields): string {
   const { subject, callerEpoch, ownerEpoch, revocations } = fields;
   const who = item(subject.issuer) + item(subject.sub) + item(subject.organisation) + item(roleSet(subject.roles));
-  const what = item(fields.owner) + item(fields.action) + item(fields.resource);
+  const what = item(fields.owner) + item(fields.action) + item(fields.resource.type) + item(fields.resource.id);
   return `${engineVersion}.${callerEpoch}.${ownerEpoch}.${revocations}.${who}${what}`;
 }
 

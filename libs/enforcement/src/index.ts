@@ -13,7 +13,7 @@ export { DecisionCache } from './decision-cache.js';
 export { createEnforcer, type EnforcerOptions } from './enforcer.js';
 export { isIdentityHeader } from './identity-headers.js';
 export { grantQuestionsPerMessage } from './limits.js';
-export { judge, partiesOf, requestFor, type JudgedRequest } from './judge.js';
+export { Judge, partiesOf, requestFor, type JudgedRequest, type Judgement } from './judge.js';
 export { checkLogged, type LoggedCheck } from './log/check-logged.js';
 export { decisionLogConfig } from './log/config.js';
 export type { DecisionLog } from './log/decision-log.js';
@@ -25,7 +25,7 @@ export {
   type OpenedDecisionLog,
   type OpenShippedLogOptions,
 } from './log/open-decision-log.js';
-export { recordAnswers, type AnsweredQuestion } from './log/record-answers.js';
+export { loggedAnswer, recordAnswers, recordDecisions, type AnsweredQuestion } from './log/record-answers.js';
 export type { LoggedDecision, LoggedQuestion } from './log/record.js';
 export type { DecisionBatch, ShipDecisions } from './log/shipper.js';
 export { anonymousMethods, isMethodPath, mutatingMethods } from './methods.js';

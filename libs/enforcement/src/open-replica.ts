@@ -7,6 +7,7 @@ import { spanNames, withSpan, type Logger } from '@cogmesh/telemetry';
 import { authorisation } from './authorisation.js';
 import { FileBundleStore } from './bundle-store.js';
 import type { EnforcementConfig } from './config.js';
+import { DecisionCache } from './decision-cache.js';
 import { bundleAnswerMaxBytes, bundleHoldMaxMs, pollTimeoutMs } from './limits.js';
 import { PolicyReplica } from './policy-replica.js';
 import type { RefusedUpdate } from './refused-updates.js';
@@ -18,13 +19,15 @@ export interface OpenReplicaOptions {
   readonly policyAddress: string;
   /** Folder for this point's copy of the bundles. */
   readonly dir: string;
-  readonly config: Pick<EnforcementConfig, 'pollIntervalMs' | 'maxStalenessMs'>;
+  readonly config: Pick<EnforcementConfig, 'pollIntervalMs' | 'maxStalenessMs' | 'decisionCacheEntries'>;
   readonly logger: Logger;
 }
 
 export interface OpenedReplica {
   /** Asks nothing before its `start`. */
   readonly replica: PolicyReplica;
+  /** For decisions by it. */
+  readonly cache: DecisionCache;
   close(): Promise<void>;
 }
 
@@ -56,7 +59,7 @@ export function openReplica(options: OpenReplicaOptions): OpenedReplica {
     await replica.stop();
     channel.close();
   };
-  return { replica, close };
+  return { replica, cache: new DecisionCache(config.decisionCacheEntries), close };
 }
 
 function fromRefused({ atMs, epoch, ...update }: RefusedUpdate) {

@@ -68,7 +68,8 @@ const contents = async () =>
   (await Promise.all((await files()).map((file) => readFile(join(spoolDir(), file), 'utf8')))).join('');
 
 async function open(environment: Record<string, string> = {}): Promise<OpenedDecisionLog> {
-  const settings = { COGMESH_DECISION_LOG_SHIP_MS: '10', COGMESH_DECISION_LOG_WINDOW_MS: '10', ...environment };
+  const windows = { COGMESH_DECISION_LOG_WINDOW_MS: '10', COGMESH_DECISION_LOG_COUNT_MS: '10' };
+  const settings = { COGMESH_DECISION_LOG_SHIP_MS: '10', ...windows, ...environment };
   const log = await openDecisionLog({ point: 'gateway', dir, environment: settings, logger: silent, ship: taken.ship });
   opened.push(log);
   return log;
@@ -159,7 +160,7 @@ describe('inputs', () => {
 
 describe('equal cached reads', () => {
   it('are one entry with a count; others are entries of their own', async () => {
-    const log = await open({ COGMESH_DECISION_LOG_WINDOW_MS: '60000' });
+    const log = await open({ COGMESH_DECISION_LOG_WINDOW_MS: '60000', COGMESH_DECISION_LOG_COUNT_MS: '60000' });
     const read = log.record.bind(log) as (...asked: Parameters<typeof log.record>) => void;
     for (let i = 0; i < 1_000; i++) read(question, [allowed('cached', { cached: true })]);
     read(question, [allowed('cached', { cached: true, resource: '/runs/2' })]);
@@ -167,7 +168,9 @@ describe('equal cached reads', () => {
     read(other, [allowed('cached', { cached: true })]);
     read(question, [allowed('fresh')]);
     await log.record(question, [denied()]);
-    await untilTaken(5);
+    await untilTaken(2);
+    expect(taken.reasons).toEqual(['no', 'fresh']);
+    await opened.pop()?.close();
     const counts = taken.records.flatMap(({ subject, decisions }) =>
       decisions.map(({ code, reason, resource, count = 1 }) => [subject.sub, code, reason, resource, count]),
     );

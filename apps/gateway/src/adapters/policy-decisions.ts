@@ -11,6 +11,7 @@ import type { Decisions, Question } from '../operations/authority.js';
 import type { CoApprovalCheck } from '../operations/co-approval.js';
 import type { Obligations } from '../operations/obligations.js';
 import type { PolicyClient } from '../operations/ports.js';
+import { questionMessages, subjectMessage } from '../operations/question-message.js';
 import { entityOf } from '../operations/right.js';
 import { logDecisions } from './log-decisions.js';
 
@@ -42,9 +43,8 @@ export class PolicyDecisions implements Decisions {
     signal: AbortSignal,
     consistencyToken = '',
   ): Promise<readonly policyV1.DecideResponse[]> {
-    const asker = subjectMessage(subject);
     const requests = rights.map(({ action, resource }) => ({
-      subject: asker,
+      subject,
       action,
       resource: entityOf(resource),
       consistencyToken,
@@ -73,7 +73,10 @@ export class PolicyDecisions implements Decisions {
   #decideMany(requests: readonly Question[], signal: AbortSignal): Promise<readonly policyV1.DecideResponse[]> {
     return withSpan(spanNames.decide, { kind: SpanKind.INTERNAL }, async (span) => {
       const { responses } = await reached(() =>
-        this.#policy.decideMany(withSharedSubject(requests), { signal, deadlineMs: decideDeadlineMs }),
+        this.#policy.decideMany(withSharedSubject(questionMessages(requests)), {
+          signal,
+          deadlineMs: decideDeadlineMs,
+        }),
       );
       if (responses.length !== requests.length) {
         throw new CogmeshError('unavailable', 'policy answered another number of questions than it was asked');
@@ -101,8 +104,8 @@ export function tellDecisions(span: Span, { requests, answers }: Told): void {
     [attributeNames.decisionId]: answers.slice(0, toldMax).map(({ decisionId }) => decisionId),
     [attributeNames.decisionCode]: decisive?.code ?? '',
     [attributeNames.policyEpoch]: Number(decisive?.epoch ?? 0n),
-    [attributeNames.action]: requests.slice(0, toldMax).map(({ action = '' }) => action),
-    [attributeNames.resource]: requests.slice(0, toldMax).map(({ resource }) => `${resource?.type}:${resource?.id}`),
+    [attributeNames.action]: requests.slice(0, toldMax).map(({ action }) => action),
+    [attributeNames.resource]: requests.slice(0, toldMax).map(({ resource }) => `${resource.type}:${resource.id}`),
   });
 }
 
@@ -110,15 +113,10 @@ function decideRequest(subject: OutsideSubject, { action, resource }: Access) {
   return { subject: subjectMessage(subject), action, resource: entityOf(resource) };
 }
 
-function subjectMessage({ issuer, sub, organisation, roles, tokenId, attributes }: OutsideSubject) {
-  return { issuer, sub, organisation, roles: [...roles], tokenId, attributesJson: JSON.stringify(attributes) };
-}
-
 /** Most questions of one call are about one subject, which then travels once. */
-function withSharedSubject(requests: readonly Question[]) {
+function withSharedSubject(requests: ReturnType<typeof questionMessages>) {
   const subject = requests[0]?.subject;
-  if (subject === undefined || requests.some((request) => request.subject !== subject))
-    return { requests: [...requests] };
+  if (subject === undefined || requests.some((request) => request.subject !== subject)) return { requests };
   return { subject, requests: requests.map(({ subject: _shared, ...request }) => request) };
 }
 

@@ -6,12 +6,13 @@
  */
 import type { policyV1 } from '@cogmesh/contracts';
 import {
-  accessReader,
-  judge,
+  Judge,
+  loggedAnswer,
   parseConsistencyToken,
   partiesOf,
-  recordAnswers,
+  recordDecisions,
   requestFor,
+  type DecisionCache,
   type DecisionLog,
   type JudgedRequest,
   type PolicyReplica,
@@ -26,6 +27,7 @@ import { tellDecisions } from './policy-decisions.js';
 export interface ReplicaDecisionsParts {
   readonly replica: Pick<PolicyReplica, 'engine' | 'revocations' | 'assertFresh' | 'atLeast' | 'isWatched'>;
   readonly remote: Decisions;
+  readonly cache: DecisionCache;
   readonly obligations: Obligations;
   readonly log: DecisionLog;
   /** Milliseconds since the epoch. */
@@ -37,10 +39,12 @@ const reading: ReadonlySet<string> = new Set(['read', 'list']);
 
 export class ReplicaDecisions implements Decisions {
   readonly #parts: ReplicaDecisionsParts;
+  readonly #judge: Judge;
   readonly #coApproval: CoApprovalCheck | undefined;
 
   constructor(parts: ReplicaDecisionsParts, coApproval?: CoApprovalCheck) {
     this.#parts = parts;
+    this.#judge = new Judge({ source: parts.replica, cache: parts.cache });
     this.#coApproval = coApproval;
   }
 
@@ -66,10 +70,8 @@ export class ReplicaDecisions implements Decisions {
 
   async ask(questions: readonly Question[], signal: AbortSignal): Promise<readonly policyV1.DecideResponse[]> {
     const { remote, now } = this.#parts;
-    const read = accessReader(now());
-    const asked = questions.map((question) => {
-      return { access: read(question), tokenId: question.subject?.tokenId ?? '' };
-    });
+    const nowMs = now();
+    const asked = questions.map((question) => ({ access: { ...question, nowMs }, who: question.subject }));
     if (asked.some((each) => this.#isWatched(each))) return remote.ask(questions, signal);
     const tokens = questions.map(({ consistencyToken = '' }) => consistencyToken);
     return this.#answer(asked, tokens, (answer) => answer);
@@ -88,9 +90,19 @@ export class ReplicaDecisions implements Decisions {
     for (const token of new Set(tokens)) if (token !== '') await replica.atLeast(parseConsistencyToken(token));
     return withSpan(spanNames.decide, { kind: SpanKind.INTERNAL }, async (span) => {
       replica.assertFresh();
-      const answered = asked.map((each, i) => ({ ...each.access, answer: enforced(judge(replica, each), i) }));
-      await recordAnswers(log, answered);
-      const answers = answered.map(({ answer }) => answer);
+      const answers: policyV1.DecideResponse[] = [];
+      const entries = asked.map((each, i) => {
+        const { answer, logged } = this.#judge.judge(each);
+        const given = enforced(answer, i);
+        answers.push(given);
+        const { subject, context } = each.access;
+        return {
+          subject,
+          context,
+          logged: given === answer ? logged : loggedAnswer({ ...each.access, answer: given }),
+        };
+      });
+      await recordDecisions(log, entries);
       tellDecisions(span, { requests: asked.map(({ access }) => access), answers });
       return answers;
     });

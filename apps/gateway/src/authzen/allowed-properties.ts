@@ -6,8 +6,6 @@
 import { CogmeshError } from '@cogmesh/errors';
 import type { JsonObject } from './i-json.js';
 
-type PropertyKind = 'subject' | 'resource' | 'action' | 'context';
-
 /** What the registry says about a subject, and what the gateway itself puts into the context. */
 const reserved = new Set([
   ...['sub', 'id', 'type', 'issuer', 'iss', 'organisation', 'organization', 'org', 'org_id'].map((n) => `subject.${n}`),
@@ -24,36 +22,63 @@ const none: JsonObject = {};
 /** For whoever is no enforcement point. */
 export const noProperties: PropertyNames = { pick: () => none };
 
+const kinds = ['subject', 'resource', 'action', 'context'] as const;
+type PropertyKind = (typeof kinds)[number];
+type NamesByKind = Readonly<Record<PropertyKind, ReadonlySet<string>>>;
+
 export class AllowedProperties {
-  readonly #byOrganisation = new Map<string, Set<string>>();
+  readonly #forAll: PropertyNames;
+  /** Of organisations with entries of their own. */
+  readonly #byOrganisation: ReadonlyMap<string, PropertyNames>;
 
   /** Comma-separated entries; `invalid_config` for one that is not of the form or names what is reserved. */
   constructor(list: string) {
-    for (const entry of list.split(',').map((part) => part.trim())) if (entry !== '') this.#add(entry);
+    const texts = list.split(',').map((part) => part.trim());
+    const entries = texts.filter((text) => text !== '').map(parseEntry);
+    const namesOf = (organisation: string) =>
+      namesAmong(entries.filter((entry) => entry.organisation === '' || entry.organisation === organisation));
+    this.#forAll = namesOf('');
+    this.#byOrganisation = new Map(entries.map(({ organisation }) => [organisation, namesOf(organisation)]));
   }
 
   of(organisation: string): PropertyNames {
-    const sets = [this.#byOrganisation.get(''), this.#byOrganisation.get(organisation)];
-    const known = sets.filter((set) => set !== undefined);
-    if (known.length === 0) return noProperties;
-    const allows = (name: string) => known.some((set) => set.has(name));
-    return {
-      pick: (kind, sent) => {
-        const picked = Object.entries(sent).filter(([name, value]) => value !== null && allows(`${kind}.${name}`));
-        return picked.length === 0 ? none : Object.fromEntries(picked);
-      },
-    };
+    return this.#byOrganisation.get(organisation) ?? this.#forAll;
   }
+}
 
-  #add(entry: string): void {
-    const { organisation = '', kind, name } = entryForm.exec(entry)?.groups ?? {};
-    const property = `${kind}.${name}`;
-    if (kind === undefined)
-      throw refusal(entry, 'is not <subject|resource|action|context>.<name>, perhaps with <organisation>/ in front');
-    if (reserved.has(property)) throw refusal(entry, 'is what the issuer registry or the gateway says, not a caller');
-    const names = this.#byOrganisation.get(organisation) ?? new Set();
-    this.#byOrganisation.set(organisation, names.add(property));
+interface Entry {
+  readonly organisation: string;
+  readonly kind: PropertyKind;
+  readonly name: string;
+}
+
+function parseEntry(text: string): Entry {
+  const { organisation = '', kind, name = '' } = entryForm.exec(text)?.groups ?? {};
+  if (kind === undefined)
+    throw refusal(text, 'is not <subject|resource|action|context>.<name>, perhaps with <organisation>/ in front');
+  if (reserved.has(`${kind}.${name}`))
+    throw refusal(text, 'is what the issuer registry or the gateway says, not a caller');
+  return { organisation, kind: kind as PropertyKind, name };
+}
+
+function namesAmong(entries: readonly Entry[]): PropertyNames {
+  if (entries.length === 0) return noProperties;
+  const ofKind = (wanted: PropertyKind) =>
+    new Set(entries.filter(({ kind }) => kind === wanted).map(({ name }) => name));
+  const names = Object.fromEntries(kinds.map((kind) => [kind, ofKind(kind)])) as unknown as NamesByKind;
+  return { pick: (kind, sent) => pick(names[kind], sent) };
+}
+
+function pick(names: ReadonlySet<string>, sent: JsonObject): JsonObject {
+  let picked: Record<string, unknown> | undefined;
+  for (const name in sent) {
+    if (sent[name] === null || !names.has(name)) continue;
+    picked ??= {};
+    // A plain assignment to `__proto__` would set the prototype.
+    if (name === '__proto__') Object.defineProperty(picked, name, { value: sent[name], enumerable: true });
+    else picked[name] = sent[name];
   }
+  return picked ?? none;
 }
 
 const entryForm =

@@ -1,7 +1,7 @@
 /**
- * An evaluation in the words of the policy service. Properties go where conditions read them: a subject's to `attributes`, a
+ * An evaluation in the words of the decision point. Properties go where conditions read them: a subject's to `attributes`, a
  * resource's to `resource.attributes`, the context's to `context`, an action's to `context.action`. What evaluations of one
- * request share is turned into text once.
+ * request share is made once.
  */
 import type { OutsideSubject } from '@cogmesh/rpc';
 import type { Question } from '../operations/authority.js';
@@ -9,8 +9,9 @@ import type { Asker } from './asker.js';
 import { refuse, type Action, type Entity } from './entities.js';
 import type { Evaluation } from './evaluation-request.js';
 import type { JsonObject } from './i-json.js';
+import { jsonLengthWithin } from './json-length.js';
 
-/** DecideRequest's own limits, characters of JSON. */
+/** The decision point's own limits, characters of JSON. */
 const attributesMaxChars = 8 * 1024;
 const contextMaxChars = 16 * 1024;
 
@@ -19,45 +20,39 @@ export type Questioner = (evaluation: Evaluation) => Question;
 /** For the evaluations of one request. Rejects with `invalid_argument` where properties are too large to be asked about. */
 export function questioner(asker: Asker): Questioner {
   const { properties } = asker;
-  const subjectOf = remembered((entity: Entity) => subjectMessage(asker.subjectOf(entity)));
+  const subjectOf = remembered((entity: Entity) => bounded(asker.subjectOf(entity)));
   const attributesOf = remembered((resource: Entity) =>
-    jsonText(properties.pick('resource', resource.properties), 'resource.properties', attributesMaxChars),
+    within(properties.pick('resource', resource.properties), 'resource.properties', attributesMaxChars),
   );
   const contextsOf = remembered((context: JsonObject) =>
     remembered((action: Action) => {
       const sent = properties.pick('action', action.properties);
       const kept = properties.pick('context', context);
-      const whole = Object.keys(sent).length === 0 ? kept : { ...kept, action: sent };
-      return jsonText(whole, 'context', contextMaxChars);
+      return within(isEmpty(sent) ? kept : { ...kept, action: sent }, 'context', contextMaxChars);
     }),
   );
   return ({ subject, action, resource, context }) => ({
     subject: subjectOf(subject),
     action: action.name,
     resource: { type: resource.type, id: resource.id },
-    contextJson: contextsOf(context)(action),
-    resourceAttributesJson: attributesOf(resource),
+    context: contextsOf(context)(action),
+    resourceAttributes: attributesOf(resource),
   });
 }
 
-/** The question whether the asker itself has a right. */
-export function questionAbout(
-  subject: OutsideSubject,
-  action: string,
-  resource: { readonly type: string; readonly id: string },
-): Question {
-  return { subject: subjectMessage(subject), action, resource };
+function bounded(subject: OutsideSubject): OutsideSubject {
+  within(subject.attributes, 'subject.properties', attributesMaxChars);
+  return subject;
 }
 
-function subjectMessage({ issuer, sub, organisation, roles, tokenId, attributes }: OutsideSubject) {
-  const attributesJson = jsonText(attributes, 'subject.properties', attributesMaxChars);
-  return { issuer, sub, organisation, roles: [...roles], tokenId, attributesJson };
+function within(value: JsonObject, path: string, maxChars: number): JsonObject {
+  if (jsonLengthWithin(value, maxChars)) return value;
+  return refuse(path, 'too_large', `has more than ${maxChars} characters as JSON`);
 }
 
-function jsonText(value: JsonObject, path: string, maxChars: number): string {
-  const text = JSON.stringify(value);
-  if (text.length > maxChars) refuse(path, 'too_large', `has ${text.length} characters as JSON, at most ${maxChars}`);
-  return text === '{}' ? '' : text;
+function isEmpty(value: JsonObject): boolean {
+  for (const _ in value) return false;
+  return true;
 }
 
 /** By identity: a default is one object however many evaluations it stands in for. */

@@ -2,14 +2,22 @@
  * The question every use case asks first. A right is granted for all asked or not at all; whatever goes wrong while
  * asking is a refusal (`unavailable`), never a yes. What it grants is the material of a permit, and dies with the call.
  */
-import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { policyV1 } from '@cogmesh/contracts';
 import { CogmeshError } from '@cogmesh/errors';
 import type { Access, OutsideSubject } from '@cogmesh/rpc';
 import type { CoApprovalCheck } from './co-approval.js';
 
-/** A request of DecideMany. */
-export type Question = MessageInitShape<typeof policyV1.DecideRequestSchema>;
+/** What a decision is about, with everything that conditions may read. */
+export interface Question {
+  readonly subject: OutsideSubject;
+  readonly action: string;
+  readonly resource: { readonly type: string; readonly id: string };
+  /** Questions of one call that share a subject or a context object are told so by its identity. */
+  readonly context?: Readonly<Record<string, unknown>>;
+  readonly resourceAttributes?: Readonly<Record<string, unknown>>;
+  /** Of a write that the decision must have seen; none when absent or empty. */
+  readonly consistencyToken?: string;
+}
 
 /** The policy service, as the use cases need it. Rejects with `unavailable` or `stale_policy` when it cannot answer. */
 export interface Decisions {

@@ -4,9 +4,10 @@
  */
 import type { policyV1 } from '@cogmesh/contracts';
 import { CogmeshError } from '@cogmesh/errors';
+import type { OutsideSubject } from '@cogmesh/rpc';
 import { Asker, askRight } from '../authzen/asker.js';
 import type { Evaluation } from '../authzen/evaluation-request.js';
-import { questionAbout, questioner } from '../authzen/question.js';
+import { questioner } from '../authzen/question.js';
 import type { Question } from './authority.js';
 import type { Operation } from './operation.js';
 import type { OperationPorts } from './ports.js';
@@ -30,17 +31,21 @@ export function evaluateAccess(ports: Ports): Operation<EvaluateAccessInput, rea
     if (readable.length === 0) return questions as CogmeshError[];
     const aboutOthers = evaluations.some((one) => !(one instanceof CogmeshError) && !asker.isItself(one.subject));
     const first = aboutOthers && !asker.isEnforcementPoint ? [rightToAsk(subject)] : [];
-    const [head, ...rest] = [...first, ...readable];
+    const asked = [...first, ...readable];
     // One question that waits for the write makes all of the call wait.
-    const answers = await ports.decisions.ask([{ ...head, consistencyToken }, ...rest], signal);
+    if (consistencyToken !== '') asked[0] = { ...asked[0]!, consistencyToken };
+    const answers = await ports.decisions.ask(asked, signal);
     if (first.length > 0) assertMayAsk(answers[0]);
     let next = first.length;
     return questions.map((question) => (question instanceof CogmeshError ? question : answered(answers[next++])));
   };
 }
 
-export const rightToAsk = (subject: Parameters<typeof questionAbout>[0]): Question =>
-  questionAbout(subject, askRight.action, entityOf(askRight.resource));
+export const rightToAsk = (subject: OutsideSubject): Question => ({
+  subject,
+  action: askRight.action,
+  resource: entityOf(askRight.resource),
+});
 
 /** Rejects with `permission_denied` unless the asker may ask about others. */
 export function assertMayAsk(answer: policyV1.DecideResponse | undefined): void {

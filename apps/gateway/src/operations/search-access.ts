@@ -13,6 +13,7 @@ import { servedModels } from './list-models.js';
 import type { Operation } from './operation.js';
 import { inside } from './permitted-calls.js';
 import type { OperationPorts } from './ports.js';
+import { questionMessage } from './question-message.js';
 
 export interface FoundPage {
   /** Ids of subjects or resources, or names of actions. */
@@ -43,7 +44,7 @@ export function searchAccess(ports: Ports): Operation<SearchRequest, FoundPage> 
       ports.search.search(
         {
           target: targets[input.target],
-          request: question,
+          request: questionMessage(question),
           subjectType: input.evaluation.subject.type,
           candidates: await candidatesFor(ports.registry, input, subject.organisation),
           limit: place.limit,

@@ -20,7 +20,12 @@ export const decisionLogConfig = defineConfig('decision log', {
   windowMs: setting(
     'COGMESH_DECISION_LOG_WINDOW_MS',
     integer({ min: 10, max: 60_000, default: 1_000 }),
-    'How long allowed reads are gathered in memory, equal ones counted, before they are written, milliseconds. A crash loses at most this much of them.',
+    'How long allowed reads are gathered in memory before they are written, milliseconds. A crash loses at most this much of them.',
+  ),
+  countWindowMs: setting(
+    'COGMESH_DECISION_LOG_COUNT_MS',
+    integer({ min: 10, max: 600_000, default: 10_000 }),
+    'How long allowed reads that repeat a decision of before are counted in memory before their number is written, milliseconds. The decision itself is listed; a crash loses how often it was given in this time.',
   ),
   bufferEntries: setting(
     'COGMESH_DECISION_LOG_BUFFER',

@@ -30,7 +30,7 @@ export interface SpooledLogOptions {
   readonly spool: Spool;
   /** `gateway`, or the service that is guarded. */
   readonly point: string;
-  readonly config: Pick<DecisionLogConfig, 'waitMs' | 'windowMs' | 'bufferEntries' | 'clearNames'>;
+  readonly config: Pick<DecisionLogConfig, 'waitMs' | 'windowMs' | 'countWindowMs' | 'bufferEntries' | 'clearNames'>;
   /** There is something new to ship. */
   readonly onWritten?: () => void;
   readonly logger: Logger;
@@ -52,6 +52,8 @@ export class SpooledLog implements DecisionLog {
   #next: Promise<void> | undefined;
   #window: NodeJS.Timeout | undefined;
   #dropped = 0;
+  /** The next write takes what is counted, due or not. */
+  #takesCounted = false;
 
   constructor(options: SpooledLogOptions) {
     this.#options = options;
@@ -71,33 +73,47 @@ export class SpooledLog implements DecisionLog {
   ): Promise<void> | undefined {
     if (decisions.length === 0) return undefined;
     const atMs = this.#now();
-    const kept = decisions.filter((decision) => mustBeKept(question, decision));
-    if (kept.length < decisions.length) {
-      const plain = kept.length === 0 ? decisions : decisions.filter((decision) => !mustBeKept(question, decision));
-      const countable = alike || plain.every(({ cached }) => cached === true);
-      this.#gather({ question, decisions: plain, atMs, countable });
-    }
+    const { kept, listed, counted } = sorted(question, decisions, alike);
+    if (listed.length > 0) this.#gather({ question, decisions: listed, atMs });
+    if (counted.length > 0)
+      this.#gather({ question, decisions: counted, atMs, countedAs: alike ? 'alike' : 'repeated' });
     if (kept.length === 0) return undefined;
     this.#urgent.push({ question, decisions: kept, atMs });
     return this.#write();
   }
 
-  /** Writes what is gathered. Rejects with `unavailable` when the disk does not take it. */
+  /** Writes all that is gathered. Rejects with `unavailable` when the disk does not take it. */
   flush(): Promise<void> {
     clearTimeout(this.#window);
     this.#window = undefined;
+    this.#takesCounted = true;
     return this.#plain.isEmpty && this.#urgent.length === 0 ? this.#writing : this.#write();
   }
 
   #gather(gathered: Gathered): void {
-    const { windowMs, bufferEntries } = this.#options.config;
+    const { bufferEntries } = this.#options.config;
     if (this.#plain.size >= bufferEntries) {
       this.#drop([gathered]);
       return;
     }
     this.#plain.add(gathered);
     if (this.#plain.size >= bufferEntries / 2) void this.flush().catch(() => undefined);
-    else this.#window ??= setTimeout(() => void this.flush().catch(() => undefined), windowMs).unref();
+    else this.#startWindow();
+  }
+
+  /** What is listed is due; what is counted when its own window is over. */
+  #endWindow(): void {
+    this.#window = undefined;
+    void this.#write()
+      .catch(() => undefined)
+      .finally(() => {
+        // What is still counted is looked at again; nobody else may come to start a window.
+        if (!this.#plain.isEmpty) this.#startWindow();
+      });
+  }
+
+  #startWindow(): void {
+    this.#window ??= setTimeout(() => this.#endWindow(), this.#options.config.windowMs).unref();
   }
 
   /** Resolved when everything that was there at the call is written. */
@@ -115,17 +131,17 @@ export class SpooledLog implements DecisionLog {
   async #writeAll(): Promise<void> {
     const { spool, onWritten, logger } = this.#options;
     const urgent = this.#records(this.#urgent);
-    let plain: readonly Gathered[] = [];
+    let plain: Rendered = nothing;
     this.#urgent = [];
     try {
       await this.#waitForRoom(bytesOf(urgent));
       plain = this.#takePlain(bytesOf(urgent));
-      const records = [...urgent, ...this.#records(plain)];
+      const records = plain.records.length === 0 ? urgent : [...urgent, ...plain.records];
       if (records.length === 0) return;
       await spool.append(records);
       onWritten?.();
     } catch (thrown) {
-      this.#drop(plain);
+      this.#drop(plain.gathered);
       logger.error({ err: thrown, records: urgent.length }, 'the decision log cannot be written');
       if (thrown instanceof CogmeshError) throw thrown;
       throw unkept('its disk does not take it', thrown);
@@ -142,13 +158,18 @@ export class SpooledLog implements DecisionLog {
   }
 
   /** What is gathered of allowed reads, if it may still take room; otherwise it is counted. */
-  #takePlain(urgentBytes: number): readonly Gathered[] {
-    const { spool } = this.#options;
-    const gathered = this.#plain.take();
-    const bytes = gathered.length === 0 ? 0 : bytesOf(this.#records(gathered));
-    if (spool.hasRoom(urgentBytes + bytes, plainShare)) return [...gathered, ...this.#plain.takeDropped(this.#now())];
+  #takePlain(urgentBytes: number): Rendered {
+    const { spool, config } = this.#options;
+    const isDue = this.#now() - this.#plain.countedSinceMs >= config.countWindowMs;
+    const gathered = this.#plain.take({ counted: isDue || this.#takesCounted });
+    const records = this.#records(gathered);
+    this.#takesCounted = false;
+    if (spool.hasRoom(urgentBytes + bytesOf(records), plainShare)) {
+      const dropped = this.#plain.takeDropped(this.#now());
+      return { gathered: [...gathered, ...dropped], records: [...records, ...this.#records(dropped)] };
+    }
     this.#drop(gathered);
-    return [];
+    return nothing;
   }
 
   #drop(gathered: readonly Gathered[]): void {
@@ -170,6 +191,30 @@ export class SpooledLog implements DecisionLog {
       );
     });
   }
+}
+
+/** What was gathered, and the same as it is written. */
+interface Rendered {
+  readonly gathered: readonly Gathered[];
+  readonly records: readonly string[];
+}
+
+const nothing: Rendered = { gathered: [], records: [] };
+
+interface Sorted {
+  readonly kept: readonly LoggedDecision[];
+  readonly listed: readonly LoggedDecision[];
+  readonly counted: readonly LoggedDecision[];
+}
+
+function sorted(question: LoggedQuestion, decisions: readonly LoggedDecision[], alike: boolean): Sorted {
+  const [kept, listed, counted]: [LoggedDecision[], LoggedDecision[], LoggedDecision[]] = [[], [], []];
+  for (const decision of decisions) {
+    if (mustBeKept(question, decision)) kept.push(decision);
+    else if (alike || decision.cached === true) counted.push(decision);
+    else listed.push(decision);
+  }
+  return { kept, listed, counted };
 }
 
 /** As good as exact for most text; the spool's bound is about disks, not bytes. */

@@ -1,6 +1,6 @@
 /**
- * Allowed reads inside one organisation, until they are written: gathered for a while, equal cached ones as one with a count. When
- * there is no room for them they are counted per organisation, and the log says how many are not listed.
+ * Allowed reads inside one organisation, until they are written: listed for a short while, equal cached ones counted for a longer one.
+ * When there is no room for them they are counted per organisation, and the log says how many are not listed.
  */
 import type { LoggedDecision, LoggedQuestion } from './record.js';
 
@@ -8,14 +8,16 @@ export interface Gathered {
   readonly question: LoggedQuestion;
   readonly decisions: readonly LoggedDecision[];
   readonly atMs: number;
-  /** Equal ones may become one entry with a count. */
-  readonly countable?: boolean;
+  /** Equal ones become one entry with a count. Those that repeat a listed decision can wait longer than those that are only alike. */
+  readonly countedAs?: 'repeated' | 'alike';
 }
 
 interface Counted {
   readonly question: LoggedQuestion;
   readonly decision: LoggedDecision;
   readonly atMs: number;
+  /** From when it waits to be written, milliseconds since 1970. */
+  readonly sinceMs: number;
   count: number;
 }
 
@@ -26,6 +28,9 @@ export class PlainReads {
   #listed: Gathered[] = [];
   #listedDecisions = 0;
   #counted = new Map<string, Counted>();
+  /** The same by the entry itself: a cache hands out one object for equal decisions, and then no key need be made. */
+  #countedByEntry = new Map<LoggedDecision, Counted>();
+  #countedSinceMs = Infinity;
   readonly #dropped = new Map<string, number>();
 
   /** Entries they would be. */
@@ -37,14 +42,20 @@ export class PlainReads {
     return this.size === 0 && this.#dropped.size === 0;
   }
 
+  /** Since when the oldest of what is counted waits, milliseconds since 1970; `Infinity` when nothing does. */
+  get countedSinceMs(): number {
+    return this.#countedSinceMs;
+  }
+
   add(gathered: Gathered): void {
-    if (gathered.countable !== true) {
+    const { question, decisions, atMs, countedAs } = gathered;
+    if (countedAs === undefined) {
       this.#listed.push(gathered);
-      this.#listedDecisions += gathered.decisions.length;
+      this.#listedDecisions += decisions.length;
       return;
     }
-    const { question, decisions, atMs } = gathered;
-    for (const decision of decisions) this.#count({ question, decision, atMs, count: decision.count ?? 1 });
+    const sinceMs = countedAs === 'alike' ? 0 : atMs;
+    for (const decision of decisions) this.#count({ question, decision, atMs, sinceMs, count: decision.count ?? 1 });
   }
 
   /** They happened, and there was no room to say more than how many, which is the answer. */
@@ -55,15 +66,17 @@ export class PlainReads {
     return count;
   }
 
-  /** Everything that was gathered, and is no more. */
-  take(): Gathered[] {
-    const counted = [...this.#counted.values()].map(({ question, decision, atMs, count }): Gathered => {
-      return { question, decisions: [{ ...decision, count }], atMs };
-    });
-    const taken = [...this.#listed, ...counted];
+  /** What is listed, and with `counted` what is counted too; it is here no more. */
+  take({ counted }: { readonly counted: boolean }): Gathered[] {
+    const taken = this.#listed;
     this.#listed = [];
     this.#listedDecisions = 0;
+    if (!counted) return taken;
+    for (const { question, decision, atMs, count } of this.#counted.values())
+      taken.push({ question, decisions: [{ ...decision, count }], atMs });
     this.#counted = new Map();
+    this.#countedByEntry = new Map();
+    this.#countedSinceMs = Infinity;
     return taken;
   }
 
@@ -75,14 +88,27 @@ export class PlainReads {
   }
 
   #count(one: Counted): void {
-    const { subject } = one.question;
-    const { action, resource, owner, epoch } = one.decision;
-    const named = [subject.issuer, subject.sub, subject.organisation, action, resource, owner, String(epoch)];
-    const key = `${named.map((name) => `${name.length}:${name}`).join('')}${subject.roles.join(' ')}`;
-    const known = this.#counted.get(key);
-    if (known === undefined) this.#counted.set(key, one);
-    else known.count += one.count;
+    let known = this.#countedByEntry.get(one.decision);
+    if (known === undefined) {
+      const key = keyOf(one);
+      known = this.#counted.get(key);
+      if (known === undefined) return this.#countFirst(key, one);
+    }
+    known.count += one.count;
   }
+
+  #countFirst(key: string, one: Counted): void {
+    this.#counted.set(key, one);
+    this.#countedByEntry.set(one.decision, one);
+    this.#countedSinceMs = Math.min(this.#countedSinceMs, one.sinceMs);
+  }
+}
+
+/** One entry object belongs to one subject. */
+function keyOf({ question: { subject }, decision }: Counted): string {
+  const { action, resource, owner, epoch } = decision;
+  const named = [subject.issuer, subject.sub, subject.organisation, action, resource, owner, String(epoch)];
+  return `${named.map((name) => `${name.length}:${name}`).join('')}${subject.roles.join(' ')}`;
 }
 
 function notListed(organisation: string, count: number, atMs: number): Gathered {

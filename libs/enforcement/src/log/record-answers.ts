@@ -1,8 +1,8 @@
 /** Answers of the decision point -> entries of the log, at whoever acts on them: the gateway, or the decision point for callers without a log. */
-import { CogmeshError } from '@cogmesh/errors';
-import { ownerOf, resourcePath, type AccessSubject, type Resource } from '@cogmesh/policy-core';
+import { ownerOf, type AccessSubject, type Resource } from '@cogmesh/policy-core';
+import { loggedName } from '../verdict.js';
 import type { DecisionLog } from './decision-log.js';
-import type { LoggedDecision } from './record.js';
+import type { LoggedDecision, LoggedQuestion } from './record.js';
 
 export interface AnsweredQuestion {
   /** Questions with the same subject and context object go into one record. */
@@ -24,34 +24,39 @@ export interface AnsweredQuestion {
   };
 }
 
+/** One entry, and the question it answers; those with the same subject and context object go into one record. */
+export interface AskedDecision extends LoggedQuestion {
+  readonly logged: LoggedDecision;
+}
+
 /** Resolves when the answers may be acted on; rejects as `DecisionLog.record`. */
-export async function recordAnswers(log: DecisionLog, answered: readonly AnsweredQuestion[]): Promise<void> {
+export function recordAnswers(log: DecisionLog, answered: readonly AnsweredQuestion[]): Promise<void> {
+  return recordDecisions(
+    log,
+    answered.map((each) => ({ subject: each.subject, context: each.context, logged: loggedAnswer(each) })),
+  );
+}
+
+/** As `recordAnswers`, for entries that are there already. */
+export async function recordDecisions(log: DecisionLog, asked: readonly AskedDecision[]): Promise<void> {
   const waiting: Promise<void>[] = [];
-  for (let from = 0, to = 0; from < answered.length; from = to) {
-    const { subject, context } = answered[from]!;
-    while (answered[to]?.subject === subject && answered[to]?.context === context) to += 1;
-    const kept = log.record({ subject, context }, answered.slice(from, to).map(decisionOf));
+  for (let from = 0, to = 0; from < asked.length; from = to) {
+    const { subject, context } = asked[from]!;
+    const entries: LoggedDecision[] = [];
+    for (; asked[to]?.subject === subject && asked[to]?.context === context; to += 1) entries.push(asked[to]!.logged);
+    const kept = log.record({ subject, context }, entries);
     if (kept !== undefined) waiting.push(kept);
   }
   if (waiting.length > 0) await Promise.all(waiting);
 }
 
-function decisionOf({ subject, action, resource, owner = '', answer }: AnsweredQuestion): LoggedDecision {
+/** The entry of an answer. */
+export function loggedAnswer({ subject, action, resource, owner = '', answer }: AnsweredQuestion): LoggedDecision {
   const { allowed = false, code = '', reason = '', rules = [], epoch = 0n, grantId, decisionId } = answer;
   return {
     action,
-    resource: nameOf(resource),
+    resource: loggedName(resource),
     owner: ownerOf(resource) ?? (owner === '' ? subject.organisation : owner),
     ...{ allowed, code, reason, rules, epoch: Number(epoch), grantId, decisionId },
   };
-}
-
-/** What is no canonical name is logged as it was asked for. */
-function nameOf(resource: Resource): string {
-  try {
-    return resourcePath(resource);
-  } catch (error) {
-    if (!(error instanceof CogmeshError)) throw error;
-    return `${resource.type}:${resource.id}`;
-  }
 }
