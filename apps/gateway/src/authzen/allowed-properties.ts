@@ -1,7 +1,8 @@
 /**
  * Which caller-sent properties count: those named in the configuration, one by one, for every organisation or for one. An
  * entry is `<subject|resource|action|context>.<name>`, with `<organisation>/` in front where only that organisation's
- * enforcement points may send it. Names that the issuer registry answers for can never be listed.
+ * enforcement points may send it. `*` as a name is every name but a subject's roles, which have to be listed. Names that the
+ * issuer registry answers for can never be listed, and no `*` stands for them.
  */
 import { CogmeshError } from '@cogmesh/errors';
 import type { JsonObject } from './i-json.js';
@@ -13,6 +14,9 @@ const reserved = new Set([
   ...['sub', 'id', 'type', 'issuer', 'iss', 'organisation', 'organization', 'org', 'org_id'].map((n) => `subject.${n}`),
   'context.action',
 ]);
+
+/** What `*` does not stand for. */
+const listedOnly = new Set([...reserved, 'subject.roles']);
 
 export interface PropertyNames {
   /** The members of `sent` that count; null counts as absent. */
@@ -36,10 +40,13 @@ export class AllowedProperties {
     const sets = [this.#byOrganisation.get(''), this.#byOrganisation.get(organisation)];
     const known = sets.filter((set) => set !== undefined);
     if (known.length === 0) return noProperties;
-    const allows = (name: string) => known.some((set) => set.has(name));
+    const allows = (kind: PropertyKind, name: string) => {
+      const property = `${kind}.${name}`;
+      return known.some((set) => set.has(property) || (set.has(`${kind}.*`) && !listedOnly.has(property)));
+    };
     return {
       pick: (kind, sent) => {
-        const picked = Object.entries(sent).filter(([name, value]) => value !== null && allows(`${kind}.${name}`));
+        const picked = Object.entries(sent).filter(([name, value]) => value !== null && allows(kind, name));
         return picked.length === 0 ? none : Object.fromEntries(picked);
       },
     };
