@@ -142,6 +142,12 @@ export class PolicyReplica implements PolicySource {
     return () => void this.#listeners.delete(listener);
   }
 
+  async confirm(): Promise<boolean> {
+    const calledAtMs = this.#monotonicNow();
+    await this.poke();
+    return this.#confirmedAtMs !== undefined && this.#confirmedAtMs >= calledAtMs;
+  }
+
   async atLeast(wanted: ConsistencyPoint): Promise<void> {
     if (this.#has(wanted)) return;
     const arrived = Promise.withResolvers<void>();
