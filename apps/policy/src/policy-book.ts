@@ -124,7 +124,7 @@ export class PolicyBook {
     const { signer, logger } = this.#parts;
     const bundle = { organisation, epoch, policies: JSON.parse(documentJson) as unknown };
     try {
-      const { policies, refusedGrants } = await policiesOfBundle(bundle, signer);
+      const { policies, refusedGrants } = await policiesOfBundle(bundle, signer, this.policiesOf(organisation));
       if (refusedGrants.length > 0) logger.warn({ organisation, epoch, refusedGrants }, 'partner grants were left out');
       this.accept(policies);
     } catch (thrown) {

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePorts } from '@cogmesh/backends';
-import { policyV1, policyVersionsV1, schedulerV1 } from '@cogmesh/contracts';
+import { policyV1, revocationV1, schedulerV1 } from '@cogmesh/contracts';
 import { createSidecarSecretFile } from '@cogmesh/enforcement';
 import { initialiseKeys, loadServiceIdentity } from '@cogmesh/identity';
 import { createClient, openChannel } from '@cogmesh/rpc';
@@ -50,7 +50,7 @@ function policiesOf({ round, generation }) {
     id: 'readers',
     policy: "role == 'viewer'",
     permissions: ['read'],
-    resources: ['/runs/*', '/policies'],
+    resources: ['/runs/*', '/revocations'],
   };
   return { roles, policies: [...renamed, writers, { ...readers, effect: round % 2 === 0 ? 'allow' : 'deny' }] };
 }
@@ -146,9 +146,9 @@ async function callersOf({ keysDir, policyAddress, addresses, closers }) {
     ...{ ...toPolicy, service: policyV1.PolicyService, role: 'admin' },
     right: { action: 'write', resource: '/policies' },
   });
-  const versions = call({
-    ...{ ...toPolicy, service: policyVersionsV1.PolicyVersionService, role: 'viewer' },
-    right: { action: 'read', resource: '/policies' },
+  const revocations = call({
+    ...{ ...toPolicy, service: revocationV1.RevocationService, role: 'viewer' },
+    right: { action: 'read', resource: '/revocations' },
   });
   const schedulers = addresses.map((address) =>
     call({
@@ -159,7 +159,7 @@ async function callersOf({ keysDir, policyAddress, addresses, closers }) {
   return {
     publish: (policySetJson) => writer.putPolicies({ organisation: 'acme', policySetJson }),
     probes: [
-      () => isAllowed(versions.listVersions({ organisation: 'acme', limit: 1 })),
+      () => isAllowed(revocations.listRevocations({ organisation: 'acme', limit: 1 })),
       ...schedulers.map((client) => () => isAllowed(client.getRun({ runId: 'run_1' }))),
     ],
   };

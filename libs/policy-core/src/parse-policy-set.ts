@@ -18,23 +18,39 @@ export function isOrganisationName(name: string): boolean {
   return organisationPattern.test(name);
 }
 
-/** Accepts an object, of which only `policies` must be there, or a bare array of policies. Throws `invalid_policy` with every issue. */
-export function parsePolicySet(json: unknown): PolicySet {
+/**
+ * Accepts an object, of which only `policies` must be there, or a bare array of policies. Throws `invalid_policy` with every issue.
+ * What stands in `earlier` as it stands here is taken from there: most changes of a large set are small ones.
+ */
+export function parsePolicySet(json: unknown, earlier?: PolicySet): PolicySet {
   const reader = new DocumentReader();
-  const set = Array.isArray(json) ? readSet(reader, { policies: json }, '') : readSet(reader, json, 'policies');
+  const known = new Map(earlier?.policies.map((policy) => [JSON.stringify(policy), policy]));
+  const set = Array.isArray(json)
+    ? readSet(reader, { policies: json }, { policiesPath: '', known })
+    : readSet(reader, json, { policiesPath: 'policies', known });
   reader.throwIfBad();
   return set;
 }
 
-const known = ['organisation', 'policies', 'roles', 'grants', 'bindings', 'topology', 'entities'];
+const fieldNames = ['organisation', 'policies', 'roles', 'grants', 'bindings', 'topology', 'entities'];
 
-function readSet(reader: DocumentReader, json: unknown, policiesPath: string): PolicySet {
-  const fields = reader.object(json, '', known);
+interface Reading {
+  readonly policiesPath: string;
+  /** Policies that were read before, by their JSON. A policy parses to itself, so the same text means the same policy. */
+  readonly known: ReadonlyMap<string, PolicyDocument>;
+}
+
+function readSet(reader: DocumentReader, json: unknown, { policiesPath, known }: Reading): PolicySet {
+  const fields = reader.object(json, '', fieldNames);
   const organisation = reader.optionalText(fields.organisation, { path: 'organisation', pattern: organisationPattern });
   const roles = readRoles(reader, fields.roles);
   const policies = reader
     .list(fields.policies, { path: policiesPath || 'policies', max: limits.policies })
-    .map((item, i) => readPolicy(reader, item, { path: `${policiesPath}[${String(i)}]`, position: i }));
+    .map(
+      (item, i) =>
+        (known.size === 0 ? undefined : known.get(JSON.stringify(item))) ??
+        readPolicy(reader, item, { path: `${policiesPath}[${String(i)}]`, position: i }),
+    );
   checkIds(reader, policies, policiesPath);
   const grants = reader.texts(fields.grants ?? [], { path: 'grants', max: limits.grants, min: 0, pattern: jwsPattern });
   return {
