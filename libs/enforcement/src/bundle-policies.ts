@@ -2,7 +2,7 @@
 import { CogmeshError } from '@cogmesh/errors';
 import { namesOfToken, type BundleClaims, type InsideTokenVerifier, type PartnerGrantClaims } from '@cogmesh/identity';
 import type { Revocations } from './revocation-book.js';
-import { parsePolicySet, type OrganisationPolicies } from '@cogmesh/policy-core';
+import { parsePolicySet, type OrganisationPolicies, type PolicySet } from '@cogmesh/policy-core';
 
 export interface BundlePolicies {
   readonly policies: OrganisationPolicies;
@@ -17,9 +17,9 @@ export interface BundlePolicies {
 export async function policiesOfBundle(
   bundle: BundleClaims,
   verifier: Pick<InsideTokenVerifier, 'verifyPartnerGrant'>,
-  earlier?: OrganisationPolicies,
+  earlier?: PolicySet,
 ): Promise<BundlePolicies> {
-  const document = parsePolicySet(bundle.policies, earlier?.document);
+  const document = parsePolicySet(bundle.policies, earlier);
   const grants: PartnerGrantClaims[] = [];
   const refusedGrants: string[] = [];
   for (const jws of document.grants) {

@@ -221,7 +221,7 @@ export class HeldBundles {
     const { engine, logger, verifier } = this.#parts;
     const about = { organisation: bundle.organisation, epoch: bundle.epoch };
     try {
-      const { policies, refusedGrants } = await policiesOfBundle(bundle, verifier, earlier);
+      const { policies, refusedGrants } = await policiesOfBundle(bundle, verifier, earlier?.document);
       if (refusedGrants.length > 0) logger.warn({ ...about, refusedGrants }, 'partner grants were left out');
       this.#enforce(policies);
       return policies;

@@ -4,9 +4,11 @@
  */
 import { CogmeshError } from '@cogmesh/errors';
 import { DocumentReader } from './document-reader.js';
+import { KnownPolicies } from './known-policies.js';
 import { limits } from './limits.js';
 import { organisationPattern } from './names.js';
 import { readEntities, readTopology } from './read-entities.js';
+import { readInformation } from './read-information.js';
 import { readPolicy } from './read-policy.js';
 import { readBindings, readRoles } from './read-roles.js';
 import type { PolicyDocument, PolicySet } from './types.js';
@@ -24,7 +26,7 @@ export function isOrganisationName(name: string): boolean {
  */
 export function parsePolicySet(json: unknown, earlier?: PolicySet): PolicySet {
   const reader = new DocumentReader();
-  const known = new Map(earlier?.policies.map((policy) => [JSON.stringify(policy), policy]));
+  const known = new KnownPolicies(earlier?.policies);
   const set = Array.isArray(json)
     ? readSet(reader, { policies: json }, { policiesPath: '', known })
     : readSet(reader, json, { policiesPath: 'policies', known });
@@ -32,12 +34,11 @@ export function parsePolicySet(json: unknown, earlier?: PolicySet): PolicySet {
   return set;
 }
 
-const fieldNames = ['organisation', 'policies', 'roles', 'grants', 'bindings', 'topology', 'entities'];
+const fieldNames = ['organisation', 'policies', 'roles', 'grants', 'bindings', 'topology', 'entities', 'information'];
 
 interface Reading {
   readonly policiesPath: string;
-  /** Policies that were read before, by their JSON. A policy parses to itself, so the same text means the same policy. */
-  readonly known: ReadonlyMap<string, PolicyDocument>;
+  readonly known: KnownPolicies;
 }
 
 function readSet(reader: DocumentReader, json: unknown, { policiesPath, known }: Reading): PolicySet {
@@ -47,9 +48,7 @@ function readSet(reader: DocumentReader, json: unknown, { policiesPath, known }:
   const policies = reader
     .list(fields.policies, { path: policiesPath || 'policies', max: limits.policies })
     .map(
-      (item, i) =>
-        (known.size === 0 ? undefined : known.get(JSON.stringify(item))) ??
-        readPolicy(reader, item, { path: `${policiesPath}[${String(i)}]`, position: i }),
+      (item, i) => known.find(item) ?? readPolicy(reader, item, { path: `${policiesPath}[${String(i)}]`, position: i }),
     );
   checkIds(reader, policies, policiesPath);
   const grants = reader.texts(fields.grants ?? [], { path: 'grants', max: limits.grants, min: 0, pattern: jwsPattern });
@@ -61,10 +60,12 @@ function readSet(reader: DocumentReader, json: unknown, { policiesPath, known }:
     ...(fields.bindings === undefined ? {} : { bindings: readBindings(reader, fields.bindings, roles) }),
     ...(fields.topology === undefined ? {} : { topology: readTopology(reader, fields.topology, organisation) }),
     ...(fields.entities === undefined ? {} : { entities: readEntities(reader, fields.entities) }),
+    ...(fields.information === undefined ? {} : { information: readInformation(reader, fields.information) }),
   };
 }
 
 function checkIds(reader: DocumentReader, policies: readonly PolicyDocument[], path: string): void {
+  if (new Set(policies.map(({ id }) => id)).size === policies.length) return;
   reader.unique(
     policies.map(({ id }, i) => ({ value: id, path: `${path}[${String(i)}]` })),
     'id',
