@@ -28,3 +28,9 @@ function threadMs() {
   const { user, system } = process.threadCpuUsage();
   return (user + system) / 1000;
 }
+
+/** The value below which that share of the values is. */
+export function quantile(values, share) {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
+}

@@ -21,10 +21,16 @@ export interface PolicySet {
 
 export interface World {
   readonly directory: DataDirectory;
-  token(organisation: Organisation, role: string, options?: { readonly ttlSeconds?: number }): Promise<string>;
+  token(organisation: Organisation, role: string, options?: TokenOptions): Promise<string>;
   /** A client that renews its token by itself. */
   client(url: string, organisation: Organisation, role: string): CogmeshClient;
   remove(): Promise<void>;
+}
+
+export interface TokenOptions {
+  readonly ttlSeconds?: number;
+  /** Default: `<role>-of-<organisation>`. */
+  readonly sub?: string;
 }
 
 export interface WorldOptions {
@@ -71,9 +77,9 @@ export async function createWorld({
       },
     });
   }
-  const token: World['token'] = (organisation, role, { ttlSeconds = TOKEN_TTL_SECONDS } = {}) =>
+  const token: World['token'] = (organisation, role, { ttlSeconds = TOKEN_TTL_SECONDS, sub } = {}) =>
     mintDevelopmentToken(directory.keysDir, {
-      sub: `${role}-of-${organisation}`,
+      sub: sub ?? `${role}-of-${organisation}`,
       roles: [role],
       ttlSeconds,
       issuerName: organisation === 'acme' ? 'development' : organisation,

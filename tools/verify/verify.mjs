@@ -1,6 +1,7 @@
 /**
  * Everything CI runs, in order, stopping at the first failure: format, types, lint and boundaries, contracts, build,
- * generated files, unit tests, simulation, component tests, e2e, unused exports. `verify.mjs NAME…` runs only those steps.
+ * generated files, unit tests, simulation, component tests, e2e, unused exports. `verify.mjs NAME…` runs only those steps;
+ * `mutation-PART` runs only when it is named: it takes from minutes to the better part of an hour.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -75,6 +76,12 @@ const steps = {
   unused: () => run('knip', '--no-config-hints'),
 };
 
+/** Steps that run only when they are named. */
+const mutated = ['policy-core', 'policy-tools', 'enforcement'];
+const onRequest = Object.fromEntries(
+  mutated.map((part) => [`mutation-${part}`, () => run('stryker', 'run', `tools/mutation/${part}.mjs`)]),
+);
+
 /** Sums of all reports, and the closing line that says so. */
 function closingLine() {
   const counts = readdirSync(reports).map((name) => JSON.parse(readFileSync(join(reports, name), 'utf8')));
@@ -83,15 +90,16 @@ function closingLine() {
 }
 
 const chosen = process.argv.slice(2).filter((arg) => !arg.startsWith('-'));
-const unknown = chosen.filter((name) => !(name in steps));
+const all = { ...steps, ...onRequest };
+const unknown = chosen.filter((name) => !(name in all));
 if (unknown.length > 0) {
-  console.error(`verify: no step ${unknown.join(', ')}; the steps are ${Object.keys(steps).join(', ')}`);
+  console.error(`verify: no step ${unknown.join(', ')}; the steps are ${Object.keys(all).join(', ')}`);
   process.exit(2);
 }
 
 const times = [];
-for (const [name, step] of Object.entries(steps)) {
-  if (chosen.length > 0 && !chosen.includes(name)) continue;
+for (const [name, step] of Object.entries(all)) {
+  if (chosen.length > 0 ? !chosen.includes(name) : name in onRequest) continue;
   const started = Date.now();
   console.log(`\n── ${name}`);
   try {

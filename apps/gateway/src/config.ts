@@ -111,7 +111,7 @@ export const gatewayConfig = defineConfig('gateway', {
   authzenProperties: setting(
     'COGMESH_AUTHZEN_PROPERTIES',
     text(''),
-    'Properties that enforcement points may send, comma-separated: `subject.department, context.time`, or `acme/resource.owner` for those of one organisation. Empty means none.',
+    'Properties that enforcement points may send, comma-separated: `subject.department, context.time`, or `acme/resource.owner` for those of one organisation; `resource.*` is every name but `subject.roles`. Empty means none.',
   ),
   authzenEvaluations: setting(
     'COGMESH_AUTHZEN_EVALUATIONS',

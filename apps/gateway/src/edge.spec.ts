@@ -78,11 +78,95 @@ describe('a request with two ends', () => {
     ['a header name with a space', request(post('X A: b', 'Content-Length: 0'), second)],
     ['a nameless header', request(post(': b', 'Content-Length: 0'), second)],
     ['bare line feeds', request(post('Content-Length: 0'), second, '\n')],
+    ['a length in another spelling', request(post('Content_Length: 60', 'Content-Length: 0'), second)],
+    ['an encoding in another spelling', request(post('Transfer_Encoding: chunked', 'Content-Length: 0'), second)],
+    ['an encoding in another spelling yet', request(post('Transfer.Encoding: chunked', 'Content-Length: 0'), second)],
+    ['an encoding with a parameter', request(post('Transfer-Encoding: chunked;q=1'), chunked)],
+    ['a quoted encoding', request(post('Transfer-Encoding: "chunked"'), chunked)],
+    ['an encoding in a list with nothing', request(post('Transfer-Encoding: chunked,'), chunked)],
+    ['an encoding twice', request(post('Transfer-Encoding: chunked', 'Transfer-Encoding: chunked'), chunked)],
+    ['an encoding in HTTP/1.0', request(post('Transfer-Encoding: chunked'), chunked).replace('HTTP/1.1', 'HTTP/1.0')],
+    ['a length beyond numbers', request(post('Content-Length: 99999999999999999999'), second)],
+    ['a length with a vertical tab', request(post('Content-Length: 0\x0b'), second)],
+    ['a length between spaces', request(post('Content-Length: 1 0'), second)],
+    ['a chunk size behind a space', request(post('Transfer-Encoding: chunked'), ` 0\r\n\r\n${second}`)],
+    ['a chunk size before a space', request(post('Transfer-Encoding: chunked'), `0 \r\n\r\n${second}`)],
+    ['a negative chunk size', request(post('Transfer-Encoding: chunked'), `-1\r\n\r\n${second}`)],
+    ['a chunk size with an underscore', request(post('Transfer-Encoding: chunked'), `0_0\r\n\r\n${second}`)],
+    ['a line feed in a chunk extension', request(post('Transfer-Encoding: chunked'), `0;a\nb\r\n\r\n${second}`)],
+    ['a carriage return in a chunk extension', request(post('Transfer-Encoding: chunked'), `0;a\rb\r\n\r\n${second}`)],
+    ['a chunk extension without end', request(post('Transfer-Encoding: chunked'), `0;a=${'b'.repeat(100_000)}`)],
+    [
+      'a length behind its body',
+      request(post('Transfer-Encoding: chunked'), `0\r\nContent-Length: 60\r\n\r\n${second}`),
+    ],
+    ['a space before its first header', request([get('/v1/whoami')[0] ?? '', ' Host: gateway'], second)],
+    ['a tab in its first line', request(['GET\t/v1/whoami\tHTTP/1.1', 'Host: gateway'], second)],
+    ['HTTP/2.0 in its first line', request(['GET /v1/whoami HTTP/2.0', 'Host: gateway'], second)],
+    ['HTTP/1.2 in its first line', request(['GET /v1/whoami HTTP/1.2', 'Host: gateway'], second)],
+    ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
+    ['a method in small letters', request(['get /v1/whoami HTTP/1.1', 'Host: gateway'], second)],
+    ['a tunnel', request(['CONNECT other:443 HTTP/1.1', 'Host: other:443'], second)],
+    ['TLS', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'],
   ])('%s: 400, and what follows is never read', async (_name, bytes) => {
     const heard = await say(bytes);
     expect(statusesOf(heard)).toEqual([400]);
     expect(heard.toLowerCase()).toContain('connection: close');
     expect(problemOf(heard)).toMatchObject({ code: 'invalid_argument', status: 400 });
+  });
+
+  it.each([`1\r\nab\r\n${chunked}`, `1\r\na\n${chunked}`])(
+    'a chunk that ends elsewhere than it says, %j, is the last that is read',
+    async (body) => {
+      const heard = await say(request(post('Transfer-Encoding: chunked'), body) + request(get('/v1/whoami')));
+      expect(statusesOf(heard)).toEqual([400]);
+      expect(heard.toLowerCase()).toContain('connection: close');
+    },
+  );
+
+  it('headers behind a body say nothing of the caller', async () => {
+    const said = 'X-Cogmesh-Organisation: acme\r\nAuthorization: Bearer other';
+    const heard = await say(
+      request(get('/v1/whoami', 'Transfer-Encoding: chunked', 'Connection: close'), `1\r\na\r\n0\r\n${said}\r\n\r\n`),
+    );
+    expect(statusesOf(heard)).toEqual([200]);
+    expect(problemOf(heard)).toMatchObject({ organisation: 'globex' });
+  });
+
+  it('headers behind a body without end: 431', async () => {
+    const heard = await say(
+      request(get('/v1/whoami', 'Transfer-Encoding: chunked'), `0\r\n${'X-A: b\r\n'.repeat(10_000)}`),
+    );
+    expect(statusesOf(heard).at(-1)).toBe(431);
+  });
+
+  it.each<[string, string[]]>([
+    ['h2c', ['Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA']],
+    ['a WebSocket', ['Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Key: x']],
+  ])('who asks for %s gets its answer, and nothing of what follows is read', async (_what, headers) => {
+    const heard = await say(request(get('/v1/whoami', ...headers)) + request(get('/v1/whoami')));
+    expect(statusesOf(heard)).toEqual([200]);
+    expect(heard.toLowerCase()).toContain('connection: close');
+  });
+
+  it('an expectation that nobody knows: 417, and what follows is never read', async () => {
+    const heard = await say(request(post('Expect: magic', 'Content-Length: 2'), '{}') + request(get('/v1/whoami')));
+    expect(statusesOf(heard)).toEqual([417]);
+    expect(problemOf(heard)).toMatchObject({ code: 'invalid_argument', status: 417 });
+  });
+
+  it('a body that is encoded: 415', async () => {
+    for (const encoding of ['gzip', 'br', 'identity, gzip', 'x'])
+      expect(
+        statusesOf(
+          await say(request(post(`Content-Encoding: ${encoding}`, 'Content-Length: 2', 'Connection: close'), '{}')),
+        ),
+      ).toEqual([415]);
+  });
+
+  it('requests in a row are answered in a row', async () => {
+    const all = request(get('/v1/whoami')).repeat(20) + request(get('/v1/whoami', 'Connection: close'));
+    expect(statusesOf(await say(all))).toEqual(Array.from({ length: 21 }, () => 200));
   });
 
   it('an honest body is read to its end, and the next request answered', async () => {
@@ -117,6 +201,16 @@ describe('a request for nobody in particular', () => {
   it.each<[string, string[]]>([
     ['two hosts', get('/v1/whoami', 'Host: other')],
     ['no host', ['GET /v1/whoami HTTP/1.1']],
+    ...['a b', 'a@b', 'a/b', 'a, b', '', 'a:b', '[::1', 'a\\b', 'a?b'].map((host): [string, string[]] => [
+      `the host "${host}"`,
+      ['GET /v1/whoami HTTP/1.1', `Host: ${host}`],
+    ]),
+    ['bytes that no UTF-8 has', get('/v1/runs/%FF', 'Connection: close')],
+    ['a slash in too many bytes', get('/v1/runs/%C0%AF', 'Connection: close')],
+    ['a slash in far too many bytes', get('/v1/runs/%E0%80%AF', 'Connection: close')],
+    ['half a surrogate pair', get('/v1/runs/%ED%A0%80', 'Connection: close')],
+    ['a Connection that takes its encoding away', get('/v1/whoami', 'Connection: transfer-encoding')],
+    ['a parameter twice', get('/v1/runs?limit=1&limit=2', 'Connection: close')],
     ['two credentials', get('/v1/whoami', 'Authorization: Bearer other')],
     ['an absolute target', get('http://other/v1/whoami')],
     ['no leading slash', get('v1/whoami')],

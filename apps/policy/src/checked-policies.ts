@@ -15,8 +15,9 @@ export async function checkPolicies(
   organisation: string,
   json: string,
   verifier: GrantVerifier,
+  earlier?: PolicySet,
 ): Promise<CheckedPolicies> {
-  return checkDocument(organisation, readPolicySet(json), verifier);
+  return checkDocument(organisation, readPolicySet(json, earlier), verifier);
 }
 
 /** As checkPolicies, for a document that was parsed. */
@@ -44,8 +45,8 @@ export async function checkDocument(
   return { document, grants };
 }
 
-/** Strict JSON (no repeated keys) to a policy set. */
-export function readPolicySet(json: string): PolicySet {
+/** Strict JSON (no repeated keys) to a policy set; with an earlier one only what differs from it is read. */
+export function readPolicySet(json: string, earlier?: PolicySet): PolicySet {
   const bytes = Buffer.byteLength(json);
   if (bytes > policySetMaxBytes)
     throw new CogmeshError(
@@ -62,7 +63,7 @@ export function readPolicySet(json: string): PolicySet {
     const why = thrown instanceof Error ? thrown.message : String(thrown);
     throw new CogmeshError('invalid_policy', `the policy set is not acceptable JSON: ${why}`);
   }
-  return parsePolicySet(value);
+  return parsePolicySet(value, earlier);
 }
 
 /** Expired grants are accepted, and give no right; a set must not become unwritable by the passing of time. */

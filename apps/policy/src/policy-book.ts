@@ -5,7 +5,7 @@
  */
 import { policiesOfBundle, withoutRevoked, type Revocations } from '@cogmesh/enforcement';
 import type { IssuerRecord, ServiceIdentity } from '@cogmesh/identity';
-import type { DecisionEngine, OrganisationPolicies } from '@cogmesh/policy-core';
+import type { DecisionEngine, OrganisationPolicies, PolicySet } from '@cogmesh/policy-core';
 import type { Logger } from '@cogmesh/telemetry';
 import { earlierEpochsMax } from './limits.js';
 import type { PolicyStore, StoredPolicies } from './policy-store.js';
@@ -38,6 +38,8 @@ export class PolicyBook {
   readonly engine: DecisionEngine;
   readonly #parts: PolicyBookParts;
   readonly #pages = new Map<string, Page>();
+  /** Sets that were just written: what the database answers is read with their help. */
+  readonly #expected = new Map<string, PolicySet>();
   #issuers: readonly IssuerRecord[] = [];
   #refreshing: Promise<void> | undefined;
 
@@ -53,6 +55,11 @@ export class PolicyBook {
       this.#refreshing = undefined;
     });
     return this.#refreshing;
+  }
+
+  /** The next set of this organisation that is read is most likely this one; what it says is the database's to tell. */
+  expect(organisation: string, document: PolicySet): void {
+    this.#expected.set(organisation, document);
   }
 
   /** Puts a set in force that was just committed. */
@@ -123,8 +130,10 @@ export class PolicyBook {
   async #take({ organisation, epoch, documentJson }: StoredPolicies): Promise<void> {
     const { signer, logger } = this.#parts;
     const bundle = { organisation, epoch, policies: JSON.parse(documentJson) as unknown };
+    const earlier = this.#expected.get(organisation) ?? this.policiesOf(organisation)?.document;
+    this.#expected.delete(organisation);
     try {
-      const { policies, refusedGrants } = await policiesOfBundle(bundle, signer);
+      const { policies, refusedGrants } = await policiesOfBundle(bundle, signer, earlier);
       if (refusedGrants.length > 0) logger.warn({ organisation, epoch, refusedGrants }, 'partner grants were left out');
       this.accept(policies);
     } catch (thrown) {

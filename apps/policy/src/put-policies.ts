@@ -33,7 +33,10 @@ export class PutPolicies {
 
   /** The new epoch. Throws `invalid_policy`, `payload_too_large`, `not_found` or `conflict`. */
   async execute({ json, ...command }: PutPoliciesCommand): Promise<number> {
-    return this.write(await checkPolicies(command.organisation, json, this.#parts.verifier), command);
+    const { book, verifier } = this.#parts;
+    const { organisation } = command;
+    const inForce = book.policiesOf(organisation)?.document;
+    return this.write(await checkPolicies(organisation, json, verifier, inForce), command);
   }
 
   /** As `execute`, for a set that was checked. */
@@ -41,6 +44,7 @@ export class PutPolicies {
     const { store, book, hints } = this.#parts;
     const { organisation } = command;
     const epoch = await store.put({ ...checked, ...command });
+    book.expect(organisation, checked.document);
     // With the grants that are kept beside it, and without those that were revoked.
     await book.refresh();
     await hints.bundlePublished(organisation, epoch);

@@ -64,10 +64,10 @@ export async function wireSidecar(host: ServiceHost, config: SidecarConfig): Pro
     ...{ authenticate, prove, source: replica, log },
   });
   const openMethods = new Set(config.extAuthz ? [externalCheckMethod] : []);
-  const checkTaskGrant = createTaskGrantCheck({ verifier, source: replica, log });
+  const checkTaskGrant = createTaskGrantCheck({ verifier, source: replica, log, ...settings });
   const grants = new GrantDesk({ check: checkTaskGrant, logger });
   const services = [
-    enforcementRpc({ checkTaskGrant, grants, poke: () => replica.poke() }),
+    enforcementRpc({ grants, poke: () => replica.poke() }),
     authorizationRpc(external.check, logger),
   ];
   const own = await openOwnService({ config, verifier, services, openMethods, logger });

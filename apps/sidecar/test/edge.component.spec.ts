@@ -124,12 +124,31 @@ describe('a message that HTTP/2 calls malformed never reaches the service', () =
     ['an empty path', [[':path', '']]],
     ['a method that is none', [[':method', 'POST /x HTTP/1.1']]],
     ['a host that is another', [['host', 'registry']]],
+    [
+      'two methods',
+      [
+        [':method', 'POST'],
+        [':method', 'GET'],
+      ],
+    ],
+    ['a tunnel', [[':method', 'CONNECT']]],
+    ['another protocol', [[':protocol', 'websocket']]],
+    ['no scheme', [[':scheme', '']]],
+    ['a path with a fragment', [[':path', `${submit}#x`]]],
+    ['a path with a parameter', [[':path', `${submit};x`]]],
+    ['a path with an escape', [[':path', submit.replace('/SubmitRun', '%2FSubmitRun')]]],
+    ['a path with a dot segment', [[':path', `/.${submit}`]]],
+    ['a path with a double slash', [[':path', `/${submit}`]]],
+    ['a path with a slash at its end', [[':path', `${submit}/`]]],
+    ['keep-alive', [['keep-alive', 'timeout=5']]],
+    ['proxy-connection', [['proxy-connection', 'close']]],
   ])('%s', async (_name, fields) => {
     expect(await rawCall(fields)).toBe(false);
   });
 });
 
 it.each<[string, string, string]>([
+  ['a value without a name', '', 'smuggled'],
   ['a name with a colon', 'x:a', 'smuggled'],
   ['a name with a space', 'x a', 'smuggled'],
   ['a value with a line end', 'x-a', 'b\r\nx-cogmesh-subject: smuggled'],
@@ -184,6 +203,67 @@ describe('a connection', () => {
     expect(await gone).toBe(true);
     const run = await client.submitRun({ documentJson: 'abc' }, { metadata: await world.permit() });
     expect(run.run?.id).toBe('run_3');
+  });
+
+  it.each<[string, (turn: number) => Buffer]>([
+    [
+      'continues a header block',
+      (turn) =>
+        turn === 0 ? frame(1, 0, 1, block([[':method', 'POST']])) : frame(9, 0, 1, block([['x-a', 'b'.repeat(100)]])),
+    ],
+    [
+      'continues a header block with nothing',
+      (turn) => (turn === 0 ? frame(1, 0, 1, block([[':method', 'POST']])) : frame(9, 0, 1, Buffer.alloc(0))),
+    ],
+    ['sends settings', () => settings],
+    ['sends pings', () => frame(6, 0, 0, Buffer.alloc(8))],
+    [
+      'sends empty data',
+      (turn) =>
+        turn === 0
+          ? frame(
+              1,
+              4,
+              1,
+              block([
+                [':method', 'POST'],
+                [':scheme', 'http'],
+                [':path', submit],
+              ]),
+            )
+          : frame(0, 0, 1, Buffer.alloc(0)),
+    ],
+    ['widens a window beyond all bounds', () => frame(8, 0, 0, Buffer.from([0x7f, 0xff, 0xff, 0xff]))],
+    ['sends data of a call that never began', () => frame(0, 0, 7, Buffer.alloc(5))],
+    [
+      'calls under an even number',
+      () =>
+        frame(
+          1,
+          5,
+          2,
+          block([
+            [':method', 'POST'],
+            [':scheme', 'http'],
+            [':path', submit],
+          ]),
+        ),
+    ],
+    ['pads more than there is', () => frame(0, 8, 1, Buffer.from([9, 0]))],
+    ['sends a frame that is larger than agreed', () => frame(0, 0, 1, Buffer.alloc(70_000))],
+  ])('that %s is cut, and reads nothing of ours into memory', async (_what, next) => {
+    const one = connect({ host: world.address.split(':')[0] ?? '', port: Number(world.address.split(':')[1]) });
+    opened.push(one);
+    one.on('error', () => {});
+    const gone = closed(one);
+    one.write(Buffer.concat([Buffer.from(preface), settings]));
+    for (let turn = 0; turn < 20_000 && !one.destroyed; turn += 1)
+      // Not read from: what it is answered piles up on the other side, as an attacker would have it.
+      if (!one.write(next(turn)))
+        await new Promise<void>((resolve) => (one.once('drain', resolve), one.once('close', resolve)));
+    one.resume();
+    expect(await gone).toBe(true);
+    expect(world.guarded.calls).toHaveLength(0);
   });
 
   it('that opens and resets calls without end is cut', async () => {

@@ -38,13 +38,16 @@ interface Asked {
   readonly headers?: Record<string, string>;
   readonly headerMap?: readonly (readonly [string, string])[];
   readonly token?: string;
+  /** Of the route, from Envoy's configuration. */
+  readonly extensions?: Record<string, string>;
 }
 
 async function ask(path: string, asked: Asked = {}): Promise<extAuthzV3.CheckResponse> {
-  const { method = 'GET', headers = {}, headerMap } = asked;
+  const { method = 'GET', headers = {}, headerMap, extensions = {} } = asked;
   const authorization = `Bearer ${asked.token ?? token}`;
   return world.client(extAuthzV3.Authorization).check({
     attributes: {
+      contextExtensions: extensions,
       source: { address: { address: { case: 'socketAddress', value: { address: '10.0.0.7' } } } },
       request: {
         http: {
@@ -125,6 +128,29 @@ describe('a request that policy allows', () => {
     expect(headersOf(value)['x-cogmesh-subject']).toBe('ann%20x:%201%2C%C3%A9%25');
   });
 
+  it('is about what its route says, where that says more than its verb and path', async () => {
+    const search = { method: 'POST', extensions: { virtual_host: 'any', 'cogmesh.action': 'read' } };
+    expect((await ask('/api/v1/reports/7', search)).status?.code).toBe(ok);
+    const mapped = { extensions: { 'cogmesh.resource': '/api/v1/reports/7' } };
+    const answer = await ask('/reports.php?id=7', mapped);
+    expect(answer.status?.code).toBe(ok);
+    expect(answer.dynamicMetadata).toMatchObject({ path: '/reports.php', resource: '/api/v1/reports/7' });
+    const elsewhere = { extensions: { 'cogmesh.resource': '/api/v1/admin' } };
+    expect((await ask('/api/v1/reports/7', elsewhere)).status?.code).toBe(denied);
+  });
+
+  it.each<Record<string, string>>([
+    { 'cogmesh.resource': '/api/v1/../reports/7' },
+    { 'cogmesh.resource': '/api/v1/reports/7?x' },
+    { 'cogmesh.resource': '' },
+    { 'cogmesh.action': 'read all' },
+    { 'cogmesh.organisation': 'globex' },
+  ])('goes nowhere where its route says what nobody understands: %j', async (extensions) => {
+    const answer = await ask('/api/v1/reports/7', { extensions });
+    expect(answer.status?.code).toBe(unavailable);
+    expect(deniedOf(answer).status?.code).toBe(500);
+  });
+
   it('may come with raw headers', async () => {
     const answer = await ask('/api/v1/reports/7', { headerMap: [['Authorization', `Bearer ${token}`]] });
     expect(answer.status?.code).toBe(ok);
@@ -151,6 +177,8 @@ describe('a request that ends here', () => {
     ['an absolute target', 'https://x/api/v1/reports/7', {}, denied, 400],
     ['an asterisk', '*', { method: 'OPTIONS' }, denied, 400],
     ['another path in the headers', '/api/v1/reports/7', { headers: { ':path': '/api/v1/reports/8' } }, denied, 400],
+    ['another host in the headers', '/api/v1/reports/7', { headers: { host: 'other.example' } }, denied, 400],
+    ['another scheme in the headers', '/api/v1/reports/7', { headers: { ':scheme': 'http' } }, denied, 400],
     ['another method in the headers', '/api/v1/reports/7', { headers: { ':method': 'POST' } }, denied, 400],
     [
       'two ends of the body',
@@ -177,7 +205,14 @@ describe('a request that ends here', () => {
     expect({ code: answer.status?.code, http: value.status?.code as number }).toEqual({ code, http });
     expect(headersOf(value)['content-type']).toBe('application/problem+json');
     expect(JSON.parse(value.body)).toMatchObject({ status: http });
-    if (http === 401) expect(headersOf(value)['www-authenticate']).toMatch(/^Bearer/);
+    if (http === 401) expect(headersOf(value)['www-authenticate']).toMatch(/^Bearer realm="cogmesh"/);
+  });
+
+  it('a token that is none is told apart from none', async () => {
+    const challenge = async (asked: Asked) =>
+      headersOf(deniedOf(await ask('/api/v1/reports/7', asked)))['www-authenticate'];
+    expect(await challenge({ headers: { authorization: '' } })).toBe('Bearer realm="cogmesh"');
+    expect(await challenge({ token: 'a.b.c' })).toBe('Bearer realm="cogmesh", error="invalid_token"');
   });
 
   it('two authorization headers', async () => {

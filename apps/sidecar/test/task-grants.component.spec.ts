@@ -58,20 +58,17 @@ it('many at once, each with its own answer', async () => {
   expect(codes).toEqual(Array.from({ length: 100 }, (_, at) => (at % 2 === 0 ? 'allowed' : 'invalid_grant')));
 });
 
-it('of nobody but the service behind it, whichever way it asks', async () => {
+it('of nobody but the service behind it', async () => {
   const others = world.client(policyV1.EnforcementService);
   const question = { grantJws, agentId: 'agent_1', attempts: [attempt] };
   async function* questions() {
     yield { questions: [{ id: 1n, check: question }] };
   }
-  const ask = async (metadata: Record<string, string>) => [
-    await codeOf(others.checkTaskGrant(question, { metadata })),
-    await codeOf(firstOf(others.checkTaskGrants(questions(), { metadata }))),
-  ];
-  expect(await ask(await world.serviceToken('worker'))).toEqual(['permission_denied', 'permission_denied']);
-  expect(await ask(await world.permit())).toEqual(['invalid_token', 'invalid_token']);
-  expect(await ask({})).toEqual(['unauthenticated', 'unauthenticated']);
-  expect(await ask(await world.serviceToken('scheduler'))).toEqual(['answered', 'answered']);
+  const ask = (metadata: Record<string, string>) => codeOf(firstOf(others.checkTaskGrants(questions(), { metadata })));
+  expect(await ask(await world.serviceToken('worker'))).toBe('permission_denied');
+  expect(await ask(await world.permit())).toBe('invalid_token');
+  expect(await ask({})).toBe('unauthenticated');
+  expect(await ask(await world.serviceToken('scheduler'))).toBe('answered');
 });
 
 it('stale_policy while the sidecar has not heard from the policy service, and allowed again after', async () => {

@@ -9,7 +9,7 @@ import { policyV1, schedulerV1 } from '@cogmesh/contracts';
 import { createSidecarSecretFile } from '@cogmesh/enforcement';
 import { initialiseKeys, loadServiceIdentity } from '@cogmesh/identity';
 import { createClient, implement, openChannel, serveRpc } from '@cogmesh/rpc';
-import { startChild } from '../sidecar/child.mjs';
+import { startChild } from '../parts/child.mjs';
 
 const policies = {
   policies: [{ policy: "role == 'analyst'", permissions: ['read'], resources: ['/runs/*'] }],

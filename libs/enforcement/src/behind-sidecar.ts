@@ -33,6 +33,7 @@ export function createBehindSidecar(options: BehindSidecarOptions): Authenticate
     const permit = await verifier.verifyPermit(token, service);
     if (permit.method !== method)
       throw new CogmeshError('invalid_permit', `the permit is for ${permit.method}, not for ${method}`);
-    return { kind: 'subject', subject: permit.subject, access: permit.access, permitId: permit.id };
+    const { subject, access, id: permitId, met } = permit;
+    return { kind: 'subject', subject, access, permitId, ...(met === undefined ? {} : { met }) };
   };
 }

@@ -1,6 +1,8 @@
 /**
  * One policy document told as a change of another. Top-level lists are told in pieces of the old list and new items; every other member is
  * given whole where it differs. The digest of the result travels along: applied to anything but its base, a delta is refused.
+ *
+ * A document is replaced, never changed, and most of its items are those of the one before: the text of each is kept with it.
  */
 import { createHash } from 'node:crypto';
 import { CogmeshError } from '@cogmesh/errors';
@@ -18,7 +20,7 @@ export function documentChange(from: unknown, to: unknown): DocumentChange | und
   const lists: Record<string, readonly ListPiece[]> = {};
   for (const [name, value] of Object.entries(to)) {
     const before = own(from, name);
-    if (canonicalJson(before) === canonicalJson(value) && Object.hasOwn(from, name)) continue;
+    if (Object.hasOwn(from, name) && isSameMember(before, value)) continue;
     if (Array.isArray(before) && Array.isArray(value)) lists[name] = piecesOf(before, value);
     else members[name] = value;
   }
@@ -39,22 +41,61 @@ export function applyChange(from: unknown, { members, lists, removed, sha256 }: 
 }
 
 export function documentDigest(document: unknown): string {
-  return createHash('sha256').update(canonicalJson(document)).digest('base64url');
+  const text = isObject(document) ? textOfMembers(document) : canonicalJson(document);
+  return createHash('sha256').update(text).digest('base64url');
 }
 
+/** Canonical JSON of a document, from the kept texts of what its lists hold. */
+function textOfMembers(document: Members): string {
+  const names = Object.keys(document).sort();
+  const given = names.filter((name) => document[name] !== undefined);
+  return `{${given.map((name) => `${JSON.stringify(name)}:${textOfMember(document[name])}`).join(',')}}`;
+}
+
+const textOfMember = (value: unknown): string =>
+  Array.isArray(value) ? `[${value.map(textOfItem).join(',')}]` : canonicalJson(value);
+
+function isSameMember(before: unknown, value: unknown): boolean {
+  if (!Array.isArray(before) || !Array.isArray(value)) return textOfMember(before) === textOfMember(value);
+  return before.length === value.length && before.every((item, i) => textOfItem(item) === textOfItem(value[i]));
+}
+
+const texts = new WeakMap<object, string>();
+
+function textOfItem(item: unknown): string {
+  if (typeof item !== 'object' || item === null) return canonicalJson(item);
+  const known = texts.get(item);
+  if (known !== undefined) return known;
+  const text = canonicalJson(item);
+  texts.set(item, text);
+  return text;
+}
+
+type Piece = { from: number; count: number } | { items: unknown[] };
+
+/** What both lists begin and end with is not looked up. */
 function piecesOf(before: readonly unknown[], after: readonly unknown[]): ListPiece[] {
-  const places = new Map(before.map((item, place) => [canonicalJson(item), place]));
-  const pieces: ({ from: number; count: number } | { items: unknown[] })[] = [];
-  for (const item of after) {
-    const place = places.get(canonicalJson(item));
-    const last = pieces.at(-1);
-    if (place === undefined) {
-      if (last !== undefined && 'items' in last) last.items.push(item);
-      else pieces.push({ items: [item] });
-    } else if (last !== undefined && 'from' in last && last.from + last.count === place) last.count += 1;
-    else pieces.push({ from: place, count: 1 });
-  }
+  const [was, is] = [before.map(textOfItem), after.map(textOfItem)];
+  const shorter = Math.min(was.length, is.length);
+  let head = 0;
+  while (head < shorter && was[head] === is[head]) head += 1;
+  let tail = 0;
+  while (tail < shorter - head && was.at(-1 - tail) === is.at(-1 - tail)) tail += 1;
+  const places = new Map<string, number>();
+  for (let place = head; place < was.length - tail; place += 1) places.set(was[place] as string, place);
+  const pieces: Piece[] = head === 0 ? [] : [{ from: 0, count: head }];
+  for (let at = head; at < is.length - tail; at += 1) addItem(pieces, after[at], places.get(is[at] as string));
+  if (tail > 0) pieces.push({ from: was.length - tail, count: tail });
   return pieces;
+}
+
+function addItem(pieces: Piece[], item: unknown, place: number | undefined): void {
+  const last = pieces.at(-1);
+  if (place === undefined) {
+    if (last !== undefined && 'items' in last) last.items.push(item);
+    else pieces.push({ items: [item] });
+  } else if (last !== undefined && 'from' in last && last.from + last.count === place) last.count += 1;
+  else pieces.push({ from: place, count: 1 });
 }
 
 function listOf(before: unknown, pieces: readonly ListPiece[]): unknown[] {

@@ -2,7 +2,7 @@
 import { CogmeshError } from '@cogmesh/errors';
 import { namesOfToken, type BundleClaims, type InsideTokenVerifier, type PartnerGrantClaims } from '@cogmesh/identity';
 import type { Revocations } from './revocation-book.js';
-import { parsePolicySet, type OrganisationPolicies } from '@cogmesh/policy-core';
+import { parsePolicySet, type OrganisationPolicies, type PolicySet } from '@cogmesh/policy-core';
 
 export interface BundlePolicies {
   readonly policies: OrganisationPolicies;
@@ -10,12 +10,16 @@ export interface BundlePolicies {
   readonly refusedGrants: readonly string[];
 }
 
-/** Throws `invalid_policy` when the document is not one. A bad grant is left out: it gives no right, and the rest stands. */
+/**
+ * Throws `invalid_policy` when the document is not one. A bad grant is left out: it gives no right, and the rest stands.
+ * With what was held before, only what differs from it is read.
+ */
 export async function policiesOfBundle(
   bundle: BundleClaims,
   verifier: Pick<InsideTokenVerifier, 'verifyPartnerGrant'>,
+  earlier?: PolicySet,
 ): Promise<BundlePolicies> {
-  const document = parsePolicySet(bundle.policies);
+  const document = parsePolicySet(bundle.policies, earlier);
   const grants: PartnerGrantClaims[] = [];
   const refusedGrants: string[] = [];
   for (const jws of document.grants) {

@@ -89,6 +89,7 @@ function admitPermit({ permit, permits, access, open, log }: Admission): Promise
         subject: permit.subject,
         access: permit.access,
         permitId: permit.id,
+        ...(permit.met === undefined ? {} : { met: permit.met }),
         follow: (end) => open.follow(permit, end),
       };
     } catch (error) {

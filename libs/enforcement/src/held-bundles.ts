@@ -210,18 +210,18 @@ export class HeldBundles {
   async #install(bundle: BundleClaims, jws: readonly string[]): Promise<void> {
     const { organisation, epoch, expiresAtMs = Infinity } = bundle;
     const held = this.#held.get(organisation);
-    const compiled = held?.epoch === epoch ? held.compiled : await this.#compile(bundle);
+    const compiled = held?.epoch === epoch ? held.compiled : await this.#compile(bundle, held?.compiled);
     const now = this.#parts.now();
     const renewAtMs = now + (expiresAtMs - now) * renewAfter;
     this.#held.set(organisation, { epoch, document: bundle.policies, jws, expiresAtMs, renewAtMs, compiled });
     this.#highest.set(organisation, Math.max(epoch, this.#highest.get(organisation) ?? 0));
   }
 
-  async #compile(bundle: BundleClaims): Promise<OrganisationPolicies | undefined> {
+  async #compile(bundle: BundleClaims, earlier?: OrganisationPolicies): Promise<OrganisationPolicies | undefined> {
     const { engine, logger, verifier } = this.#parts;
     const about = { organisation: bundle.organisation, epoch: bundle.epoch };
     try {
-      const { policies, refusedGrants } = await policiesOfBundle(bundle, verifier);
+      const { policies, refusedGrants } = await policiesOfBundle(bundle, verifier, earlier?.document);
       if (refusedGrants.length > 0) logger.warn({ ...about, refusedGrants }, 'partner grants were left out');
       this.#enforce(policies);
       return policies;

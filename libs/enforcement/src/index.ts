@@ -48,8 +48,10 @@ export {
 export { createSidecarSecretFile, readSidecarSecret, type SidecarSecretSource } from './sidecar-secret.js';
 export {
   createTaskGrantCheck,
+  refusalOf,
   sharedQueueOf,
   type CheckTaskGrant,
+  type RefusedAttempt,
   type PresentedAttempt,
   type TaskGrantAnswer,
   type TaskGrantCheckOptions,

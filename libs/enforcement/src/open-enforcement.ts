@@ -127,7 +127,7 @@ function inProcess(
     mode: 'in-process',
     identity,
     authenticate: createEnforcer({ service: options.service, verifier, source, decisionCacheEntries, log }),
-    checkTaskGrant: createTaskGrantCheck({ verifier, source, log }),
+    checkTaskGrant: createTaskGrantCheck({ verifier, source, decisionCacheEntries, log }),
     ...upkeep,
   };
 }

@@ -77,6 +77,8 @@ export class PolicyReplica implements PolicySource {
   #revocationsUnsaved = false;
   #timer: NodeJS.Timeout | undefined;
   #polling: Promise<void> | undefined;
+  /** Beside the questions: a disk that takes its time must not make the policies stale. */
+  #saving: Promise<void> = Promise.resolve();
   #interrupt: AbortController | undefined;
   #pokedMeanwhile = false;
   #stopped = false;
@@ -91,10 +93,11 @@ export class PolicyReplica implements PolicySource {
     this.#held = new HeldBundles({ engine, verifier, revocations, refused: this.#refused, logger, now: this.#now });
   }
 
-  /** Loads what is on disk and starts to ask. Resolves after the first attempt, whatever came of it. */
+  /** Loads what is on disk and starts to ask. Resolves after the first attempt, whatever came of it, and what it brought is on disk. */
   async start(): Promise<void> {
     await this.#loadStored();
     await this.poke();
+    await this.#saving;
   }
 
   /** Asks now: for the hint that something was published. Resolves when an attempt that began after this call is over. */
@@ -142,6 +145,12 @@ export class PolicyReplica implements PolicySource {
     return () => void this.#listeners.delete(listener);
   }
 
+  async confirm(): Promise<boolean> {
+    const calledAtMs = this.#monotonicNow();
+    await this.poke();
+    return this.#confirmedAtMs !== undefined && this.#confirmedAtMs >= calledAtMs;
+  }
+
   async atLeast(wanted: ConsistencyPoint): Promise<void> {
     if (this.#has(wanted)) return;
     const arrived = Promise.withResolvers<void>();
@@ -170,6 +179,7 @@ export class PolicyReplica implements PolicySource {
     this.#interrupt?.abort();
     clearTimeout(this.#timer);
     await this.#polling;
+    await this.#saving;
   }
 
   #has({ epochs, revocations }: ConsistencyPoint): boolean {
@@ -235,7 +245,7 @@ export class PolicyReplica implements PolicySource {
     this.#watched = new Set(answer.watched);
     this.#confirmedAtMs = askedAtMs;
     this.#lastProblem = 'the policy service does not answer';
-    await this.#save();
+    this.#saving = this.#saving.then(() => this.#save());
     return taken;
   }
 
@@ -310,7 +320,9 @@ export class PolicyReplica implements PolicySource {
   /** A disk that refuses costs protection after a restart, not the decisions of now: tried again at the next poll. */
   async #save(): Promise<void> {
     if (this.#unsaved.size === 0 && !this.#revocationsUnsaved) return;
-    const names = [...this.#unsaved];
+    const [names, isNewlyRevoked] = [[...this.#unsaved], this.#revocationsUnsaved];
+    this.#unsaved = new Set();
+    this.#revocationsUnsaved = false;
     const texts = names.map((name) => [name, this.#held.signedTexts(name)] as const);
     try {
       await this.#options.store.save({
@@ -319,9 +331,9 @@ export class PolicyReplica implements PolicySource {
         bundles: new Map(texts.flatMap(([name, text]) => (text === undefined ? [] : [[name, text] as const]))),
         removed: texts.flatMap(([name, text]) => (text === undefined ? [name] : [])),
       });
-      this.#unsaved = new Set();
-      this.#revocationsUnsaved = false;
     } catch (error) {
+      for (const name of names) this.#unsaved.add(name);
+      this.#revocationsUnsaved ||= isNewlyRevoked;
       this.#options.logger.error({ err: error }, 'bundles could not be saved');
     }
   }

@@ -10,6 +10,11 @@ export interface PolicySource {
   /** Calls back after policies or revocations have changed; answers how to stop. */
   onChange(listener: () => void): () => void;
   /**
+   * Asks whether what is held is still all there is. True when an answer to a question asked after this call says so, and then it is held:
+   * for a refusal that must not come of news that are still on their way.
+   */
+  confirm(): Promise<boolean>;
+  /**
    * Resolves when at least this is in force here: epochs by organisation, and of the revocations. Rejects with `stale_policy` when it
    * does not come in time.
    */
@@ -32,6 +37,7 @@ export function localPolicySource(
     revocations: parts.revocations ?? new RevocationBook(),
     assertFresh: () => {},
     onChange: parts.onChange ?? (() => () => {}),
+    confirm: () => Promise.resolve(true),
     atLeast: parts.atLeast ?? (() => Promise.resolve()),
   };
 }

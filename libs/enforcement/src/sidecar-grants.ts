@@ -123,12 +123,17 @@ export class SidecarGrants {
     this.#lose(stream, toCogmeshError(why));
   }
 
-  #answer(id: bigint, result: policyV1.CheckTaskGrantResponse | undefined): void {
+  #answer(id: bigint, result: policyV1.GrantVerdict | undefined): void {
     const pending = this.#take(id);
     if (pending === undefined) return;
-    const { allowed = false, code = 'internal', reason = 'the sidecar gave an empty answer' } = result ?? {};
+    const {
+      allowed = false,
+      code = 'internal',
+      reason = 'the sidecar gave an empty answer',
+      refused = [],
+    } = result ?? {};
     if (code === 'internal') pending.reject(new CogmeshError('internal', reason));
-    else pending.resolve({ allowed, code, reason });
+    else pending.resolve({ allowed, code, reason, ...(refused.length === 0 ? {} : { refused }) });
   }
 
   #lose(stream: Stream, error: CogmeshError): void {

@@ -1,15 +1,18 @@
 /**
  * Whether work received from the broker may be done: the scheduler's grant names this agent or the queue of these capabilities, lists each
- * attempt with the same capability and input digest, has not expired, nobody who submitted it is revoked, and the policies still know the
- * organisations and the partner grant the work rests on. Roles are not in a grant, so rules that ask for them were decided when the run was submitted and are not asked again.
+ * attempt with the same capability and input digest, and has not expired; and for each attempt, whoever submitted it may still do so as of now:
+ * not revoked, and `infer` on the model or tool (for a script: `create` on `/runs`) allowed by the newest policies to the roles and attributes
+ * that the token had. One attempt that is refused takes no other with it.
+ *
+ * A refusal ends a task for good, so it is given only once the policy service has confirmed that nothing newer is on its way; until it
+ * has, the work goes back unstarted.
  */
 import { CogmeshError, toCogmeshError } from '@cogmesh/errors';
 import type { GrantedAttempt, InsideTokenVerifier, TaskGrantClaims } from '@cogmesh/identity';
-import { ownerOf, parseResourcePath, type DecisionCode } from '@cogmesh/policy-core';
 import type { DecisionLog } from './log/decision-log.js';
-import { recordTasks, type CheckedTask } from './log/record-tasks.js';
+import { recordTasks } from './log/record-tasks.js';
 import type { PolicySource } from './policy-source.js';
-import { revokedError } from './revocation-book.js';
+import { createTaskRights, type TaskRights, type TaskVerdict } from './task-rights.js';
 
 export interface PresentedAttempt {
   readonly attemptId: string;
@@ -25,18 +28,39 @@ export interface TaskGrantQuestion {
   readonly attempts: readonly PresentedAttempt[];
 }
 
-export interface TaskGrantAnswer {
-  readonly allowed: boolean;
-  /** `allowed`; `stale_policy`: return the work unstarted; anything else: refuse it. */
+/** An attempt that may not be done, under a grant that is good. */
+export interface RefusedAttempt {
+  readonly attemptId: string;
   readonly code: string;
   readonly reason: string;
 }
 
+export interface TaskGrantAnswer {
+  /** Whether all of it may be done. */
+  readonly allowed: boolean;
+  /** `allowed`; `stale_policy`: return the work unstarted; anything else: refuse it. */
+  readonly code: string;
+  readonly reason: string;
+  /** Where the grant is good: the attempts that are refused; the others may be done. */
+  readonly refused?: readonly RefusedAttempt[];
+}
+
 export type CheckTaskGrant = (question: TaskGrantQuestion) => Promise<TaskGrantAnswer>;
+
+/** What stands against one attempt; undefined when it may be done. */
+export function refusalOf(
+  { allowed, code, reason, refused = [] }: TaskGrantAnswer,
+  attemptId: string,
+): Pick<RefusedAttempt, 'code' | 'reason'> | undefined {
+  if (allowed) return undefined;
+  return refused.length === 0 ? { code, reason } : refused.find((each) => each.attemptId === attemptId);
+}
 
 export interface TaskGrantCheckOptions {
   readonly verifier: Pick<InsideTokenVerifier, 'verifyTaskGrant'>;
   readonly source: PolicySource;
+  /** Decisions about submitters kept; 0 keeps none. Default 0. */
+  readonly decisionCacheEntries?: number;
   /** Told what genuine grants were good for and what not. */
   readonly log?: DecisionLog | undefined;
   /** Milliseconds since 1970. Default: the system clock. */
@@ -45,17 +69,15 @@ export interface TaskGrantCheckOptions {
 
 /** Answers, never throws for what a stranger may have put into a message. */
 export function createTaskGrantCheck(options: TaskGrantCheckOptions): CheckTaskGrant {
-  const { verifier, source, log } = options;
+  const { verifier, source, log, decisionCacheEntries = 0, now = Date.now } = options;
+  const rights = createTaskRights({ source, decisionCacheEntries, now });
   return async (question) => {
     try {
       const grant = await verifier.verifyTaskGrant(question.grantJws);
-      const answer = checkGrant(grant, question, options);
+      const { answer, verdicts } = await check(grant, question, { rights, source });
       // What is stale was not decided.
       if (log === undefined || answer.code === 'stale_policy') return answer;
-      return await recordTasks(log, question.agentId, tasksOf(grant, question, source), answer).then(
-        () => answer,
-        unkept,
-      );
+      return await recordTasks(log, question.agentId, verdicts).then(() => answer, unkept);
     } catch (thrown) {
       return refusal(thrown);
     }
@@ -63,24 +85,50 @@ export function createTaskGrantCheck(options: TaskGrantCheckOptions): CheckTaskG
 }
 
 /** The work is as good as before, and goes back as it came. */
-function unkept(thrown: unknown): TaskGrantAnswer {
-  return { allowed: false, code: 'stale_policy', reason: toCogmeshError(thrown).message };
+const unkept = (thrown: unknown): TaskGrantAnswer => stale(toCogmeshError(thrown).message);
+
+const stale = (reason: string): TaskGrantAnswer => ({ allowed: false, code: 'stale_policy', reason });
+
+interface Checked {
+  readonly answer: TaskGrantAnswer;
+  readonly verdicts: readonly TaskVerdict[];
 }
 
-function checkGrant(
+async function check(
   grant: TaskGrantClaims,
   question: TaskGrantQuestion,
-  { source, now = Date.now }: TaskGrantCheckOptions,
-): TaskGrantAnswer {
+  { rights, source }: { readonly rights: TaskRights; readonly source: PolicySource },
+): Promise<Checked> {
+  let granted: readonly GrantedAttempt[];
   try {
-    const granted = grantedAttempts(grant, question);
-    source.assertFresh();
-    for (const attempt of granted) requirePolicy(attempt, source, now());
-    return { allowed: true, code: 'allowed', reason: 'the grant covers these attempts' };
+    granted = grantedAttempts(grant, question);
   } catch (thrown) {
-    return refusal(thrown);
+    const answer = refusal(thrown);
+    return { answer, verdicts: presented(grant, question).map((attempt) => rights.refusedAs(attempt, answer)) };
   }
+  source.assertFresh();
+  const verdicts = granted.map((attempt) => rights.verdictOn(attempt, grant.expiresAtMs));
+  if (verdicts.every(({ allowed }) => allowed)) return { answer: covered, verdicts };
+  if (!(await source.confirm()))
+    return { answer: stale('a refusal could not be confirmed by the policy service; try again shortly'), verdicts: [] };
+  source.assertFresh();
+  const confirmed = granted.map((attempt) => rights.verdictOn(attempt, grant.expiresAtMs));
+  return { answer: answerOf(confirmed), verdicts: confirmed };
 }
+
+const covered: TaskGrantAnswer = { allowed: true, code: 'allowed', reason: 'the grant covers these attempts' };
+
+function answerOf(verdicts: readonly TaskVerdict[]): TaskGrantAnswer {
+  const refused = verdicts.filter(({ allowed }) => !allowed).map(toRefused);
+  const [first] = refused;
+  return first === undefined ? covered : { allowed: false, code: first.code, reason: first.reason, refused };
+}
+
+const toRefused = ({ attempt: { attemptId }, error, code, reason }: TaskVerdict): RefusedAttempt => ({
+  attemptId,
+  code: error ?? code,
+  reason,
+});
 
 function refusal(thrown: unknown): TaskGrantAnswer {
   const error = toCogmeshError(thrown);
@@ -89,14 +137,10 @@ function refusal(thrown: unknown): TaskGrantAnswer {
 }
 
 /** The attempts of the grant that were presented; all of them when none was. */
-function tasksOf({ attempts }: TaskGrantClaims, question: TaskGrantQuestion, { engine }: PolicySource): CheckedTask[] {
-  const presented = new Set(question.attempts.map(({ attemptId }) => attemptId));
-  const meant = attempts.filter(({ attemptId }) => presented.has(attemptId));
-  return (meant.length === 0 ? attempts : meant).map(({ organisation, capability }) => {
-    const path = resourceOf(capability);
-    const owner = (path === undefined ? undefined : ownerOf(parseResourcePath(path))) ?? organisation;
-    return { organisation, resource: path ?? capability, owner, epoch: engine.epochOf(owner) ?? 0 };
-  });
+function presented({ attempts }: TaskGrantClaims, question: TaskGrantQuestion): readonly GrantedAttempt[] {
+  const ids = new Set(question.attempts.map(({ attemptId }) => attemptId));
+  const meant = attempts.filter(({ attemptId }) => ids.has(attemptId));
+  return meant.length === 0 ? attempts : meant;
 }
 
 function grantedAttempts(
@@ -128,28 +172,3 @@ export function sharedQueueOf(capability: string): string {
 
 const refused = (why: string): CogmeshError =>
   new CogmeshError('invalid_grant', `the task grant does not cover this work: ${why}`);
-
-/** Refusals that hold for every subject of the organisation, whatever its roles. */
-const independentOfRoles: ReadonlySet<DecisionCode> = new Set(['unknown_organisation', 'no_grant', 'grant_expired']);
-
-function requirePolicy(attempt: GrantedAttempt, { engine, revocations }: PolicySource, nowMs: number): void {
-  const revocation = attempt.submitter && revocations.find(attempt.submitter, nowMs);
-  if (revocation !== undefined) throw revokedError(revocation);
-  const { organisation, capability } = attempt;
-  const path = resourceOf(capability);
-  if (path === undefined) {
-    if (engine.epochOf(organisation) !== undefined) return;
-    throw new CogmeshError('permission_denied', `there is no organisation "${organisation}" any more`);
-  }
-  const subject = { issuer: 'cogmesh:task', sub: attempt.attemptId, organisation, roles: [], attributes: {} };
-  const decision = engine.decide({ subject, action: 'infer', resource: parseResourcePath(path), nowMs });
-  if (!decision.allowed && independentOfRoles.has(decision.code)) {
-    throw new CogmeshError('permission_denied', decision.reason, { decision: decision.code });
-  }
-}
-
-/** `model:acme/x@4.0.0` -> `/models/acme/x`; undefined for what belongs to nobody (`script`). */
-function resourceOf(capability: string): string | undefined {
-  const [, type, name] = /^(model|tool):([^@]+)(?:@|$)/.exec(capability) ?? [];
-  return type === undefined ? undefined : `/${type}s/${name}`;
-}

@@ -4,7 +4,15 @@ import { readFile } from 'node:fs/promises';
 import { addOrganisationKey, signPartnerGrant } from '@cogmesh/identity';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { FileBundleStore, PolicyReplica, type BundleAnswer, type BundleQuestion } from '../src/index.js';
+import {
+  applyChange,
+  documentChange,
+  FileBundleStore,
+  PolicyReplica,
+  type BundleAnswer,
+  type BundleQuestion,
+  type BundleStore,
+} from '../src/index.js';
 import { PublishedEverything } from './distribution-world.js';
 import { codeOf, makeWorld, silent, type World } from './world.js';
 
@@ -37,11 +45,15 @@ afterEach(async () => {
 
 type Fetch = (question: BundleQuestion) => Promise<BundleAnswer>;
 
-async function replicaOf(fetch: Fetch = published.answer, dir = 'policies'): Promise<PolicyReplica> {
+async function replicaOf(
+  fetch: Fetch = published.answer,
+  dir = 'policies',
+  store: BundleStore = new FileBundleStore(join(world.dir, dir)),
+): Promise<PolicyReplica> {
   const replica = new PolicyReplica({
     fetch,
     verifier: world.identities.scheduler.verifier,
-    store: new FileBundleStore(join(world.dir, dir)),
+    store,
     logger: silent,
     pollIntervalMs: 3_600_000,
     maxStalenessMs: 5_000,
@@ -78,6 +90,31 @@ describe('a delta', () => {
     expect([may(again, 2), may(again, 4)]).toEqual([true, false]);
   });
 
+  it('is in force while the disk takes its time, policies stay fresh, and all of it is kept in the end', async () => {
+    const files = new FileBundleStore(join(world.dir, 'slow'));
+    const disk = Promise.withResolvers<void>();
+    let isSlow = false;
+    const store: BundleStore = {
+      load: () => files.load(),
+      save: async (change) => {
+        if (isSlow) await disk.promise;
+        await files.save(change);
+      },
+    };
+    const replica = await replicaOf(published.answer, 'slow', store);
+    isSlow = true;
+    for (let round = 1; round <= 3; round++) {
+      published.put('acme', setOf(rules(5, 5 * round)));
+      monotonicMs += 4_000;
+      await replica.poke();
+      expect([may(replica, 5 * round), replica.readiness().ready]).toEqual([true, true]);
+    }
+    disk.resolve();
+    await replica.stop();
+    const again = await replicaOf(async () => Promise.reject(new Error('away')), 'slow');
+    expect(may(again, 15)).toBe(true);
+  });
+
   it('gives way to a whole bundle when many lie on top of one', async () => {
     const replica = await replicaOf();
     for (let i = 0; i < 18; i++) {
@@ -106,6 +143,33 @@ describe('a delta', () => {
     await replica.poke();
     expect(replica.engine.epochOf('acme')).toBe(3);
     expect(published.questions.at(-1)?.refused).toMatchObject([{ reason: 'out_of_order', count: 1 }]);
+  });
+});
+
+describe('the change of a document', () => {
+  const items = fc.array(
+    fc.oneof(fc.jsonValue({ maxDepth: 2 }), fc.record({ id: fc.nat(5), b: fc.nat(2), a: fc.nat(2) })),
+  );
+  const documents = fc.array(fc.dictionary(fc.constantFrom('b', 'a', 'c'), fc.oneof(items, fc.jsonValue())), {
+    minLength: 2,
+    maxLength: 5,
+  });
+  const copyOf = (value: unknown) => JSON.parse(JSON.stringify(value)) as unknown;
+
+  it('leads from each document to the next, whoever holds it, and from no other', () => {
+    fc.assert(
+      fc.property(documents, ([first, ...others]) => {
+        let [sent, held]: unknown[] = [first, copyOf(first)];
+        for (const next of others) {
+          const change = documentChange(sent, next);
+          if (change === undefined) throw new Error('there is a change of every object');
+          held = applyChange(held, copyOf(change) as typeof change);
+          expect(held).toEqual(copyOf(next));
+          expect(() => applyChange({ ...(held as object), other: 1 }, { ...change, lists: {}, members: {} })).toThrow();
+          sent = next;
+        }
+      }),
+    );
   });
 });
 

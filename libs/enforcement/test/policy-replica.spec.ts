@@ -182,6 +182,21 @@ describe('a good answer', () => {
     expect(replica.engine.organisations()).toEqual(['acme', 'b', 'c', 'd']);
   });
 
+  it('confirms what is held only when it is asked for after the question whether it does', async () => {
+    let answers = true;
+    const replica = await replicaOf((question) =>
+      answers ? published.answer(question) : Promise.reject(new Error('down')),
+    );
+    monotonicMs += 10;
+    published.put('acme', allowAll);
+    expect(await replica.confirm()).toBe(true);
+    expect(replica.engine.epochOf('acme')).toBe(2);
+    answers = false;
+    monotonicMs += 10;
+    expect(await replica.confirm()).toBe(false);
+    expect(isFresh(replica)).toBe(true);
+  });
+
   it('a poke during a question asks once more', async () => {
     let asked = 0;
     let open: () => void = () => {};

@@ -51,7 +51,6 @@ const serve = (address: string): Promise<RpcServer> =>
     address,
     services: [
       implement(policyV1.EnforcementService, {
-        checkTaskGrant: () => Promise.reject(new CogmeshError('unimplemented', 'not in this test')),
         refresh: () => Promise.resolve({}),
         checkTaskGrants: (requests) => {
           streams += 1;

@@ -39,14 +39,22 @@ export interface GrantedAttempt {
   readonly blobs: readonly string[];
   /** Whose work it is. */
   readonly organisation: string;
-  /** Who submitted it, as a revocation may name them; absent for work of before that was kept. */
-  readonly submitter?: {
-    readonly issuer: string;
-    readonly sub: string;
-    /** Empty when there was no token, or it had no id. */
-    readonly tokenId: string;
-    readonly keyId?: string;
-  };
+  /** Whose rights it rests on; absent for work of before that was kept. */
+  readonly submitter?: Submitter;
+}
+
+/** Who submitted work, as a revocation may name them, and as the policies are asked about them again. */
+export interface Submitter {
+  readonly issuer: string;
+  readonly sub: string;
+  /** Empty when there was no token, or it had no id. */
+  readonly tokenId: string;
+  readonly keyId?: string;
+  /** As the token said; absent, with the attributes, for work of before that was kept. */
+  readonly roles?: readonly string[];
+  readonly attributes?: Readonly<Record<string, unknown>>;
+  /** Types of obligations that were met when the work was submitted. */
+  readonly met?: readonly string[];
 }
 
 /** The right to work on exactly these attempts. Names an agent or a shared queue, never both. */

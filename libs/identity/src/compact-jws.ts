@@ -32,10 +32,10 @@ export function peekToken(token: string, rules: PeekRules): PeekedToken {
       },
     );
   }
-  if (!compactForm.test(token)) {
+  const [header = '', payload = '', signature = ''] = token.split('.');
+  if (!compactForm.test(token) || ![header, payload, signature].every(isCanonical)) {
     throw new CogmeshError(rules.code, `the ${rules.noun} is not a signed compact JWS (three base64url parts)`);
   }
-  const [header = '', payload = ''] = token.split('.');
   const peeked = { header: parsePart(header, rules), payload: parsePart(payload, rules) };
   if ('crit' in peeked.header || 'b64' in peeked.header) {
     throw new CogmeshError(rules.code, `the ${rules.noun} uses JWS extensions (crit), which are not accepted`);
@@ -43,10 +43,17 @@ export function peekToken(token: string, rules: PeekRules): PeekedToken {
   return peeked;
 }
 
+const lettersByLength = [/$/, /(?!)/, /[AQgw]$/, /[AEIMQUYcgkosw048]$/] as const;
+
+/** One spelling of the same bytes (RFC 4648, section 3.5): the bits of the last letter that encode nothing are zero. */
+const isCanonical = (part: string): boolean => lettersByLength[part.length % 4]?.test(part.slice(-1)) === true;
+
 function parsePart(part: string, rules: PeekRules): Record<string, unknown> {
   let value: unknown;
   try {
-    value = parseStrictJson(new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(part, 'base64url')));
+    // A mark of the byte order is no JSON (RFC 8259, section 8.1), and not every reader skips it.
+    const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+    value = parseStrictJson(decoder.decode(Buffer.from(part, 'base64url')));
   } catch (error) {
     const why = error instanceof Error ? error.message : 'unreadable';
     throw new CogmeshError(

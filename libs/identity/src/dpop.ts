@@ -116,9 +116,16 @@ function keyOf(header: Readonly<Record<string, unknown>>): JWK {
     throw new CogmeshError(code, `the DPoP proof is signed with none of ${dpopAlgorithms.join(', ')}`);
   if (typeof jwk !== 'object' || jwk === null || Array.isArray(jwk))
     throw new CogmeshError(code, 'the DPoP proof holds no key (jwk)');
-  const problem = keyProblem(jwk as JWK);
-  if (problem === undefined) return jwk as JWK;
+  const key = jwk as JWK;
+  const problem = keyProblem(key) ?? (isFor(key, alg) ? undefined : 'a key for something else');
+  if (problem === undefined) return key;
   throw new CogmeshError(code, `the DPoP proof holds ${problem}`);
+}
+
+/** RFC 7517, sections 4.2 to 4.4: what the key says it is for. */
+function isFor({ use, key_ops: operations, alg: own }: JWK, alg: string): boolean {
+  const verifies = operations === undefined || (Array.isArray(operations) && operations.includes('verify'));
+  return (use === undefined || use === 'sig') && verifies && (own === undefined || own === alg);
 }
 
 function assertFits(payload: JWTPayload, request: { token?: string; method: string; url: string }): void {

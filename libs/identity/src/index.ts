@@ -1,6 +1,7 @@
 export type {
   BundleClaims,
   GrantedAttempt,
+  Submitter,
   HeartbeatClaims,
   PartnerGrantClaims,
   PermitClaims,

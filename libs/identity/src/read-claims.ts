@@ -13,6 +13,7 @@ import type {
   PermitClaims,
   ServiceClaims,
   TaskGrantClaims,
+  Submitter,
 } from './claims.js';
 import { partnerGrantMaxTtlMs, taskGrantMaxAttempts } from './limits.js';
 import { tokenKinds, type TokenKind } from './token-kinds.js';
@@ -50,7 +51,7 @@ export function taskGrantClaims(payload: JWTPayload): TaskGrantClaims {
   if ((payload['agent'] === undefined) === (payload['queue'] === undefined)) read.fail('agent');
   return {
     ...(payload['agent'] === undefined ? { queue: read.text('queue') } : { agent: read.text('agent') }),
-    attempts: attempts.map(attemptOf),
+    attempts: attempts.map(attemptReader(payload['submitters'] === undefined ? [] : read.list('submitters'))),
     issuedAtMs: read.timeMs('iat'),
     expiresAtMs: read.timeMs('exp'),
   };
@@ -132,22 +133,35 @@ function subjectOf(value: Fields): OutsideSubject {
   };
 }
 
-function attemptOf(value: unknown): GrantedAttempt {
-  const read = reader(tokenKinds.taskGrant, value);
-  return {
-    attemptId: read.text('attemptId'),
-    capability: read.text('capability'),
-    inputSha256: read.text('inputSha256'),
-    blobs: read.texts('blobs'),
-    organisation: read.text('organisation'),
-    ...(read.field('submitter') === undefined ? {} : { submitter: submitterOf(read.object('submitter')) }),
+/** Attempts name their submitter by its place in the grant's list: many attempts, few people. */
+function attemptReader(listed: readonly unknown[]): (value: unknown) => GrantedAttempt {
+  const submitters = listed.map(submitterOf);
+  return (value) => {
+    const read = reader(tokenKinds.taskGrant, value);
+    return {
+      attemptId: read.text('attemptId'),
+      capability: read.text('capability'),
+      inputSha256: read.text('inputSha256'),
+      blobs: read.texts('blobs'),
+      organisation: read.text('organisation'),
+      ...(read.field('submitter') === undefined
+        ? {}
+        : { submitter: submitters[read.count('submitter')] ?? read.fail('submitter') }),
+    };
   };
 }
 
-function submitterOf(value: Fields): NonNullable<GrantedAttempt['submitter']> {
+function submitterOf(value: unknown): Submitter {
   const read = reader(tokenKinds.taskGrant, value);
-  const who = { issuer: read.text('issuer'), sub: read.text('sub'), tokenId: read.text('tokenId') };
-  return { ...who, ...(value['keyId'] === undefined ? {} : { keyId: read.text('keyId') }) };
+  return {
+    issuer: read.text('issuer'),
+    sub: read.text('sub'),
+    tokenId: read.text('tokenId'),
+    ...(read.field('keyId') === undefined ? {} : { keyId: read.text('keyId') }),
+    ...(read.field('roles') === undefined ? {} : { roles: read.texts('roles') }),
+    ...(read.field('attributes') === undefined ? {} : { attributes: read.object('attributes') }),
+    ...(read.field('met') === undefined ? {} : { met: read.texts('met') }),
+  };
 }
 
 /** Reads members of a verified payload; each throws the kind's code when the member has another shape. */

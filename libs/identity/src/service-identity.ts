@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { CogmeshError } from '@cogmesh/errors';
 import type { Access, OutsideSubject } from '@cogmesh/rpc';
 import { importJWK, SignJWT, type CryptoKey, type JWTPayload } from 'jose';
-import type { BundleClaims, GrantedAttempt, HeartbeatClaims } from './claims.js';
+import type { BundleClaims, GrantedAttempt, HeartbeatClaims, Submitter } from './claims.js';
 import type { BundleDeltaClaims, RevocationListClaims } from './distribution-claims.js';
 import { exchangePayload, type ExchangedClaims } from './exchange-token.js';
 import { exchangeAudience, exchangeIssuerUrl } from './initialise-keys.js';
@@ -142,7 +142,8 @@ export class ServiceIdentity {
       );
     }
     const ttlSeconds = Math.min((expiresAtMs - this.#now()) / 1000, taskGrantMaxTtlSeconds);
-    return this.#sign(tokenKinds.taskGrant, { ...(agent === undefined ? { queue } : { agent }), attempts }, ttlSeconds);
+    const claims = { ...(agent === undefined ? { queue } : { agent }), ...listed(attempts) };
+    return this.#sign(tokenKinds.taskGrant, claims, ttlSeconds);
   }
 
   /** Signs one organisation's policies, good from now until its `expiresAtMs`. Policy only. */
@@ -214,4 +215,16 @@ export async function loadServiceIdentity(
   const key = await importJWK(jwk, 'EdDSA');
   const verifier = new InsideTokenVerifier(await Trust.load(keysDir), options);
   return new ServiceIdentity(service, { own: { key, kid: jwk.kid }, verifier, ...options });
+}
+
+/** Each submitter once; the same object counts as the same submitter. */
+function listed(granted: readonly GrantedAttempt[]) {
+  const places = new Map<Submitter, number>();
+  const attempts = granted.map(({ submitter, ...attempt }) => {
+    if (submitter === undefined) return attempt;
+    const place = places.get(submitter) ?? places.size;
+    places.set(submitter, place);
+    return { ...attempt, submitter: place };
+  });
+  return { attempts, ...(places.size === 0 ? {} : { submitters: [...places.keys()] }) };
 }

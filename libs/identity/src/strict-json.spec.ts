@@ -3,12 +3,15 @@ import { describe, expect, it } from 'vitest';
 import { parseStrictJson } from './strict-json.js';
 
 describe('strict JSON', () => {
-  it.each(['{"a":1,"a":2}', '{"a":1,"\\u0061":2}', '[{"b":{"x":1, "x" :2}}]', '{"a":{"c":1},"b":[],"a":"}"}'])(
-    'refuses %s',
-    (text) => {
-      expect(() => parseStrictJson(text)).toThrow(/twice/);
-    },
-  );
+  it.each([
+    '{"a":1,"a":2}',
+    '{"a":1,"\\u0061":2}',
+    '[{"b":{"x":1, "x" :2}}]',
+    '{"a":{"c":1},"b":[],"a":"}"}',
+    String.raw`{"a\"":1,"b":"\\","a\"":2}`,
+  ])('refuses %s', (text) => {
+    expect(() => parseStrictJson(text)).toThrow(/twice/);
+  });
 
   it.each(['{', '{"a":1}}', "{'a':1}", ''])('refuses malformed %j', (text) => {
     expect(() => parseStrictJson(text)).toThrow(SyntaxError);

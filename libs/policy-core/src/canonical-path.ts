@@ -7,6 +7,7 @@ import { limits } from './limits.js';
 
 /** Plain ASCII names need none of the Unicode checks. */
 const plainPath = /^(?:\/[A-Za-z0-9_@:~,+=-][A-Za-z0-9_@:~,+=.-]*)+$/;
+const plainGlob = /^(?:\/[A-Za-z0-9_@:~,+=*-][A-Za-z0-9_@:~,+=*.-]*)+$/;
 /** `*` belongs to globs; `%`, `?`, `#`, `;` and backslash mean something else to an HTTP router. */
 const forbidden = /[%?#;\\*]|\p{C}|\p{Z}/u;
 
@@ -21,7 +22,7 @@ export function pathProblem(path: string): string | undefined {
 export function globTextProblem(glob: string): string | undefined {
   if (glob.length > limits.globChars) return `longer than ${String(limits.globChars)} characters`;
   if (!glob.startsWith('/')) return 'does not start with "/"';
-  return textProblem(glob.replaceAll('*', 'x'), forbidden);
+  return plainGlob.test(glob) ? segmentCountProblem(glob) : textProblem(glob.replaceAll('*', 'x'), forbidden);
 }
 
 function textProblem(path: string, forbiddenText: RegExp): string | undefined {

@@ -33,6 +33,19 @@ describe('replace and remove', () => {
     expect(engine.decide(request()).allowed).toBe(true);
   });
 
+  it('takes the epoch that it holds once more', () => {
+    const engine = engineWith(readers, 5);
+    engine.replace({ organisation: 'acme', epoch: 5, document: parsePolicySet([]), grants: [] });
+    expect(engine.decide(request())).toMatchObject({ allowed: false, code: 'no_matching_allow', epoch: 5 });
+  });
+
+  it('lists the organisations by name', () => {
+    const engine = engineWith(readers);
+    for (const organisation of ['zeta', 'beta'])
+      engine.replace({ organisation, epoch: 1, document: parsePolicySet([]), grants: [] });
+    expect(engine.organisations()).toEqual(['acme', 'beta', 'zeta']);
+  });
+
   it('changes nothing when a grant is not the organisation its own', () => {
     const engine = engineWith(readers);
     const grant = {
@@ -93,7 +106,62 @@ describe('explain', () => {
   });
 });
 
+describe('explain, across organisations', () => {
+  const engine = engineWith(readers);
+  const theirs = [
+    { id: 'theirs', policy: "org_id == 'acme'", permissions: ['read'], resources: ['/runs/*'] },
+    { id: 'their-admins', policy: "role == 'admin'", permissions: ['read'], resources: ['/runs/*'] },
+  ];
+  engine.replace({ organisation: 'globex', epoch: 1, document: parsePolicySet(theirs), grants: [] });
+
+  it('names the rules of both, the owner first', () => {
+    const { decision, rules } = engine.explain(request({ owner: 'globex' }));
+    expect(decision.code).toBe('no_grant');
+    expect(rules.map(({ organisation, ruleId, outcome }) => [organisation, ruleId, outcome])).toEqual([
+      ['globex', 'theirs', 'matched'],
+      ['globex', 'their-admins', 'skipped'],
+      ['acme', 'readers', 'matched'],
+    ]);
+    expect(rules[1]?.detail).toContain('without org_id or issuer');
+  });
+
+  it('names no rule for an organisation that is not here', () => {
+    expect(engine.explain(request({ owner: 'initech' }))).toMatchObject({
+      decision: { code: 'unknown_organisation' },
+      rules: [],
+    });
+  });
+});
+
+describe('what a decision may be remembered by', () => {
+  it.each([
+    ["attributes.a == 'x'", true],
+    ["context.a == 'x'", false],
+    ["resource.attributes.a == 'x'", false],
+  ])('%s: cacheable %s', (policy, cacheable) => {
+    const engine = engineWith([{ policy, permissions: ['read'], resources: ['/runs/*'] }]);
+    const subject = { ...request().subject, attributes: { a: 'x' } };
+    const given = { subject, context: { a: 'x' }, resourceAttributes: { a: 'x' } };
+    expect(engine.decide(request(given))).toMatchObject({ allowed: true, cacheable });
+  });
+});
+
 describe('requests that cannot be judged', () => {
+  it('repeats little of what a stranger sent', () => {
+    const long = 'x'.repeat(5_000);
+    for (const wrong of [{ action: long }, { owner: long }, { resource: { type: 'path', id: long } }]) {
+      const { allowed, reason } = engineWith(readers).decide(request(wrong));
+      expect(allowed).toBe(false);
+      expect(reason).toContain('xxxxx');
+      expect(reason.length).toBeLessThan(300);
+    }
+  });
+
+  it('lets a defect of the caller be seen instead of calling it a refusal', () => {
+    const wrong = { ...request(), resource: undefined } as unknown as AccessRequest;
+    expect(() => engineWith(readers).decide(wrong)).toThrow(TypeError);
+  });
+
   it('refuses more roles than the limit instead of dropping some', () => {
     const roles = Array.from({ length: 300 }, (_, i) => `r${String(i)}`);
     expect(engineWith(readers).decide(request({}, ['reader', ...roles]))).toMatchObject({

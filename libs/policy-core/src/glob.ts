@@ -33,13 +33,15 @@ export function compileGlob(text: string): Glob {
   const last = all.at(-1);
   const tail: Tail = last === '**' ? 'here-and-below' : last === '*' ? 'below' : 'none';
   const head = tail === 'none' ? all : all.slice(0, -1);
-  const matchers = head.map(compileSegment);
+  // An index reads the head alone.
+  let matchers: readonly ((segment: string) => boolean)[] | undefined;
   return {
     text,
     head,
     tail,
     matches: (segments) =>
-      fits(segments.length, head.length, tail) && matchers.every((match, i) => match(segments[i] ?? '')),
+      fits(segments.length, head.length, tail) &&
+      (matchers ??= head.map(compileSegment)).every((match, i) => match(segments[i] ?? '')),
   };
 }
 

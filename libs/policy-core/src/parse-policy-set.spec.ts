@@ -83,6 +83,19 @@ describe('documents that are accepted', () => {
     expect(parsePolicySet(JSON.parse(JSON.stringify(set)))).toEqual(set);
   });
 
+  it('takes from the set before what stands there already, and nothing else', () => {
+    const [one, two, three] = [rule({ id: 'one' }), rule({ id: 'two' }), rule({ id: 'three', effect: 'deny' })];
+    const before = parsePolicySet([one, two, three]);
+    const stored = JSON.parse(JSON.stringify(before)) as { policies: object[] };
+    const [, second, third] = stored.policies;
+    const changed = { ...second, permissions: ['list'] };
+    const after = parsePolicySet({ ...stored, policies: [third, changed, one] }, before);
+    expect(after).toEqual(parsePolicySet({ ...stored, policies: [third, changed, one] }));
+    expect(after.policies[0]).toBe(before.policies[2]);
+    expect(after.policies[1]?.permissions).toEqual(['list']);
+    expect(() => parsePolicySet({ ...stored, policies: [third, third] }, before)).toThrow(/already the id/);
+  });
+
   it('takes the object form with roles and grants', () => {
     const set = parsePolicySet({
       organisation: 'acme',

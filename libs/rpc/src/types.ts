@@ -47,6 +47,8 @@ export type Caller =
       readonly subject: OutsideSubject;
       readonly access: readonly Access[];
       readonly permitId: string;
+      /** Types of obligations that the gateway has met for this call. */
+      readonly met?: readonly string[];
       /** For a call that lasts; absent where somebody in front does it. */
       readonly follow?: FollowCall;
     }

@@ -25,6 +25,17 @@ describe('properties that are allowed', () => {
     expect(Object.keys(picked)).toEqual(['__proto__']);
   });
 
+  it('are all of a kind with a star, but for roles and what is not a caller’s to say', () => {
+    const all = new AllowedProperties('subject.*, acme/context.*');
+    const said = { team: 'a', roles: ['admin'], sub: 'root', iss: 'x', org: 'x', type: 'x', action: {}, none: null };
+    expect(all.of('globex').pick('subject', said)).toEqual({ team: 'a', action: {} });
+    expect(all.of('globex').pick('context', said)).toEqual({});
+    expect(Object.keys(all.of('acme').pick('context', said))).toEqual(['team', 'roles', 'sub', 'iss', 'org', 'type']);
+    expect(new AllowedProperties('subject.*, subject.roles').of('acme').pick('subject', said)).toMatchObject({
+      roles: ['admin'],
+    });
+  });
+
   it.each(['subject', 'planet.x', 'subject.', 'a b/subject.x', 'subject.x y'])('refuse to start with %s', (list) => {
     expect(() => new AllowedProperties(list)).toThrow('COGMESH_AUTHZEN_PROPERTIES');
   });

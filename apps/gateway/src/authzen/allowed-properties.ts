@@ -1,7 +1,8 @@
 /**
  * Which caller-sent properties count: those named in the configuration, one by one, for every organisation or for one. An
  * entry is `<subject|resource|action|context>.<name>`, with `<organisation>/` in front where only that organisation's
- * enforcement points may send it. Names that the issuer registry answers for can never be listed.
+ * enforcement points may send it. `*` as a name is every name but a subject's roles, which have to be listed. Names that the
+ * issuer registry answers for can never be listed, and no `*` stands for them.
  */
 import { CogmeshError } from '@cogmesh/errors';
 import type { JsonObject } from './i-json.js';
@@ -11,6 +12,9 @@ const reserved = new Set([
   ...['sub', 'id', 'type', 'issuer', 'iss', 'organisation', 'organization', 'org', 'org_id'].map((n) => `subject.${n}`),
   'context.action',
 ]);
+
+/** What `*` does not stand for. */
+const listedOnly = new Set([...reserved, 'subject.roles']);
 
 export interface PropertyNames {
   /** The members of `sent` that count; null counts as absent. */
@@ -66,13 +70,15 @@ function namesAmong(entries: readonly Entry[]): PropertyNames {
   const ofKind = (wanted: PropertyKind) =>
     new Set(entries.filter(({ kind }) => kind === wanted).map(({ name }) => name));
   const names = Object.fromEntries(kinds.map((kind) => [kind, ofKind(kind)])) as unknown as NamesByKind;
-  return { pick: (kind, sent) => pick(names[kind], sent) };
+  const allows = (kind: PropertyKind, name: string) =>
+    names[kind].has(name) || (names[kind].has('*') && !listedOnly.has(`${kind}.${name}`));
+  return { pick: (kind, sent) => pick(sent, (name) => allows(kind, name)) };
 }
 
-function pick(names: ReadonlySet<string>, sent: JsonObject): JsonObject {
+function pick(sent: JsonObject, allows: (name: string) => boolean): JsonObject {
   let picked: Record<string, unknown> | undefined;
   for (const name in sent) {
-    if (sent[name] === null || !names.has(name)) continue;
+    if (sent[name] === null || !allows(name)) continue;
     picked ??= {};
     // A plain assignment to `__proto__` would set the prototype.
     if (name === '__proto__') Object.defineProperty(picked, name, { value: sent[name], enumerable: true });

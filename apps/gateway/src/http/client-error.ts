@@ -2,6 +2,7 @@
  * What the HTTP parser itself refuses (two ends of a body, a bare line feed, endless headers, a client that is too slow) meets no router
  * and no filter; it gets the same problem document, and its connection ends, because nobody knows where the next request begins.
  */
+import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { CogmeshError, problemMediaType, toProblem } from '@cogmesh/errors';
 
@@ -35,6 +36,21 @@ export function answerClientError(error: Error & { code?: string }, socket: Sock
     'Connection: close',
   ];
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
+}
+
+/** RFC 9110, section 10.1.1: nobody here knows an expectation but 100-continue, which never comes this way. */
+export function answerExpectation(response: ServerResponse): void {
+  const status = 417;
+  const error = new CogmeshError('invalid_argument', 'expect: only 100-continue can be expected here');
+  if (response.socket !== null) isLastAnswer(response.socket);
+  const body = Buffer.from(JSON.stringify({ ...toProblem(error), status }));
+  response.writeHead(status, {
+    'content-type': problemMediaType,
+    'content-length': body.length,
+    'cache-control': 'no-store',
+    connection: 'close',
+  });
+  response.end(body);
 }
 
 function statusOf(code: string | undefined): number {

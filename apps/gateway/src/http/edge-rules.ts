@@ -24,7 +24,21 @@ const single: ReadonlySet<string> = new Set([
 ]);
 
 /** Taking one of these away would change what the request is. */
-const essential: ReadonlySet<string> = new Set(['host', 'content-length', 'content-type', 'authorization', 'dpop']);
+const essential: ReadonlySet<string> = new Set([
+  'host',
+  'content-length',
+  'content-type',
+  'content-encoding',
+  'transfer-encoding',
+  'authorization',
+  'dpop',
+]);
+
+/** Where a body ends, in a spelling (`Content_Length`) that some servers take for the real one. */
+const looksLikeFraming = /^(?:content|transfer)[^a-z0-9]*(?:length|encoding)$/;
+
+/** RFC 9112, section 3.2: a name, an IPv4 or bracketed IPv6 address, and perhaps a port. */
+const hostForm = /^(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?$/;
 
 /** Below it, one parameter is a name with slashes of its own: `/v1/limits/capability/model:acme%2Focr`. */
 const slashedNames = '/v1/limits/';
@@ -43,15 +57,32 @@ export function applyEdgeRules(request: IncomingMessage): void {
 }
 
 function refuseAmbiguousFields({ rawHeaders, headers, httpVersion }: IncomingMessage): void {
-  if (headers.host === undefined && httpVersion !== '1.0') throw refused('it names no host');
+  if (httpVersion !== '1.1' && httpVersion !== '1.0') throw refused(`it is of HTTP/${httpVersion}`);
+  refuseAmbiguousHost(headers.host, httpVersion);
   if (rawHeaders.length / 2 > maxHeaderFields) throw refused(`it has more than ${maxHeaderFields} header fields`);
   const seen = new Set<string>();
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = (rawHeaders[at] ?? '').toLowerCase();
     if (single.has(name) && seen.has(name)) throw refused(`it has more than one "${name}"`);
+    if (!single.has(name) && looksLikeFraming.test(name)) throw refused(`it has a "${name}"`);
     seen.add(name);
   }
-  refuseAmbiguousEnd(headers['content-length'], headers['transfer-encoding']);
+  const encoding = headers['transfer-encoding'];
+  if (encoding !== undefined && httpVersion === '1.0') throw refused('it is of HTTP/1.0 and has a transfer-encoding');
+  refuseAmbiguousEnd(headers['content-length'], encoding);
+  refuseEncodedContent(headers['content-encoding']);
+}
+
+function refuseAmbiguousHost(host: string | undefined, httpVersion: string): void {
+  if (host === undefined && httpVersion === '1.0') return;
+  if (host === undefined) throw refused('it names no host');
+  if (!hostForm.test(host) || host.includes(',')) throw refused('its host is none');
+}
+
+/** Nothing here is decoded, so what was compressed would be read as it is; somebody in front may have read what is inside. */
+function refuseEncodedContent(encoding: string | undefined): void {
+  if (encoding === undefined || encoding.toLowerCase() === 'identity') return;
+  throw new CogmeshError('unsupported_media_type', 'content-encoding: send the body as it is');
 }
 
 function refuseAmbiguousEnd(length: string | undefined, encoding: string | undefined): void {

@@ -4,10 +4,12 @@
  * becomes a link and never decides where our traces hang.
  */
 import { readFileSync } from 'node:fs';
+import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { attributeNames, inService, SpanKind, startSpan, traceIdOf, type Logger } from '@cogmesh/telemetry';
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify';
 import type { GatewayConfig } from '../config.js';
-import { answerClientError, isEnding, isLastAnswer } from './client-error.js';
+import { answerClientError, answerExpectation, isEnding, isLastAnswer } from './client-error.js';
 import { applyEdgeRules } from './edge-rules.js';
 import { sendProblem } from './problem.filter.js';
 
@@ -49,6 +51,9 @@ export function prepareServer(instance: FastifyInstance, config: GatewayConfig, 
   // Beyond a count Node would leave fields out in silence; the size is bounded instead, and the count refused.
   instance.server.maxHeadersCount = 0;
   instance.server.maxConnections = config.maxConnections;
+  // A tunnel through us is nothing we offer; without a listener Node would just hang up.
+  instance.server.on('connect', (_request, socket: Socket) => answerClientError(new Error('CONNECT'), socket));
+  instance.server.on('checkExpectation', (_request, response: ServerResponse) => answerExpectation(response));
   instance.removeAllContentTypeParsers();
   instance.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
   instance.addHook('onRequest', (request, reply, done) => {
@@ -63,6 +68,11 @@ export function prepareServer(instance: FastifyInstance, config: GatewayConfig, 
       reply.header('connection', 'close');
       isLastAnswer(request.raw.socket);
       return sendProblem(error, { request, reply, logger });
+    }
+    // No other protocol is spoken here, and what follows may be of one.
+    if (request.headers.upgrade !== undefined) {
+      reply.header('connection', 'close');
+      isLastAnswer(request.raw.socket);
     }
     if (!request.url.startsWith('/v1/') && !request.url.startsWith('/access/v1/')) return done();
     const route = request.routeOptions.url ?? 'unknown';

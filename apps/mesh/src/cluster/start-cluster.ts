@@ -16,7 +16,7 @@ import type { Mesh } from '../mesh.js';
 import { type Backend, startBackends } from './backends.js';
 import { clusterConfig } from './config.js';
 import { ServiceProcess } from './service-process.js';
-import { guardedProcesses, planCluster, processNames, secretFile } from './topology.js';
+import { guardedProcesses, planCluster, processNames, secretFile, type SettingsOf } from './topology.js';
 import { startTraceCollector, type TraceCollector } from './trace-collector.js';
 
 export interface ClusterOptions {
@@ -28,6 +28,8 @@ export interface ClusterOptions {
   readonly startTimeoutMs?: number;
   /** Schedulers that share the work. Default: COGMESH_CLUSTER_SCHEDULERS of the environment, or 1. */
   readonly schedulers?: number;
+  /** Settings of single processes, which stand against `environment`. */
+  readonly settingsOf?: SettingsOf;
 }
 
 export interface Cluster extends Mesh {
@@ -64,6 +66,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     databaseUrlOf: backend.databaseUrlOf,
     ports,
     schedulers,
+    settingsOf: options.settingsOf,
   });
   const processes = plan.map(
     ({ name, app, ...rest }) =>

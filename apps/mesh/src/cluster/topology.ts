@@ -26,7 +26,11 @@ export interface Placement {
   readonly ports: readonly number[];
   /** Schedulers that share the work. */
   readonly schedulers: number;
+  /** Settings of single processes, which stand against those of all; `addressOf` answers where each serves gRPC. */
+  readonly settingsOf?: SettingsOf | undefined;
 }
+
+export type SettingsOf = (name: string, addressOf: (name: ProcessName) => string) => Environment;
 
 export interface PlannedProcess {
   readonly name: ProcessName;
@@ -67,6 +71,7 @@ export function planCluster(placement: Placement): PlannedProcess[] {
     environment: {
       ...common,
       ...own,
+      ...placement.settingsOf?.(name, address),
       COGMESH_LISTEN: address(name),
       COGMESH_HEALTH_LISTEN: address(name, 1),
       OTEL_SERVICE_NAME: app,

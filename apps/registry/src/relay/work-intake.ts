@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { decode, type Delivery, type Handler, type Verdict } from '@cogmesh/bus';
 import { workV1 } from '@cogmesh/contracts';
 import { CogmeshError } from '@cogmesh/errors';
-import type { CheckTaskGrant } from '@cogmesh/enforcement';
+import { refusalOf, type CheckTaskGrant } from '@cogmesh/enforcement';
 import type { Logger } from '@cogmesh/telemetry';
 import type { AgentRelay } from './agent-relay.js';
 
@@ -30,10 +30,11 @@ async function take({ relay, checkTaskGrant, logger }: WorkIntakeOptions, delive
   const answer = await checkTaskGrant({ grantJws, agentId: relay.agentId, attempts });
   await Promise.all(
     batch.work.map((work) => {
-      if (answer.allowed) return relay.place(work, grantJws);
-      logger.warn({ attempt: work.attemptId, code: answer.code }, `work refused: ${answer.reason}`);
-      if (answer.code === 'stale_policy') return relay.giveBack(work, answer.code, answer.reason);
-      return relay.refuse(work, answer.code, answer.reason);
+      const refusal = refusalOf(answer, work.attemptId);
+      if (refusal === undefined) return relay.place(work, grantJws);
+      const { code, reason } = refusal;
+      logger.warn({ attempt: work.attemptId, code }, `work refused: ${reason}`);
+      return code === 'stale_policy' ? relay.giveBack(work, code, reason) : relay.refuse(work, code, reason);
     }),
   );
   return 'ack';

@@ -1,19 +1,35 @@
-/** Who submitted a run, as a revocation may name them: kept with the run, and told in the grants of its tasks. */
-import type { GrantedAttempt } from '@cogmesh/identity';
+/**
+ * Who submitted a run: kept with it, and told in the grants of its tasks, so that revocations find them and the policies are asked about them
+ * again when a task leaves the queue.
+ */
+import type { Submitter } from '@cogmesh/identity';
+import type { OutsideSubject } from '@cogmesh/rpc';
 
-type Submitter = NonNullable<GrantedAttempt['submitter']>;
+/** A schedule's creator has no token. */
+type Known = Pick<OutsideSubject, 'issuer' | 'sub' | 'roles' | 'attributes' | 'keyId'> & { readonly tokenId?: string };
 
-/** As it is kept; a schedule's creator has no token. */
-export function submitterText({
-  issuer,
-  sub,
-  tokenId = '',
-  keyId,
-}: Omit<Submitter, 'tokenId'> & { readonly tokenId?: string }): string {
-  const who: Submitter = { issuer, sub, tokenId, ...(keyId === undefined ? {} : { keyId }) };
+/** As it is kept. `met`: types of obligations that were met for the submit. */
+export function submitterText(subject: Known, met: readonly string[] = []): string {
+  const { issuer, sub, tokenId = '', keyId, roles, attributes } = subject;
+  const who: Submitter = {
+    issuer,
+    sub,
+    tokenId,
+    ...(keyId === undefined ? {} : { keyId }),
+    roles,
+    attributes,
+    ...(met.length === 0 ? {} : { met }),
+  };
   return JSON.stringify(who);
 }
 
-export function submitterOf(text: string | null): Submitter | undefined {
-  return text === null ? undefined : (JSON.parse(text) as Submitter);
+/** Reads them; equal texts become one object, which a grant then lists once. */
+export function submitterReader(): (text: string | null) => Submitter | undefined {
+  const known = new Map<string, Submitter>();
+  return (text) => {
+    if (text === null) return undefined;
+    const submitter = known.get(text) ?? (JSON.parse(text) as Submitter);
+    known.set(text, submitter);
+    return submitter;
+  };
 }

@@ -2,9 +2,9 @@
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { messageTo, type OutgoingMessage } from '@cogmesh/bus';
 import { workV1 } from '@cogmesh/contracts';
-import type { GrantedAttempt, ServiceIdentity } from '@cogmesh/identity';
+import type { ServiceIdentity } from '@cogmesh/identity';
 import { expiryGraceMs, type Publication, type Target } from '@cogmesh/scheduling-core';
-import { submitterOf } from './submitter.js';
+import { submitterReader } from './submitter.js';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 
 export type GrantMinter = Pick<ServiceIdentity, 'mintTaskGrant'>;
@@ -19,6 +19,8 @@ export interface ClaimedWork extends Publication {
 const maxBatch = 100;
 /** Bytes of inputs in one message; a single larger input travels alone. */
 const maxBatchBytes = 4 * 1024 * 1024;
+/** Characters of all submitters in one message's grant, which is a token of at most 256 KiB. */
+const maxSubmitterChars = 48 * 1024;
 /** A grant outlives the start by the task's own time and this much. */
 const grantSlackMs = 60_000;
 
@@ -39,16 +41,25 @@ export function batchesOf<T extends ClaimedWork>(works: readonly T[]): T[][] {
 function cut<T extends ClaimedWork>(works: readonly T[]): T[][] {
   const batches: T[][] = [];
   let bytes = 0;
+  let submitterChars = 0;
+  const submitters = new Set<string>();
   for (const work of works) {
     const size = work.input.inputJson.length + (work.plan.script?.length ?? 0);
     const last = batches.at(-1);
-    if (last && last.length < maxBatch && bytes + size <= maxBatchBytes) {
+    const who = work.run.submitter ?? '';
+    const more = submitters.has(who) ? 0 : who.length;
+    const fits = bytes + size <= maxBatchBytes && submitterChars + more <= maxSubmitterChars;
+    if (last && last.length < maxBatch && fits) {
       last.push(work);
       bytes += size;
+      submitterChars += more;
     } else {
       batches.push([work]);
       bytes = size;
+      submitterChars = who.length;
+      submitters.clear();
     }
+    submitters.add(who);
   }
   return batches;
 }
@@ -64,21 +75,20 @@ export async function workMessage(batch: readonly ClaimedWork[], minter: GrantMi
 
 function mintFor(works: readonly ClaimedWork[], target: Target, minter: GrantMinter): Promise<string> {
   const expiresAtMs = Math.max(...works.map(({ row, plan }) => (row.dueAt ?? 0) + plan.timeoutMs)) + grantSlackMs;
-  const attempts = works.map(({ row, target: { capability }, input, run }) => ({
-    attemptId: row.attemptId,
-    capability,
-    inputSha256: input.inputSha256,
-    blobs: input.blobs,
-    organisation: row.organisation,
-    ...submitterIn(run.submitter),
-  }));
+  const submitterOf = submitterReader();
+  const attempts = works.map(({ row, target: { capability }, input, run }) => {
+    const submitter = submitterOf(run.submitter);
+    return {
+      attemptId: row.attemptId,
+      capability,
+      inputSha256: input.inputSha256,
+      blobs: input.blobs,
+      organisation: row.organisation,
+      ...(submitter === undefined ? {} : { submitter }),
+    };
+  });
   const bearer = target.queue === undefined ? { agent: target.agentId } : { queue: target.queue };
   return minter.mintTaskGrant({ ...bearer, attempts, expiresAtMs });
-}
-
-function submitterIn(text: string | null): Pick<GrantedAttempt, 'submitter'> {
-  const submitter = submitterOf(text);
-  return submitter === undefined ? {} : { submitter };
 }
 
 function workOf(work: ClaimedWork): MessageInitShape<typeof workV1.WorkSchema> {

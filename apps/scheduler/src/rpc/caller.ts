@@ -6,6 +6,8 @@ import type { NeededAccess } from '@cogmesh/scheduling-core';
 export interface PermittedCaller {
   readonly subject: OutsideSubject;
   readonly access: readonly Access[];
+  /** Types of obligations that the gateway has met for the call. */
+  readonly met?: readonly string[];
 }
 
 export function subjectOf({ caller }: CallContext): PermittedCaller {

@@ -98,7 +98,7 @@ async function retry(context: ControlRpcContext, request: schedulerV1.RetryRunRe
       inputJson,
       idempotencyKey,
       submittedBy: sub,
-      submitter: submitterText(caller.subject),
+      submitter: submitterText(caller.subject, caller.met),
       traceparent: currentTraceparent() ?? '',
       requireAccess: (needed) => requireAccess(caller, needed),
     });

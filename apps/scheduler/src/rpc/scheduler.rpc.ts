@@ -103,7 +103,7 @@ async function submit(context: SchedulerRpcContext, request: schedulerV1.SubmitR
       idempotencyKey: request.idempotencyKey,
       organisation,
       submittedBy: sub,
-      submitter: submitterText(caller.subject),
+      submitter: submitterText(caller.subject, caller.met),
       traceparent: currentTraceparent() ?? '',
       callerTraceparent: request.callerTraceparent,
       requireAccess: (needed) => requireAccess(caller, needed),

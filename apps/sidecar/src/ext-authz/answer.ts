@@ -12,6 +12,7 @@ import {
   toCogmeshError,
   toProblem,
 } from '@cogmesh/errors';
+import { dpopAlgorithms } from '@cogmesh/identity';
 import type { ServiceImplementation } from '@cogmesh/rpc';
 import type { Admitted } from './check.js';
 import type { CheckedRequest } from './http-request.js';
@@ -28,11 +29,19 @@ export function allowed(request: CheckedRequest, admitted: Admitted): Answer {
   return {
     status: { code: GrpcStatus.OK },
     httpResponse: { case: 'okResponse', value: { headers: headersOf(identity), headersToRemove } },
-    dynamicMetadata: { ...identityOf({ caller: admitted.caller }), action: admitted.action ?? '', path: request.path },
+    dynamicMetadata: {
+      ...identityOf({ caller: admitted.caller }),
+      action: admitted.action ?? '',
+      resource: admitted.resource ?? '',
+      path: request.path,
+    },
   };
 }
 
-/** The request ends here. */
+/**
+ * The request ends here. It is a denial even where the fault is ours: after an error, `error_response` or none, an Envoy with
+ * `failure_mode_allow` would let the request pass.
+ */
 export function denied(thrown: unknown): Answer {
   const error = toCogmeshError(thrown);
   const { http } = errorClasses[error.code];
@@ -40,7 +49,7 @@ export function denied(thrown: unknown): Answer {
   const headers = {
     'content-type': problemMediaType,
     'cache-control': 'no-store',
-    ...(http === 401 ? { 'www-authenticate': 'Bearer realm="cogmesh"' } : {}),
+    ...(http === 401 ? { 'www-authenticate': challengeOf(error) } : {}),
     ...(http === 503 || http === 429 ? { 'retry-after': String(retryAfter ?? 1) } : {}),
   };
   return {
@@ -50,6 +59,14 @@ export function denied(thrown: unknown): Answer {
       value: { status: { code: http }, headers: headersOf(headers), body: JSON.stringify(toProblem(error)) },
     },
   };
+}
+
+/** RFC 6750 and 9449: no error where no credentials were sent. */
+function challengeOf({ code }: CogmeshError): string {
+  if (code === 'unauthenticated') return 'Bearer realm="cogmesh"';
+  return code === 'invalid_dpop_proof'
+    ? `DPoP realm="cogmesh", error="invalid_dpop_proof", algs="${dpopAlgorithms.join(' ')}"`
+    : 'Bearer realm="cogmesh", error="invalid_token"';
 }
 
 /** Three answers that Envoy's logs tell apart; the HTTP status says the rest. */

@@ -32,6 +32,8 @@ export interface Admitted {
   readonly caller: Caller;
   /** What was allowed; absent where the method decides. */
   readonly action?: string;
+  /** On what; absent where the method decides. */
+  readonly resource?: string;
   /** For the service behind, which accepts only calls that were checked. */
   readonly proof?: string;
 }
@@ -75,14 +77,16 @@ export class ExternalCheck {
   }
 
   async #outside(request: CheckedRequest, token: string, scheme: 'Bearer' | 'DPoP'): Promise<Admitted> {
-    const action = Object.hasOwn(actions, request.method) ? actions[request.method] : undefined;
+    const { route, path } = request;
+    const action = route.action ?? (Object.hasOwn(actions, request.method) ? actions[request.method] : undefined);
+    const resource = route.resource ?? path;
     if (action === undefined)
       throw new CogmeshError('permission_denied', `no policy can allow the method ${request.method}`);
     const { outside, issuers, access, log } = this.#options;
     await issuers.ensureFresh();
     const { subject, expiresAtMs } = await outside.verifyWithExpiry(token, presentationOf(request, scheme));
-    await checkLogged({ access, log }, { subject, access: [{ action, resource: request.path }], expiresAtMs });
-    return { caller: { kind: 'subject', subject, access: [], permitId: '' }, action };
+    await checkLogged({ access, log }, { subject, access: [{ action, resource }], expiresAtMs });
+    return { caller: { kind: 'subject', subject, access: [], permitId: '' }, action, resource };
   }
 }
 

@@ -6,6 +6,7 @@ import type { extAuthzV3 } from '@cogmesh/contracts';
 import { canonicalTarget } from '@cogmesh/enforcement';
 import { CogmeshError } from '@cogmesh/errors';
 import { maxHeaderFields } from '../proxy/limits.js';
+import { routeOf, type Route } from './route.js';
 
 type Attributes = extAuthzV3.CheckRequest['attributes'];
 
@@ -18,6 +19,8 @@ export interface CheckedRequest {
   readonly scheme: string;
   /** Lower-case names, every value of each. */
   readonly headers: ReadonlyMap<string, readonly string[]>;
+  /** What Envoy's own configuration says of the route. */
+  readonly route: Route;
 }
 
 /** Throws `permission_denied` for a question without a request, `invalid_argument` for a request that is not said in exactly one way. */
@@ -32,11 +35,13 @@ export function readRequest(attributes: Attributes): CheckedRequest {
   const headers = headersOf(http);
   refuseDisagreement(headers, ':path', http.path);
   refuseDisagreement(headers, ':method', http.method);
-  if (http.host !== '') refuseDisagreement(headers, ':authority', http.host);
+  if (http.host !== '') for (const name of [':authority', 'host']) refuseDisagreement(headers, name, http.host);
+  if (http.scheme !== '') refuseDisagreement(headers, ':scheme', http.scheme);
   refuseAmbiguousBody(headers);
   if (!/^[A-Z]{1,20}$/.test(http.method)) throw refused('its method is not a word in capitals');
   const { host, scheme, method } = http;
-  return { method, path: canonicalTarget(http.path), host, scheme, headers };
+  const route = routeOf(attributes?.contextExtensions ?? {});
+  return { method, path: canonicalTarget(http.path), host, scheme, headers, route };
 }
 
 /** The one value of a header; undefined when there is none; `invalid_argument` when there are several. */

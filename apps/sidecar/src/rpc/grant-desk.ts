@@ -4,7 +4,12 @@
  * what was not answered by then is asked again by the service.
  */
 import type { policyV1 } from '@cogmesh/contracts';
-import { grantQuestionsPerMessage, type CheckTaskGrant, type TaskGrantAnswer } from '@cogmesh/enforcement';
+import {
+  grantQuestionsPerMessage,
+  type CheckTaskGrant,
+  type RefusedAttempt,
+  type TaskGrantAnswer,
+} from '@cogmesh/enforcement';
 import { CogmeshError } from '@cogmesh/errors';
 import { Outgoing } from '@cogmesh/rpc';
 import type { Logger } from '@cogmesh/telemetry';
@@ -18,7 +23,12 @@ export interface GrantDeskOptions {
 }
 
 interface Answers {
-  readonly answers: { readonly id: bigint; readonly result: TaskGrantAnswer }[];
+  readonly answers: Answer[];
+}
+
+interface Answer {
+  readonly id: bigint;
+  readonly result: Omit<TaskGrantAnswer, 'refused'> & { refused?: RefusedAttempt[] };
 }
 
 export class GrantDesk {
@@ -86,11 +96,12 @@ class GrantSession {
     this.#inWork.add(work);
   }
 
-  async #answer({ id, check }: policyV1.TaskGrantQuestion): Promise<Answers['answers'][number]> {
+  async #answer({ id, check }: policyV1.TaskGrantQuestion): Promise<Answer> {
     if (check === undefined) return { id, result: refusal('invalid_argument', 'the question has no `check`') };
     try {
       const { grantJws, agentId, attempts } = check;
-      return { id, result: await this.#options.check({ grantJws, agentId, attempts }) };
+      const { refused = [], ...result } = await this.#options.check({ grantJws, agentId, attempts });
+      return { id, result: { ...result, refused: [...refused] } };
     } catch (thrown) {
       this.#options.logger.error({ err: thrown }, 'a task grant could not be checked');
       return { id, result: refusal('internal', 'the check of the task grant failed in the sidecar') };
@@ -98,7 +109,7 @@ class GrantSession {
   }
 }
 
-const refusal = (code: string, reason: string): TaskGrantAnswer => ({ allowed: false, code, reason });
+const refusal = (code: string, reason: string) => ({ allowed: false, code, reason });
 
 const tooMany = (count: number): CogmeshError =>
   new CogmeshError('invalid_argument', `${count} questions in one message; at most ${grantQuestionsPerMessage}`);

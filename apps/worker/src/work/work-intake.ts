@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { timestampMs } from '@bufbuild/protobuf/wkt';
 import { decode, type Delivery, type Handler, type Verdict } from '@cogmesh/bus';
 import { workV1 } from '@cogmesh/contracts';
-import type { CheckTaskGrant } from '@cogmesh/enforcement';
+import { refusalOf, type CheckTaskGrant, type TaskGrantAnswer } from '@cogmesh/enforcement';
 import { CogmeshError, isErrorCode } from '@cogmesh/errors';
 import type { TaskGrantClaims } from '@cogmesh/identity';
 import {
@@ -72,28 +72,35 @@ function readBatch(delivery: Delivery, logger: Logger): workV1.WorkBatch | undef
   }
 }
 
-/** The blobs each attempt may read, or why none of the batch may run. */
-type Granted =
-  | { readonly grantJws: string; readonly blobs: ReadonlyMap<string, ReadonlySet<string>> }
-  | { readonly refusal: CogmeshError };
+/** What was said about the grant, and the blobs that each attempt may read. */
+interface Granted {
+  readonly grantJws: string;
+  readonly answer: TaskGrantAnswer;
+  readonly blobs: ReadonlyMap<string, ReadonlySet<string>>;
+}
 
 async function checkGrant(
   { checkTaskGrant, readGrant, agentId }: WorkIntakeOptions,
   batch: workV1.WorkBatch,
 ): Promise<Granted> {
-  if (batch.work.length === 0) return { grantJws: '', blobs: new Map() };
   const { grantJws } = batch;
+  if (batch.work.length === 0)
+    return { grantJws, answer: { allowed: true, code: 'allowed', reason: 'no work' }, blobs: new Map() };
   const attempts = batch.work.map(({ attemptId, capability, inputJson }) => ({
     attemptId,
     capability,
     inputSha256: createHash('sha256').update(inputJson).digest('hex'),
   }));
   const answer = await checkTaskGrant({ grantJws, agentId, attempts });
-  if (!answer.allowed) {
-    return { refusal: new CogmeshError(isErrorCode(answer.code) ? answer.code : 'invalid_grant', answer.reason) };
-  }
+  // Where a part is refused, the grant is still good for the rest.
+  const isGood = answer.allowed || (answer.refused?.length ?? 0) > 0;
+  if (!isGood) return { grantJws, answer, blobs: new Map() };
   const claims = await readGrant(grantJws);
-  return { grantJws, blobs: new Map(claims.attempts.map(({ attemptId, blobs }) => [attemptId, new Set(blobs)])) };
+  return {
+    grantJws,
+    answer,
+    blobs: new Map(claims.attempts.map(({ attemptId, blobs }) => [attemptId, new Set(blobs)])),
+  };
 }
 
 interface Performance {
@@ -107,7 +114,6 @@ async function perform(options: WorkIntakeOptions, { work, granted, held, starte
   const { runner, report, logger } = options;
   const early = whyNot(options, work, granted);
   if (early !== undefined) return report.result(early);
-  if ('refusal' in granted) return;
   const parent = work.traceparent === '' ? undefined : work.traceparent;
   await withSpan(spanNames.runTask, { parent, attributes: attributesOf(options.agentId, work) }, async (span) => {
     const attemptSpan = currentTraceparent();
@@ -136,11 +142,13 @@ function whyNot(
   work: workV1.Work,
   granted: Granted,
 ): ResultInit | undefined {
-  if ('refusal' in granted) {
-    const { refusal } = granted;
-    logger.warn({ attempt: work.attemptId, code: refusal.code }, `work refused: ${refusal.message}`);
-    const again = refusal.code === 'stale_policy' || refusal.code === 'unavailable' || refusal.code === 'timeout';
-    return again ? runner.returned(work, 'stale_policy', refusal.message) : runner.refused(work, refusal);
+  const refusal = refusalOf(granted.answer, work.attemptId);
+  if (refusal !== undefined) {
+    const { code, reason } = refusal;
+    logger.warn({ attempt: work.attemptId, code }, `work refused: ${reason}`);
+    const again = code === 'stale_policy' || code === 'unavailable' || code === 'timeout';
+    if (again) return runner.returned(work, 'stale_policy', reason);
+    return runner.refused(work, new CogmeshError(isErrorCode(code) ? code : 'invalid_grant', reason));
   }
   if (isDraining()) return runner.returned(work, 'draining', 'the worker is draining');
   if (work.notAfter && timestampMs(work.notAfter) <= Date.now())

@@ -1,41 +1,25 @@
-/** Task grants -> entries of the log: per organisation whose work it is, what the agent was let do or refused. */
+/**
+ * Task grants -> entries of the log. What an agent was let do stands there for the agent, by organisation whose work it is; what was refused,
+ * for whoever submitted it, where that is known.
+ */
 import type { AccessSubject } from '@cogmesh/policy-core';
+import type { TaskVerdict } from '../task-rights.js';
 import type { DecisionLog } from './decision-log.js';
 import type { LoggedDecision } from './record.js';
 
-export interface CheckedTask {
-  /** Whose work it is. */
-  readonly organisation: string;
-  /** Path of the model or tool; the capability where it belongs to nobody. */
-  readonly resource: string;
-  readonly owner: string;
-  readonly epoch: number;
-}
-
-export interface TaskOutcome {
-  readonly allowed: boolean;
-  readonly code: string;
-  readonly reason: string;
-}
-
-/** Equal work of one organisation is counted. Resolves when the answer may be acted on; rejects as `DecisionLog.record`. */
-export async function recordTasks(
-  log: DecisionLog,
-  agentId: string,
-  tasks: readonly CheckedTask[],
-  { allowed, code, reason }: TaskOutcome,
-): Promise<void> {
-  const byOrganisation = new Map<string, LoggedDecision[]>();
-  for (const { organisation, resource, owner, epoch } of tasks) {
-    const decision = { action: 'infer', resource, owner, allowed, code, reason, rules: [], epoch };
-    const decisions = byOrganisation.get(organisation);
-    if (decisions === undefined) byOrganisation.set(organisation, [decision]);
-    else decisions.push(decision);
+/** Equal work is counted. Resolves when the answer may be acted on; rejects as `DecisionLog.record`. */
+export async function recordTasks(log: DecisionLog, agentId: string, verdicts: readonly TaskVerdict[]): Promise<void> {
+  const bySubject = new Map<string, { readonly subject: AccessSubject; readonly decisions: LoggedDecision[] }>();
+  for (const { attempt, subject, decision } of verdicts) {
+    const key = subject === undefined ? attempt.organisation : JSON.stringify(subject);
+    const known = bySubject.get(key);
+    if (known === undefined)
+      bySubject.set(key, { subject: subject ?? agentOf(agentId, attempt.organisation), decisions: [decision] });
+    else known.decisions.push(decision);
   }
-  const waiting = [...byOrganisation].map(([organisation, decisions]) =>
-    log.record({ subject: agentOf(agentId, organisation) }, decisions, { alike: true }),
+  await Promise.all(
+    [...bySubject.values()].map(({ subject, decisions }) => log.record({ subject }, decisions, { alike: true })),
   );
-  await Promise.all(waiting);
 }
 
 /** The agent, working for the organisation. */

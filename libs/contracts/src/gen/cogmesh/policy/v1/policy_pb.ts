@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cogmesh/policy/v1/policy.proto.
  */
 export const file_cogmesh_policy_v1_policy: GenFile = /*@__PURE__*/
-  fileDesc("Ch5jb2dtZXNoL3BvbGljeS92MS9wb2xpY3kucHJvdG8SEWNvZ21lc2gucG9saWN5LnYxIhAKDlJlZnJlc2hSZXF1ZXN0IhEKD1JlZnJlc2hSZXNwb25zZSLbAQoNRGVjaWRlUmVxdWVzdBIrCgdzdWJqZWN0GAEgASgLMhouY29nbWVzaC5jb21tb24udjEuU3ViamVjdBIOCgZhY3Rpb24YAiABKAkSKwoIcmVzb3VyY2UYAyABKAsyGS5jb2dtZXNoLmNvbW1vbi52MS5FbnRpdHkSDQoFb3duZXIYBCABKAkSFAoMY29udGV4dF9qc29uGAUgASgJEiAKGHJlc291cmNlX2F0dHJpYnV0ZXNfanNvbhgGIAEoCRIZChFjb25zaXN0ZW5jeV90b2tlbhgUIAEoCSK4AQoORGVjaWRlUmVzcG9uc2USDwoHYWxsb3dlZBgBIAEoCBITCgtkZWNpc2lvbl9pZBgCIAEoCRIOCgZyZWFzb24YAyABKAkSDAoEY29kZRgEIAEoCRINCgVlcG9jaBgFIAEoBBIQCghncmFudF9pZBgGIAEoCRINCgVydWxlcxgHIAMoCRIyCgtvYmxpZ2F0aW9ucxgIIAMoCzIdLmNvZ21lc2gucG9saWN5LnYxLk9ibGlnYXRpb24iPwoKT2JsaWdhdGlvbhIKCgJpZBgBIAEoCRIMCgR0eXBlGAIgASgJEhcKD3Byb3BlcnRpZXNfanNvbhgDIAEoCSJ0ChFEZWNpZGVNYW55UmVxdWVzdBIyCghyZXF1ZXN0cxgBIAMoCzIgLmNvZ21lc2gucG9saWN5LnYxLkRlY2lkZVJlcXVlc3QSKwoHc3ViamVjdBgCIAEoCzIaLmNvZ21lc2guY29tbW9uLnYxLlN1YmplY3QiSgoSRGVjaWRlTWFueVJlc3BvbnNlEjQKCXJlc3BvbnNlcxgBIAMoCzIhLmNvZ21lc2gucG9saWN5LnYxLkRlY2lkZVJlc3BvbnNlIkMKDkV4cGxhaW5SZXF1ZXN0EjEKB3JlcXVlc3QYASABKAsyIC5jb2dtZXNoLnBvbGljeS52MS5EZWNpZGVSZXF1ZXN0InUKD0V4cGxhaW5SZXNwb25zZRIzCghkZWNpc2lvbhgBIAEoCzIhLmNvZ21lc2gucG9saWN5LnYxLkRlY2lkZVJlc3BvbnNlEi0KBXJ1bGVzGAIgAygLMh4uY29nbWVzaC5wb2xpY3kudjEuUnVsZU91dGNvbWUiggIKC1J1bGVPdXRjb21lEhQKDG9yZ2FuaXNhdGlvbhgBIAEoCRIPCgdydWxlX2lkGAIgASgJEg4KBmVmZmVjdBgDIAEoCRI3CgdvdXRjb21lGAQgASgOMiYuY29nbWVzaC5wb2xpY3kudjEuUnVsZU91dGNvbWUuT3V0Y29tZRIOCgZkZXRhaWwYBSABKAkSEQoJY29uZGl0aW9uGAYgASgJImAKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEhMKD09VVENPTUVfTUFUQ0hFRBABEhMKD09VVENPTUVfU0tJUFBFRBACEhIKDk9VVENPTUVfRkFJTEVEEAMikAIKEEdldEJ1bmRsZVJlcXVlc3QSSgoMa25vd25fZXBvY2hzGAEgAygLMjQuY29nbWVzaC5wb2xpY3kudjEuR2V0QnVuZGxlUmVxdWVzdC5Lbm93bkVwb2Noc0VudHJ5Eg0KBW5vbmNlGAIgASgJEhkKEWtub3duX3Jldm9jYXRpb25zGAMgASgEEg8KB3dhaXRfbXMYBCABKAUSDgoGZGVsdGFzGAUgASgIEjEKB3JlZnVzZWQYBiADKAsyIC5jb2dtZXNoLnBvbGljeS52MS5SZWZ1c2VkVXBkYXRlGjIKEEtub3duRXBvY2hzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgEOgI4ASKUAQoRR2V0QnVuZGxlUmVzcG9uc2USEwoLYnVuZGxlc19qd3MYASADKAkSFQoNb3JnYW5pc2F0aW9ucxgCIAMoCRIVCg1oZWFydGJlYXRfandzGAMgASgJEhIKCmRlbHRhc19qd3MYBCADKAkSFwoPcmV2b2NhdGlvbnNfandzGAUgASgJEg8KB3dhdGNoZWQYBiADKAkiEwoRR2V0SXNzdWVyc1JlcXVlc3QiQAoSR2V0SXNzdWVyc1Jlc3BvbnNlEioKB2lzc3VlcnMYASADKAsyGS5jb2dtZXNoLnBvbGljeS52MS5Jc3N1ZXIi4gIKBklzc3VlchIOCgZpc3N1ZXIYASABKAkSFAoMb3JnYW5pc2F0aW9uGAIgASgJEhEKCWp3a3NfanNvbhgDIAEoCRISCgphbGdvcml0aG1zGAQgAygJEhAKCGF1ZGllbmNlGAUgASgJEhUKDWFsbG93ZWRfcm9sZXMYBiADKAkSGgoSYWxsb3dlZF9hdHRyaWJ1dGVzGAcgAygJEhcKD21heF90dGxfc2Vjb25kcxgIIAEoBRIRCglzdXNwZW5kZWQYCSABKAgSEwoLdG9rZW5fdHlwZXMYCiADKAkSEAoIandrc191cmkYCyABKAkSLgoJY2xhaW1fbWFwGAwgASgLMhsuY29nbWVzaC5wb2xpY3kudjEuQ2xhaW1NYXASDwoHcHJvZmlsZRgNIAEoCRIVCg1kcG9wX3JlcXVpcmVkGA4gASgIEhsKE2tleV9vdmVybGFwX3NlY29uZHMYDyABKAUikAIKCENsYWltTWFwEg8KB3N1YmplY3QYASABKAkSDQoFcm9sZXMYAiABKAkSPgoKcm9sZV9uYW1lcxgDIAMoCzIqLmNvZ21lc2gucG9saWN5LnYxLkNsYWltTWFwLlJvbGVOYW1lc0VudHJ5Ej8KCmF0dHJpYnV0ZXMYBCADKAsyKy5jb2dtZXNoLnBvbGljeS52MS5DbGFpbU1hcC5BdHRyaWJ1dGVzRW50cnkaMAoOUm9sZU5hbWVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARoxCg9BdHRyaWJ1dGVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJpChJQdXRQb2xpY2llc1JlcXVlc3QSFAoMb3JnYW5pc2F0aW9uGAEgASgJEhcKD3BvbGljeV9zZXRfanNvbhgCIAEoCRIWCg5leHBlY3RlZF9lcG9jaBgDIAEoBBIMCgRub3RlGAQgASgJIj8KE1B1dFBvbGljaWVzUmVzcG9uc2USDQoFZXBvY2gYASABKAQSGQoRY29uc2lzdGVuY3lfdG9rZW4YCiABKAkiKgoSR2V0UG9saWNpZXNSZXF1ZXN0EhQKDG9yZ2FuaXNhdGlvbhgBIAEoCSI9ChNHZXRQb2xpY2llc1Jlc3BvbnNlEhcKD3BvbGljeV9zZXRfanNvbhgBIAEoCRINCgVlcG9jaBgCIAEoBCJzChVDaGVja1Rhc2tHcmFudFJlcXVlc3QSEQoJZ3JhbnRfandzGAEgASgJEhAKCGFnZW50X2lkGAIgASgJEjUKCGF0dGVtcHRzGAMgAygLMiMuY29nbWVzaC5wb2xpY3kudjEuUHJlc2VudGVkQXR0ZW1wdCJQChBQcmVzZW50ZWRBdHRlbXB0EhIKCmF0dGVtcHRfaWQYASABKAkSEgoKY2FwYWJpbGl0eRgCIAEoCRIUCgxpbnB1dF9zaGEyNTYYAyABKAkiRwoWQ2hlY2tUYXNrR3JhbnRSZXNwb25zZRIPCgdhbGxvd2VkGAEgASgIEgwKBGNvZGUYAiABKAkSDgoGcmVhc29uGAMgASgJIlEKFkNoZWNrVGFza0dyYW50c1JlcXVlc3QSNwoJcXVlc3Rpb25zGAEgAygLMiQuY29nbWVzaC5wb2xpY3kudjEuVGFza0dyYW50UXVlc3Rpb24iWAoRVGFza0dyYW50UXVlc3Rpb24SCgoCaWQYASABKAQSNwoFY2hlY2sYAiABKAsyKC5jb2dtZXNoLnBvbGljeS52MS5DaGVja1Rhc2tHcmFudFJlcXVlc3QiTgoXQ2hlY2tUYXNrR3JhbnRzUmVzcG9uc2USMwoHYW5zd2VycxgBIAMoCzIiLmNvZ21lc2gucG9saWN5LnYxLlRhc2tHcmFudEFuc3dlciJYCg9UYXNrR3JhbnRBbnN3ZXISCgoCaWQYASABKAQSOQoGcmVzdWx0GAIgASgLMikuY29nbWVzaC5wb2xpY3kudjEuQ2hlY2tUYXNrR3JhbnRSZXNwb25zZTL6BAoNUG9saWN5U2VydmljZRJNCgZEZWNpZGUSIC5jb2dtZXNoLnBvbGljeS52MS5EZWNpZGVSZXF1ZXN0GiEuY29nbWVzaC5wb2xpY3kudjEuRGVjaWRlUmVzcG9uc2USWQoKRGVjaWRlTWFueRIkLmNvZ21lc2gucG9saWN5LnYxLkRlY2lkZU1hbnlSZXF1ZXN0GiUuY29nbWVzaC5wb2xpY3kudjEuRGVjaWRlTWFueVJlc3BvbnNlElAKB0V4cGxhaW4SIS5jb2dtZXNoLnBvbGljeS52MS5FeHBsYWluUmVxdWVzdBoiLmNvZ21lc2gucG9saWN5LnYxLkV4cGxhaW5SZXNwb25zZRJWCglHZXRCdW5kbGUSIy5jb2dtZXNoLnBvbGljeS52MS5HZXRCdW5kbGVSZXF1ZXN0GiQuY29nbWVzaC5wb2xpY3kudjEuR2V0QnVuZGxlUmVzcG9uc2USWQoKR2V0SXNzdWVycxIkLmNvZ21lc2gucG9saWN5LnYxLkdldElzc3VlcnNSZXF1ZXN0GiUuY29nbWVzaC5wb2xpY3kudjEuR2V0SXNzdWVyc1Jlc3BvbnNlElwKC1B1dFBvbGljaWVzEiUuY29nbWVzaC5wb2xpY3kudjEuUHV0UG9saWNpZXNSZXF1ZXN0GiYuY29nbWVzaC5wb2xpY3kudjEuUHV0UG9saWNpZXNSZXNwb25zZRJcCgtHZXRQb2xpY2llcxIlLmNvZ21lc2gucG9saWN5LnYxLkdldFBvbGljaWVzUmVxdWVzdBomLmNvZ21lc2gucG9saWN5LnYxLkdldFBvbGljaWVzUmVzcG9uc2UyuwIKEkVuZm9yY2VtZW50U2VydmljZRJlCg5DaGVja1Rhc2tHcmFudBIoLmNvZ21lc2gucG9saWN5LnYxLkNoZWNrVGFza0dyYW50UmVxdWVzdBopLmNvZ21lc2gucG9saWN5LnYxLkNoZWNrVGFza0dyYW50UmVzcG9uc2USbAoPQ2hlY2tUYXNrR3JhbnRzEikuY29nbWVzaC5wb2xpY3kudjEuQ2hlY2tUYXNrR3JhbnRzUmVxdWVzdBoqLmNvZ21lc2gucG9saWN5LnYxLkNoZWNrVGFza0dyYW50c1Jlc3BvbnNlKAEwARJQCgdSZWZyZXNoEiEuY29nbWVzaC5wb2xpY3kudjEuUmVmcmVzaFJlcXVlc3QaIi5jb2dtZXNoLnBvbGljeS52MS5SZWZyZXNoUmVzcG9uc2ViBnByb3RvMw", [file_cogmesh_common_v1_common, file_cogmesh_policy_v1_revocation]);
+  fileDesc("Ch5jb2dtZXNoL3BvbGljeS92MS9wb2xpY3kucHJvdG8SEWNvZ21lc2gucG9saWN5LnYxIhAKDlJlZnJlc2hSZXF1ZXN0IhEKD1JlZnJlc2hSZXNwb25zZSLbAQoNRGVjaWRlUmVxdWVzdBIrCgdzdWJqZWN0GAEgASgLMhouY29nbWVzaC5jb21tb24udjEuU3ViamVjdBIOCgZhY3Rpb24YAiABKAkSKwoIcmVzb3VyY2UYAyABKAsyGS5jb2dtZXNoLmNvbW1vbi52MS5FbnRpdHkSDQoFb3duZXIYBCABKAkSFAoMY29udGV4dF9qc29uGAUgASgJEiAKGHJlc291cmNlX2F0dHJpYnV0ZXNfanNvbhgGIAEoCRIZChFjb25zaXN0ZW5jeV90b2tlbhgUIAEoCSK4AQoORGVjaWRlUmVzcG9uc2USDwoHYWxsb3dlZBgBIAEoCBITCgtkZWNpc2lvbl9pZBgCIAEoCRIOCgZyZWFzb24YAyABKAkSDAoEY29kZRgEIAEoCRINCgVlcG9jaBgFIAEoBBIQCghncmFudF9pZBgGIAEoCRINCgVydWxlcxgHIAMoCRIyCgtvYmxpZ2F0aW9ucxgIIAMoCzIdLmNvZ21lc2gucG9saWN5LnYxLk9ibGlnYXRpb24iPwoKT2JsaWdhdGlvbhIKCgJpZBgBIAEoCRIMCgR0eXBlGAIgASgJEhcKD3Byb3BlcnRpZXNfanNvbhgDIAEoCSJ0ChFEZWNpZGVNYW55UmVxdWVzdBIyCghyZXF1ZXN0cxgBIAMoCzIgLmNvZ21lc2gucG9saWN5LnYxLkRlY2lkZVJlcXVlc3QSKwoHc3ViamVjdBgCIAEoCzIaLmNvZ21lc2guY29tbW9uLnYxLlN1YmplY3QiSgoSRGVjaWRlTWFueVJlc3BvbnNlEjQKCXJlc3BvbnNlcxgBIAMoCzIhLmNvZ21lc2gucG9saWN5LnYxLkRlY2lkZVJlc3BvbnNlIkMKDkV4cGxhaW5SZXF1ZXN0EjEKB3JlcXVlc3QYASABKAsyIC5jb2dtZXNoLnBvbGljeS52MS5EZWNpZGVSZXF1ZXN0InUKD0V4cGxhaW5SZXNwb25zZRIzCghkZWNpc2lvbhgBIAEoCzIhLmNvZ21lc2gucG9saWN5LnYxLkRlY2lkZVJlc3BvbnNlEi0KBXJ1bGVzGAIgAygLMh4uY29nbWVzaC5wb2xpY3kudjEuUnVsZU91dGNvbWUiggIKC1J1bGVPdXRjb21lEhQKDG9yZ2FuaXNhdGlvbhgBIAEoCRIPCgdydWxlX2lkGAIgASgJEg4KBmVmZmVjdBgDIAEoCRI3CgdvdXRjb21lGAQgASgOMiYuY29nbWVzaC5wb2xpY3kudjEuUnVsZU91dGNvbWUuT3V0Y29tZRIOCgZkZXRhaWwYBSABKAkSEQoJY29uZGl0aW9uGAYgASgJImAKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEhMKD09VVENPTUVfTUFUQ0hFRBABEhMKD09VVENPTUVfU0tJUFBFRBACEhIKDk9VVENPTUVfRkFJTEVEEAMikAIKEEdldEJ1bmRsZVJlcXVlc3QSSgoMa25vd25fZXBvY2hzGAEgAygLMjQuY29nbWVzaC5wb2xpY3kudjEuR2V0QnVuZGxlUmVxdWVzdC5Lbm93bkVwb2Noc0VudHJ5Eg0KBW5vbmNlGAIgASgJEhkKEWtub3duX3Jldm9jYXRpb25zGAMgASgEEg8KB3dhaXRfbXMYBCABKAUSDgoGZGVsdGFzGAUgASgIEjEKB3JlZnVzZWQYBiADKAsyIC5jb2dtZXNoLnBvbGljeS52MS5SZWZ1c2VkVXBkYXRlGjIKEEtub3duRXBvY2hzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgEOgI4ASKUAQoRR2V0QnVuZGxlUmVzcG9uc2USEwoLYnVuZGxlc19qd3MYASADKAkSFQoNb3JnYW5pc2F0aW9ucxgCIAMoCRIVCg1oZWFydGJlYXRfandzGAMgASgJEhIKCmRlbHRhc19qd3MYBCADKAkSFwoPcmV2b2NhdGlvbnNfandzGAUgASgJEg8KB3dhdGNoZWQYBiADKAkiEwoRR2V0SXNzdWVyc1JlcXVlc3QiQAoSR2V0SXNzdWVyc1Jlc3BvbnNlEioKB2lzc3VlcnMYASADKAsyGS5jb2dtZXNoLnBvbGljeS52MS5Jc3N1ZXIi4gIKBklzc3VlchIOCgZpc3N1ZXIYASABKAkSFAoMb3JnYW5pc2F0aW9uGAIgASgJEhEKCWp3a3NfanNvbhgDIAEoCRISCgphbGdvcml0aG1zGAQgAygJEhAKCGF1ZGllbmNlGAUgASgJEhUKDWFsbG93ZWRfcm9sZXMYBiADKAkSGgoSYWxsb3dlZF9hdHRyaWJ1dGVzGAcgAygJEhcKD21heF90dGxfc2Vjb25kcxgIIAEoBRIRCglzdXNwZW5kZWQYCSABKAgSEwoLdG9rZW5fdHlwZXMYCiADKAkSEAoIandrc191cmkYCyABKAkSLgoJY2xhaW1fbWFwGAwgASgLMhsuY29nbWVzaC5wb2xpY3kudjEuQ2xhaW1NYXASDwoHcHJvZmlsZRgNIAEoCRIVCg1kcG9wX3JlcXVpcmVkGA4gASgIEhsKE2tleV9vdmVybGFwX3NlY29uZHMYDyABKAUikAIKCENsYWltTWFwEg8KB3N1YmplY3QYASABKAkSDQoFcm9sZXMYAiABKAkSPgoKcm9sZV9uYW1lcxgDIAMoCzIqLmNvZ21lc2gucG9saWN5LnYxLkNsYWltTWFwLlJvbGVOYW1lc0VudHJ5Ej8KCmF0dHJpYnV0ZXMYBCADKAsyKy5jb2dtZXNoLnBvbGljeS52MS5DbGFpbU1hcC5BdHRyaWJ1dGVzRW50cnkaMAoOUm9sZU5hbWVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARoxCg9BdHRyaWJ1dGVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJpChJQdXRQb2xpY2llc1JlcXVlc3QSFAoMb3JnYW5pc2F0aW9uGAEgASgJEhcKD3BvbGljeV9zZXRfanNvbhgCIAEoCRIWCg5leHBlY3RlZF9lcG9jaBgDIAEoBBIMCgRub3RlGAQgASgJIj8KE1B1dFBvbGljaWVzUmVzcG9uc2USDQoFZXBvY2gYASABKAQSGQoRY29uc2lzdGVuY3lfdG9rZW4YCiABKAkiKgoSR2V0UG9saWNpZXNSZXF1ZXN0EhQKDG9yZ2FuaXNhdGlvbhgBIAEoCSI9ChNHZXRQb2xpY2llc1Jlc3BvbnNlEhcKD3BvbGljeV9zZXRfanNvbhgBIAEoCRINCgVlcG9jaBgCIAEoBCJsCg5QcmVzZW50ZWRHcmFudBIRCglncmFudF9qd3MYASABKAkSEAoIYWdlbnRfaWQYAiABKAkSNQoIYXR0ZW1wdHMYAyADKAsyIy5jb2dtZXNoLnBvbGljeS52MS5QcmVzZW50ZWRBdHRlbXB0IlAKEFByZXNlbnRlZEF0dGVtcHQSEgoKYXR0ZW1wdF9pZBgBIAEoCRISCgpjYXBhYmlsaXR5GAIgASgJEhQKDGlucHV0X3NoYTI1NhgDIAEoCSJxCgxHcmFudFZlcmRpY3QSDwoHYWxsb3dlZBgBIAEoCBIMCgRjb2RlGAIgASgJEg4KBnJlYXNvbhgDIAEoCRIyCgdyZWZ1c2VkGAQgAygLMiEuY29nbWVzaC5wb2xpY3kudjEuUmVmdXNlZEF0dGVtcHQiQgoOUmVmdXNlZEF0dGVtcHQSEgoKYXR0ZW1wdF9pZBgBIAEoCRIMCgRjb2RlGAIgASgJEg4KBnJlYXNvbhgDIAEoCSJRChZDaGVja1Rhc2tHcmFudHNSZXF1ZXN0EjcKCXF1ZXN0aW9ucxgBIAMoCzIkLmNvZ21lc2gucG9saWN5LnYxLlRhc2tHcmFudFF1ZXN0aW9uIlEKEVRhc2tHcmFudFF1ZXN0aW9uEgoKAmlkGAEgASgEEjAKBWNoZWNrGAIgASgLMiEuY29nbWVzaC5wb2xpY3kudjEuUHJlc2VudGVkR3JhbnQiTgoXQ2hlY2tUYXNrR3JhbnRzUmVzcG9uc2USMwoHYW5zd2VycxgBIAMoCzIiLmNvZ21lc2gucG9saWN5LnYxLlRhc2tHcmFudEFuc3dlciJOCg9UYXNrR3JhbnRBbnN3ZXISCgoCaWQYASABKAQSLwoGcmVzdWx0GAIgASgLMh8uY29nbWVzaC5wb2xpY3kudjEuR3JhbnRWZXJkaWN0MvoECg1Qb2xpY3lTZXJ2aWNlEk0KBkRlY2lkZRIgLmNvZ21lc2gucG9saWN5LnYxLkRlY2lkZVJlcXVlc3QaIS5jb2dtZXNoLnBvbGljeS52MS5EZWNpZGVSZXNwb25zZRJZCgpEZWNpZGVNYW55EiQuY29nbWVzaC5wb2xpY3kudjEuRGVjaWRlTWFueVJlcXVlc3QaJS5jb2dtZXNoLnBvbGljeS52MS5EZWNpZGVNYW55UmVzcG9uc2USUAoHRXhwbGFpbhIhLmNvZ21lc2gucG9saWN5LnYxLkV4cGxhaW5SZXF1ZXN0GiIuY29nbWVzaC5wb2xpY3kudjEuRXhwbGFpblJlc3BvbnNlElYKCUdldEJ1bmRsZRIjLmNvZ21lc2gucG9saWN5LnYxLkdldEJ1bmRsZVJlcXVlc3QaJC5jb2dtZXNoLnBvbGljeS52MS5HZXRCdW5kbGVSZXNwb25zZRJZCgpHZXRJc3N1ZXJzEiQuY29nbWVzaC5wb2xpY3kudjEuR2V0SXNzdWVyc1JlcXVlc3QaJS5jb2dtZXNoLnBvbGljeS52MS5HZXRJc3N1ZXJzUmVzcG9uc2USXAoLUHV0UG9saWNpZXMSJS5jb2dtZXNoLnBvbGljeS52MS5QdXRQb2xpY2llc1JlcXVlc3QaJi5jb2dtZXNoLnBvbGljeS52MS5QdXRQb2xpY2llc1Jlc3BvbnNlElwKC0dldFBvbGljaWVzEiUuY29nbWVzaC5wb2xpY3kudjEuR2V0UG9saWNpZXNSZXF1ZXN0GiYuY29nbWVzaC5wb2xpY3kudjEuR2V0UG9saWNpZXNSZXNwb25zZTLUAQoSRW5mb3JjZW1lbnRTZXJ2aWNlEmwKD0NoZWNrVGFza0dyYW50cxIpLmNvZ21lc2gucG9saWN5LnYxLkNoZWNrVGFza0dyYW50c1JlcXVlc3QaKi5jb2dtZXNoLnBvbGljeS52MS5DaGVja1Rhc2tHcmFudHNSZXNwb25zZSgBMAESUAoHUmVmcmVzaBIhLmNvZ21lc2gucG9saWN5LnYxLlJlZnJlc2hSZXF1ZXN0GiIuY29nbWVzaC5wb2xpY3kudjEuUmVmcmVzaFJlc3BvbnNlYgZwcm90bzM", [file_cogmesh_common_v1_common, file_cogmesh_policy_v1_revocation]);
 
 /**
  * @generated from message cogmesh.policy.v1.RefreshRequest
@@ -761,9 +761,9 @@ export const GetPoliciesResponseSchema: GenMessage<GetPoliciesResponse> = /*@__P
   messageDesc(file_cogmesh_policy_v1_policy, 19);
 
 /**
- * @generated from message cogmesh.policy.v1.CheckTaskGrantRequest
+ * @generated from message cogmesh.policy.v1.PresentedGrant
  */
-export type CheckTaskGrantRequest = Message<"cogmesh.policy.v1.CheckTaskGrantRequest"> & {
+export type PresentedGrant = Message<"cogmesh.policy.v1.PresentedGrant"> & {
   /**
    * Compact JWS, typ cogmesh-task-grant+jwt.
    *
@@ -785,10 +785,10 @@ export type CheckTaskGrantRequest = Message<"cogmesh.policy.v1.CheckTaskGrantReq
 };
 
 /**
- * Describes the message cogmesh.policy.v1.CheckTaskGrantRequest.
- * Use `create(CheckTaskGrantRequestSchema)` to create a new message.
+ * Describes the message cogmesh.policy.v1.PresentedGrant.
+ * Use `create(PresentedGrantSchema)` to create a new message.
  */
-export const CheckTaskGrantRequestSchema: GenMessage<CheckTaskGrantRequest> = /*@__PURE__*/
+export const PresentedGrantSchema: GenMessage<PresentedGrant> = /*@__PURE__*/
   messageDesc(file_cogmesh_policy_v1_policy, 20);
 
 /**
@@ -823,10 +823,12 @@ export const PresentedAttemptSchema: GenMessage<PresentedAttempt> = /*@__PURE__*
   messageDesc(file_cogmesh_policy_v1_policy, 21);
 
 /**
- * @generated from message cogmesh.policy.v1.CheckTaskGrantResponse
+ * @generated from message cogmesh.policy.v1.GrantVerdict
  */
-export type CheckTaskGrantResponse = Message<"cogmesh.policy.v1.CheckTaskGrantResponse"> & {
+export type GrantVerdict = Message<"cogmesh.policy.v1.GrantVerdict"> & {
   /**
+   * Whether all of the attempts may be done.
+   *
    * @generated from field: bool allowed = 1;
    */
   allowed: boolean;
@@ -840,14 +842,48 @@ export type CheckTaskGrantResponse = Message<"cogmesh.policy.v1.CheckTaskGrantRe
    * @generated from field: string reason = 3;
    */
   reason: string;
+
+  /**
+   * Where the grant is good: the attempts that are refused; the others may be done.
+   *
+   * @generated from field: repeated cogmesh.policy.v1.RefusedAttempt refused = 4;
+   */
+  refused: RefusedAttempt[];
 };
 
 /**
- * Describes the message cogmesh.policy.v1.CheckTaskGrantResponse.
- * Use `create(CheckTaskGrantResponseSchema)` to create a new message.
+ * Describes the message cogmesh.policy.v1.GrantVerdict.
+ * Use `create(GrantVerdictSchema)` to create a new message.
  */
-export const CheckTaskGrantResponseSchema: GenMessage<CheckTaskGrantResponse> = /*@__PURE__*/
+export const GrantVerdictSchema: GenMessage<GrantVerdict> = /*@__PURE__*/
   messageDesc(file_cogmesh_policy_v1_policy, 22);
+
+/**
+ * @generated from message cogmesh.policy.v1.RefusedAttempt
+ */
+export type RefusedAttempt = Message<"cogmesh.policy.v1.RefusedAttempt"> & {
+  /**
+   * @generated from field: string attempt_id = 1;
+   */
+  attemptId: string;
+
+  /**
+   * @generated from field: string code = 2;
+   */
+  code: string;
+
+  /**
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message cogmesh.policy.v1.RefusedAttempt.
+ * Use `create(RefusedAttemptSchema)` to create a new message.
+ */
+export const RefusedAttemptSchema: GenMessage<RefusedAttempt> = /*@__PURE__*/
+  messageDesc(file_cogmesh_policy_v1_policy, 23);
 
 /**
  * @generated from message cogmesh.policy.v1.CheckTaskGrantsRequest
@@ -866,7 +902,7 @@ export type CheckTaskGrantsRequest = Message<"cogmesh.policy.v1.CheckTaskGrantsR
  * Use `create(CheckTaskGrantsRequestSchema)` to create a new message.
  */
 export const CheckTaskGrantsRequestSchema: GenMessage<CheckTaskGrantsRequest> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 23);
+  messageDesc(file_cogmesh_policy_v1_policy, 24);
 
 /**
  * @generated from message cogmesh.policy.v1.TaskGrantQuestion
@@ -880,9 +916,9 @@ export type TaskGrantQuestion = Message<"cogmesh.policy.v1.TaskGrantQuestion"> &
   id: bigint;
 
   /**
-   * @generated from field: cogmesh.policy.v1.CheckTaskGrantRequest check = 2;
+   * @generated from field: cogmesh.policy.v1.PresentedGrant check = 2;
    */
-  check?: CheckTaskGrantRequest | undefined;
+  check?: PresentedGrant | undefined;
 };
 
 /**
@@ -890,7 +926,7 @@ export type TaskGrantQuestion = Message<"cogmesh.policy.v1.TaskGrantQuestion"> &
  * Use `create(TaskGrantQuestionSchema)` to create a new message.
  */
 export const TaskGrantQuestionSchema: GenMessage<TaskGrantQuestion> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 24);
+  messageDesc(file_cogmesh_policy_v1_policy, 25);
 
 /**
  * Answers come in the order in which they are found, not in that of the questions.
@@ -909,7 +945,7 @@ export type CheckTaskGrantsResponse = Message<"cogmesh.policy.v1.CheckTaskGrants
  * Use `create(CheckTaskGrantsResponseSchema)` to create a new message.
  */
 export const CheckTaskGrantsResponseSchema: GenMessage<CheckTaskGrantsResponse> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 25);
+  messageDesc(file_cogmesh_policy_v1_policy, 26);
 
 /**
  * @generated from message cogmesh.policy.v1.TaskGrantAnswer
@@ -923,9 +959,9 @@ export type TaskGrantAnswer = Message<"cogmesh.policy.v1.TaskGrantAnswer"> & {
   /**
    * The code `internal` means that the check itself failed: nothing is known about the grant.
    *
-   * @generated from field: cogmesh.policy.v1.CheckTaskGrantResponse result = 2;
+   * @generated from field: cogmesh.policy.v1.GrantVerdict result = 2;
    */
-  result?: CheckTaskGrantResponse | undefined;
+  result?: GrantVerdict | undefined;
 };
 
 /**
@@ -933,7 +969,7 @@ export type TaskGrantAnswer = Message<"cogmesh.policy.v1.TaskGrantAnswer"> & {
  * Use `create(TaskGrantAnswerSchema)` to create a new message.
  */
 export const TaskGrantAnswerSchema: GenMessage<TaskGrantAnswer> = /*@__PURE__*/
-  messageDesc(file_cogmesh_policy_v1_policy, 26);
+  messageDesc(file_cogmesh_policy_v1_policy, 27);
 
 /**
  * Decides, explains, and distributes signed bundles.
@@ -1018,18 +1054,9 @@ export const PolicyService: GenService<{
  */
 export const EnforcementService: GenService<{
   /**
-   * Verifies a task grant for work received from the broker.
-   *
-   * @generated from rpc cogmesh.policy.v1.EnforcementService.CheckTaskGrant
-   */
-  checkTaskGrant: {
-    methodKind: "unary";
-    input: typeof CheckTaskGrantRequestSchema;
-    output: typeof CheckTaskGrantResponseSchema;
-  },
-  /**
-   * The same check over one long-lived stream, several questions in one message when they come together. The sidecar
-   * ends the stream now and then; a question that was not answered by then is asked again on the next.
+   * Verifies task grants for work received from the broker, over one long-lived stream, several questions in one
+   * message when they come together. The sidecar ends the stream now and then; a question that was not answered by
+   * then is asked again on the next.
    *
    * @generated from rpc cogmesh.policy.v1.EnforcementService.CheckTaskGrants
    */

@@ -1,0 +1,3 @@
+import { mutationOf } from './room.mjs';
+
+export default mutationOf('enforcement');
