@@ -14,6 +14,13 @@ export function postOf({ path, headers = {}, body }) {
   return Buffer.from(`POST ${path} HTTP/1.1\r\n${head}content-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`);
 }
 
+/** The bytes of a GET. */
+export function getOf({ path, headers = {} }) {
+  const lines = Object.entries({ host: 'localhost', ...headers });
+  const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  return Buffer.from(`GET ${path} HTTP/1.1\r\n${head}\r\n`);
+}
+
 class Connection {
   #socket;
   #received = Buffer.alloc(0);

@@ -1,6 +1,16 @@
 /** The composition root of the registry: read from top to bottom, it is the service. */
 import { gatewayV1, policyV1, schedulerV1 } from '@cogmesh/contracts';
-import { authorisation, openEnforcement, type Enforcement } from '@cogmesh/enforcement';
+import {
+  authorisation,
+  enforcementConfig,
+  openEnforcement,
+  openReplica,
+  type CheckTaskGrant,
+  type Enforcement,
+  type PolicySource,
+} from '@cogmesh/enforcement';
+import { loadConfig } from '@cogmesh/config';
+import { CogmeshError } from '@cogmesh/errors';
 import { keyFetching } from '@cogmesh/identity';
 import { AgentRoster, LeaseRenewals, PendingInstructions, type AgentChange, type Clock } from '@cogmesh/registry-core';
 import { createClient, openChannel, serveRpc, type Channel } from '@cogmesh/rpc';
@@ -49,19 +59,20 @@ export async function buildRegistry(host: ServiceHost, config: RegistryConfig): 
   });
   const schemas = new SchemaShelf({ texts: new SqlInputSchemas(database), clock, logger });
   await schemas.load();
-  const admission = new Admission({ ...config, verifier: enforcement.identity, issuers, policy, schemas });
+  const { source, close: closePolicies } = await openPolicies(host, enforcement);
+  const admission = new Admission({ ...config, verifier: enforcement.identity, issuers, policy, schemas, source });
 
   const agents = await buildAgents(host, config);
   const leaving = new AbortController();
-  const relays = buildRelays(host, { enforcement, gateway: channels.gateway, leaving });
-  const parts = { ...config, ...agents, schemas, admission, relays, clock, logger };
+  const relays = buildRelays(host, { enforcement, source, gateway: channels.gateway, leaving });
+  const parts = { ...config, ...agents, schemas, admission, relays, source, clock, logger };
   const streams = new AgentStreams({ ...parts, newId: ulid });
   const scheduler = createClient(schedulerV1.SchedulerService, channels.scheduler);
   const forwarder = new LeaseForwarder({ renewals: agents.renewals, scheduler, streams, relays, logger });
   const housekeeping = new Housekeeping({ ...parts, streams, forwarder, flushMs: config.portraitFlushMs });
   agents.onWrite(() => housekeeping.hurry());
 
-  const hints = await onIssuersChanged(bus, issuers);
+  const hints = await onIssuersChanged(bus, issuers, () => housekeeping.issuersChanged());
   housekeeping.start();
   const server = await serveRpc({
     address: host.listen,
@@ -82,6 +93,7 @@ export async function buildRegistry(host: ServiceHost, config: RegistryConfig): 
       await server.stop(config.drainMs);
       await housekeeping.stop();
       await enforcement.close();
+      await closePolicies();
       for (const channel of Object.values(channels)) channel.close();
     },
   };
@@ -111,8 +123,24 @@ async function buildAgents({ bus, database, logger }: ServiceHost, config: Regis
   };
 }
 
+/**
+ * A copy of policies and revocations: whoever may not go on is to be sent away as soon as it is known. Behind a sidecar, which keeps its own
+ * for the calls, the registry has another for the streams that stay open.
+ */
+async function openPolicies(
+  { peers, dataDir: dir, environment, logger }: ServiceHost,
+  { source, identity }: Enforcement,
+): Promise<{ readonly source: PolicySource; close(): Promise<void> }> {
+  if (source !== undefined) return { source, close: () => Promise.resolve() };
+  const config = loadConfig(enforcementConfig, environment);
+  const { replica, close } = openReplica({ identity, policyAddress: peers.policy, dir, config, logger });
+  await replica.start();
+  return { source: replica, close };
+}
+
 interface RelayParts {
   readonly enforcement: Enforcement;
+  readonly source: PolicySource;
   readonly gateway: Channel;
   readonly leaving: AbortController;
 }
@@ -120,11 +148,24 @@ interface RelayParts {
 /** The work of SDK agents between the broker and their streams. */
 function buildRelays({ bus, database, logger }: ServiceHost, parts: RelayParts): RelayDesk {
   const { signal } = parts.leaving;
-  const { checkTaskGrant } = parts.enforcement;
+  const checkTaskGrant = unlessStale(parts.source, parts.enforcement.checkTaskGrant);
   const attempts = new SqlRelayedAttempts(database);
   const mail = new SchedulerMail(bus, signal);
   const outputs = new OutputStore(createClient(gatewayV1.BlobService, parts.gateway));
   return new RelayDesk({ bus, checkTaskGrant, mail, outputs, attempts, clock, logger, signal });
+}
+
+/** No agent gets work while it cannot be known whether it was sent away. */
+function unlessStale(source: PolicySource, check: CheckTaskGrant): CheckTaskGrant {
+  return async (question) => {
+    try {
+      source.assertFresh();
+    } catch (thrown) {
+      if (!(thrown instanceof CogmeshError)) throw thrown;
+      return { allowed: false, code: thrown.code, reason: thrown.message };
+    }
+    return check(question);
+  };
 }
 
 function openPeers(

@@ -18,8 +18,10 @@ import {
   loadServiceIdentity,
   mintDevelopmentToken,
   signPartnerGrant,
+  type RevocationChange,
   type ServiceIdentity,
 } from '@cogmesh/identity';
+import { CogmeshError } from '@cogmesh/errors';
 import { registryService } from '@cogmesh/registry';
 import {
   createClient,
@@ -59,6 +61,11 @@ export class RegistryWorld {
   readonly unknownAttempts = new Set<string>();
   /** Tools nobody may serve. */
   readonly deniedTools = new Set<string>();
+  /** Issuers whose tokens are accepted, by the name of their key. */
+  readonly issuers = new Set(['development', 'globex']);
+  readonly revocations: RevocationChange[] = [];
+  /** The policy service answers questions for bundles. */
+  bundlesAnswer = true;
   renewalsFail = false;
   readonly environment: Record<string, string> = {};
   readonly #dir: string;
@@ -137,10 +144,10 @@ export class RegistryWorld {
     return this.#hosted?.running.readiness();
   }
 
-  token(organisation = 'acme', ttlSeconds = 600): Promise<string> {
+  token(organisation = 'acme', ttlSeconds = 600, sub = `${organisation}-agent`): Promise<string> {
     const issuerName = organisation === 'acme' ? 'development' : organisation;
     return mintDevelopmentToken(this.keysDir, {
-      sub: `${organisation}-agent`,
+      sub,
       roles: ['provider'],
       ttlSeconds,
       issuerName,
@@ -257,7 +264,7 @@ export class RegistryWorld {
     const refused = () => Promise.reject(new Error('the registry does not call this'));
     return implement(policyV1.PolicyService, {
       getIssuers: async () => ({
-        issuers: await Promise.all(['development', 'globex'].map((name) => this.#issuer(name))),
+        issuers: await Promise.all([...this.issuers].map((name) => this.#issuer(name))),
       }),
       decideMany: async ({ requests }) => ({
         responses: requests.map(({ action, resource }) => {
@@ -269,20 +276,41 @@ export class RegistryWorld {
           };
         }),
       }),
-      getBundle: async ({ nonce, knownEpochs }) => ({
-        organisations,
+      getBundle: async ({ nonce, knownEpochs, knownRevocations }) => ({
+        ...(await this.#revoked(identity, Number(knownRevocations))),
         bundlesJws: await Promise.all(
           organisations
             .filter((organisation) => knownEpochs[organisation] === undefined)
             .map((organisation) => identity.signBundle({ organisation, epoch: 1, policies: documentOf(organisation) })),
         ),
-        heartbeatJws: await identity.signHeartbeat({ nonce, epochs: { acme: 1, globex: 1 } }),
+        heartbeatJws: await identity.signHeartbeat({
+          nonce,
+          epochs: { acme: 1, globex: 1 },
+          revocations: this.revocations.length,
+        }),
       }),
       decide: refused,
       explain: refused,
       getPolicies: refused,
       putPolicies: refused,
     });
+  }
+
+  /** What was revoked since; fails while the policy service is away. */
+  async #revoked(identity: ServiceIdentity, since: number) {
+    if (!this.bundlesAnswer) throw new CogmeshError('unavailable', 'away for the test');
+    const changes = this.revocations.slice(since);
+    const epoch = this.revocations.length;
+    return changes.length === 0 ? {} : { revocationsJws: await identity.signRevocations({ since, epoch, changes }) };
+  }
+
+  /** Whatever it is, of whoever `token` is of. */
+  revoke(token: string, kind: 'token' | 'subject' | 'issuer' | 'key'): void {
+    const { kid = '' } = partOf<{ kid?: string }>(token, 0);
+    const { iss: issuer, sub, jti } = partOf<{ iss: string; sub: string; jti: string }>(token, 1);
+    const value = { token: jti, subject: sub, issuer: '', key: kid }[kind];
+    const epoch = this.revocations.length + 1;
+    this.revocations.push({ epoch, kind, organisation: 'acme', issuer, value, untilMs: 0, lifted: false });
   }
 
   async #issuer(issuerName: string) {
@@ -334,6 +362,9 @@ export class RegistryWorld {
     });
   }
 }
+
+const partOf = <T>(token: string, at: number): T =>
+  JSON.parse(Buffer.from(token.split('.')[at] ?? '', 'base64url').toString()) as T;
 
 function workOf(work: WorkInit): WorkInit {
   return {

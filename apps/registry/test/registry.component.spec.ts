@@ -226,7 +226,7 @@ describe('the life of an agent', () => {
     world.deniedTools.add('acme/lookup');
     expect(await agent.ended).toMatchObject({ code: 'permission_denied' });
     clearInterval(timer);
-    await becomes(id, registryV1.AgentState.LOST);
+    await becomes(id, registryV1.AgentState.GONE);
   });
 
   it('cannot grow beyond what it was admitted for', async () => {

@@ -8,7 +8,7 @@ import { policyV1 } from '@cogmesh/contracts';
 import { CogmeshError } from '@cogmesh/errors';
 import { loadServiceIdentity, type ServiceIdentity } from '@cogmesh/identity';
 import type { DecisionEngine } from '@cogmesh/policy-core';
-import { createClient, openChannel, type Authenticate } from '@cogmesh/rpc';
+import { createClient, openChannel, type Authenticate, type TransportSecurity } from '@cogmesh/rpc';
 import type { Logger } from '@cogmesh/telemetry';
 import { authorisation } from './authorisation.js';
 import { createBehindSidecar } from './behind-sidecar.js';
@@ -35,6 +35,8 @@ export interface OpenEnforcementOptions {
   readonly peers: { readonly policy: string };
   readonly environment: Environment;
   readonly logger: Logger;
+  /** Mutual TLS of this process. */
+  readonly security?: TransportSecurity | undefined;
   /** Where changed policies are hinted at; without it they are found by asking alone. */
   readonly bus?: Pick<Bus, 'consume'>;
   /** The policy service's engine: it must not wait for itself. */
@@ -51,6 +53,8 @@ export interface Enforcement {
   /** For `serveRpc({ authenticate })`. */
   readonly authenticate: Authenticate;
   readonly checkTaskGrant: CheckTaskGrant;
+  /** Its copy of policies and revocations; absent behind a sidecar, which has it. */
+  readonly source?: PolicySource;
   /** Whether checks are answered now. */
   ready(): { readonly ready: boolean; readonly detail: string };
   /** Looks for changed policies now; behind a sidecar, asks it to. Rejects with `unavailable` when the sidecar is away. */
@@ -88,6 +92,7 @@ export async function openEnforcement(options: OpenEnforcementOptions): Promise<
     policyAddress,
     dir: options.dataDir,
     logger: options.logger,
+    security: options.security,
   });
   await replica.start();
   const close = async (): Promise<void> => {
@@ -126,18 +131,23 @@ function inProcess(
   return {
     mode: 'in-process',
     identity,
+    source,
     authenticate: createEnforcer({ service: options.service, verifier, source, decisionCacheEntries, log }),
     checkTaskGrant: createTaskGrantCheck({ verifier, source, decisionCacheEntries, log }),
     ...upkeep,
   };
 }
 
-function behindSidecar({ service }: OpenEnforcementOptions, { config, identity }: Omit<Parts, 'options'>): Enforcement {
+function behindSidecar({ service, security }: OpenEnforcementOptions, { config, identity }: Omit<Parts, 'options'>): Enforcement {
   const secret = readSidecarSecret({ file: config.sidecarSecretFile, descriptor: config.sidecarSecretDescriptor });
   const channel =
     config.sidecarAddress === ''
       ? undefined
-      : openChannel({ target: config.sidecarAddress, authorize: authorisation(identity, service) });
+      : openChannel({
+          target: config.sidecarAddress,
+          authorize: authorisation(identity, service),
+          secure: { security, service },
+        });
   const client = channel && createClient(policyV1.EnforcementService, channel);
   const grants = client && new SidecarGrants({ client });
   const withoutSidecar: CheckTaskGrant = () =>

@@ -10,10 +10,11 @@ const queue: Queue = {
   bindings: [{ exchange: policyEvents, routingKey: 'issuers.changed.v1' }],
 };
 
-export function onIssuersChanged(bus: Bus, issuers: IssuerDirectory): Promise<Consumer> {
+/** `then` is told when the new list is there. */
+export function onIssuersChanged(bus: Bus, issuers: IssuerDirectory, then: () => void): Promise<Consumer> {
   return bus.consume(queue, async (deliveries) => {
     // A hint may fail: the interval looks again.
-    await issuers.refresh().catch(() => {});
+    await issuers.refresh().then(then, () => {});
     return deliveries.map(() => 'ack');
   });
 }

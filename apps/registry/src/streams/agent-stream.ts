@@ -4,7 +4,8 @@ import type { registryV1 } from '@cogmesh/contracts';
 import type { workV1 } from '@cogmesh/contracts';
 import type { CogmeshError } from '@cogmesh/errors';
 import type { Acknowledgement, PendingInstructions } from '@cogmesh/registry-core';
-import { Outgoing, type OutsideSubject } from '@cogmesh/rpc';
+import { Outgoing } from '@cogmesh/rpc';
+import type { OutsideIdentity } from '../admission/admission.js';
 import type { Stream } from '../relay/agent-relay.js';
 
 export type ConnectResponseInit = MessageInitShape<typeof registryV1.ConnectResponseSchema>;
@@ -17,17 +18,18 @@ export interface AgentStreamOptions {
   /** Names it was admitted with; an SDK agent may not grow beyond them. */
   readonly admitted: ReadonlySet<string>;
   /** Only for SDK agents. */
-  readonly outside?: { readonly subject: OutsideSubject; readonly expiresAtMs: number };
+  readonly outside?: OutsideIdentity;
 }
 
 export class AgentStream implements Stream {
   readonly agentId: string;
   readonly admitted: ReadonlySet<string>;
-  readonly outside: AgentStreamOptions['outside'];
+  /** As its newest token says. */
+  outside: OutsideIdentity | undefined;
   readonly outgoing = new Outgoing<ConnectResponseInit>();
   readonly #options: AgentStreamOptions;
-  /** It said goodbye: the end of the stream is no loss. */
-  saidGoodbye = false;
+  /** It said goodbye, or was sent away: it is not waited for when the stream has ended. */
+  isLeaving = false;
 
   constructor(options: AgentStreamOptions) {
     this.#options = options;
@@ -36,8 +38,14 @@ export class AgentStream implements Stream {
     this.outside = options.outside;
   }
 
-  welcome(heartbeatIntervalMs: number): void {
-    this.#send({ case: 'welcome', value: { agentId: this.agentId, heartbeatIntervalMs } });
+  welcome(heartbeatIntervalMs: number, nowMs: number): void {
+    const tokenExpiresInMs = this.#expiresIn(nowMs);
+    this.#send({ case: 'welcome', value: { agentId: this.agentId, heartbeatIntervalMs, tokenExpiresInMs } });
+  }
+
+  tokenAccepted(outside: OutsideIdentity, nowMs: number): void {
+    this.outside = outside;
+    this.#send({ case: 'tokenAccepted', value: { tokenExpiresInMs: this.#expiresIn(nowMs) } });
   }
 
   work(work: workV1.Work): void {
@@ -70,6 +78,10 @@ export class AgentStream implements Stream {
   end(error?: CogmeshError): void {
     if (error) this.outgoing.fail(error);
     else this.outgoing.end();
+  }
+
+  #expiresIn(nowMs: number): bigint {
+    return this.outside === undefined ? 0n : BigInt(Math.max(1, Math.round(this.outside.expiresAtMs - nowMs)));
   }
 
   #send(message: NonNullable<ConnectResponseInit['message']>): boolean {

@@ -71,6 +71,15 @@ export class AgentStreams {
     }
   }
 
+  /** The agent may not go on: what it holds goes back at once, and its id with it. */
+  sendAway(stream: AgentStream, why: CogmeshError): void {
+    const { roster, logger } = this.#options;
+    logger.warn({ agent: stream.agentId, code: why.code }, `an agent is sent away: ${why.message}`);
+    stream.isLeaving = true;
+    roster.goodbye(stream.agentId);
+    stream.end(why);
+  }
+
   /** Ends every stream so that agents come back to the next registry, and takes no more. */
   endAll(): void {
     this.#closed = true;
@@ -112,7 +121,7 @@ export class AgentStreams {
     try {
       await schemas.save();
       await store.save([agent]);
-      stream.welcome(heartbeatMs);
+      stream.welcome(heartbeatMs, this.#options.clock.wallMs());
       if (agent.kind === 'sdk') await this.#options.relays.open(agent, stream);
     } catch (error) {
       this.#close(stream);
@@ -160,6 +169,8 @@ export class AgentStreams {
         return relay?.progress(message.value);
       case 'goodbye':
         return this.#goodbye(message.value, stream);
+      case 'freshToken':
+        return void this.#renew(message.value.token, stream);
       default:
         throw new CogmeshError(
           'invalid_argument',
@@ -203,10 +214,24 @@ export class AgentStreams {
     return admitted.has(name);
   }
 
+  /** While nobody can say whether it is good, the token before stays, until it ends. */
+  async #renew(token: string, stream: AgentStream): Promise<void> {
+    const { admission, clock, logger } = this.#options;
+    if (stream.outside === undefined)
+      return stream.end(new CogmeshError('invalid_argument', 'a worker has no token to renew'));
+    try {
+      stream.tokenAccepted(await admission.renew(token, stream.outside.subject, [...stream.admitted]), clock.wallMs());
+    } catch (thrown) {
+      const error = toCogmeshError(thrown);
+      if (!error.retryable) return stream.end(error);
+      logger.warn({ err: error, agent: stream.agentId }, 'a fresh token could not be checked');
+    }
+  }
+
   #goodbye({ reason }: registryV1.Goodbye, stream: AgentStream): void {
     const { roster, logger } = this.#options;
     logger.info({ agent: stream.agentId, reason: reason.slice(0, 200) }, 'an agent said goodbye');
-    stream.saidGoodbye = true;
+    stream.isLeaving = true;
     roster.goodbye(stream.agentId);
     stream.end();
   }
@@ -218,7 +243,7 @@ export class AgentStreams {
     if (this.#streams.get(stream.agentId) !== stream) return;
     this.#streams.delete(stream.agentId);
     pending.agentLeft(stream.agentId);
-    if (stream.saidGoodbye) this.#inBackground(relays.close(stream.agentId, 'the agent left'), stream);
+    if (stream.isLeaving) this.#inBackground(relays.close(stream.agentId, 'the agent left'), stream);
     else roster.disconnect(stream.agentId);
   }
 

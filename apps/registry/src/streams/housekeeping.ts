@@ -2,9 +2,10 @@
  * What happens by the clock: agents overdue, renewals due, instructions expired, records to be written, admissions to be checked
  * again. One timer for all of it; a step that is still running is not started twice.
  */
-import { CogmeshError, toCogmeshError } from '@cogmesh/errors';
+import { CogmeshError, toCogmeshError, type ErrorCode } from '@cogmesh/errors';
 import type { AgentRoster, AgentStore, Clock, PendingInstructions } from '@cogmesh/registry-core';
 import type { Logger } from '@cogmesh/telemetry';
+import type { PolicySource } from '@cogmesh/enforcement';
 import type { Admission } from '../admission/admission.js';
 import type { RelayDesk } from '../relay/relay-desk.js';
 import type { SchemaShelf } from '../schemas/schema-shelf.js';
@@ -20,7 +21,9 @@ export interface HousekeepingOptions {
   readonly relays: RelayDesk;
   readonly forwarder: LeaseForwarder;
   readonly pending: PendingInstructions;
-  readonly admission: Admission;
+  readonly admission: Pick<Admission, 'recheck' | 'assertNotRevoked' | 'seemsAllowed'>;
+  /** The registry's own copy of policies and revocations: looked at again when it changes. */
+  readonly source: Pick<PolicySource, 'onChange'>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly flushMs: number;
@@ -28,6 +31,14 @@ export interface HousekeepingOptions {
   /** Default 100. */
   readonly tickMs?: number;
 }
+
+/** Answers that say that the agent may not go on, as against those that say nothing. */
+const takesAway: ReadonlySet<ErrorCode> = new Set([
+  'permission_denied',
+  'unknown_issuer',
+  'invalid_token',
+  'expired_token',
+]);
 
 export class Housekeeping {
   readonly #options: HousekeepingOptions;
@@ -37,18 +48,21 @@ export class Housekeeping {
   #nextRecheckMs = 0;
   /** A change of state must not wait for the next flush of portraits. */
   #urgent = false;
+  #forgetChanges: () => void = () => {};
 
   constructor(options: HousekeepingOptions) {
     this.#options = options;
   }
 
   start(): void {
+    this.#forgetChanges = this.#options.source.onChange(() => this.policiesChanged());
     this.#timer = setInterval(() => this.tick(), this.#options.tickMs ?? 100);
     this.#nextRecheckMs = this.#options.clock.monotonicMs() + this.#options.recheckMs;
   }
 
   async stop(): Promise<void> {
     clearInterval(this.#timer);
+    this.#forgetChanges();
     await this.#flushing;
     await this.#flush();
   }
@@ -56,6 +70,21 @@ export class Housekeeping {
   /** Write soon: an agent's state changed. */
   hurry(): void {
     this.#urgent = true;
+  }
+
+  /** Whoever is revoked goes at once; whom the registry's own copy of the policies does not let serve any more is asked about. */
+  policiesChanged(): void {
+    const { streams, admission } = this.#options;
+    for (const stream of streams.all()) {
+      if (!stream.outside || this.#endRevoked(stream)) continue;
+      if (!admission.seemsAllowed(stream.outside.subject, [...stream.admitted]))
+        this.#quietly(this.#recheck(stream), 'checking an admission');
+    }
+  }
+
+  /** Every token is looked at again, with the next tick. */
+  issuersChanged(): void {
+    this.#nextRecheckMs = 0;
   }
 
   tick(): void {
@@ -97,15 +126,27 @@ export class Housekeeping {
     this.#quietly(schemas.dropUnused(roster.list({ includeGone: true })), 'dropping input schemas');
   }
 
-  /** Policy took the right away: the agent goes. A policy service that cannot answer takes nothing away. */
-  async #recheck(stream: AgentStream): Promise<void> {
-    if (!stream.outside) return;
+  #endRevoked(stream: AgentStream): boolean {
     try {
-      await this.#options.admission.recheck(stream.outside.subject, [...stream.admitted]);
+      if (stream.outside) this.#options.admission.assertNotRevoked(stream.outside.subject);
+      return false;
+    } catch (thrown) {
+      this.#options.streams.sendAway(stream, toCogmeshError(thrown));
+      return true;
+    }
+  }
+
+  /** Its issuer or policy took the right away: the agent goes. A policy service that cannot answer takes nothing away. */
+  async #recheck(stream: AgentStream): Promise<void> {
+    const { outside } = stream;
+    if (!outside) return;
+    try {
+      await this.#options.admission.recheck(outside, [...stream.admitted]);
     } catch (thrown) {
       const error = toCogmeshError(thrown);
-      if (error.code !== 'permission_denied') throw error;
-      stream.end(error);
+      if (!takesAway.has(error.code)) throw error;
+      // A fresh token may have come meanwhile.
+      if (stream.outside === outside) this.#options.streams.sendAway(stream, error);
     }
   }
 

@@ -23,6 +23,8 @@ export interface ConnectionOptions {
   readonly capabilities: () => ReturnType<typeof announced>;
   /** Answers why not; undefined when it is done. */
   readonly setCredits: (change: registryV1.SetCredits) => string | undefined;
+  /** Another token; absent when there is none but the one of `hello`. */
+  readonly freshToken?: () => Promise<string>;
   readonly onWelcome: (agentId: string) => void;
   readonly onDrain: () => void;
 }
@@ -30,12 +32,17 @@ export interface ConnectionOptions {
 /** Without a Welcome by then the connection is given up. */
 const WELCOME_TIMEOUT_MS = 10_000;
 const DEFAULT_HEARTBEAT_MS = 2_000;
+/** A fresh token is sent when so much of the old one's time is over. */
+const RENEW_AFTER = 0.8;
+const RENEW_AFTER_MIN_MS = 1_000;
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export class Connection {
   readonly #options: ConnectionOptions;
   readonly #outgoing = new Outgoing<{ message: Message }>();
   readonly #abort = new AbortController();
   #heartbeats: NodeJS.Timeout | undefined;
+  #renewal: NodeJS.Timeout | undefined;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
@@ -69,6 +76,7 @@ export class Connection {
     } finally {
       clearTimeout(welcomeTimer);
       clearInterval(this.#heartbeats);
+      clearTimeout(this.#renewal);
       this.#outgoing.end();
     }
   }
@@ -84,17 +92,30 @@ export class Connection {
         return desk.accepted(message.value.attemptId);
       case 'instruction':
         return this.#instructed(message.value);
+      case 'tokenAccepted':
+        return this.#renewIn(message.value.tokenExpiresInMs);
       default:
         return;
     }
   }
 
-  #welcomed({ agentId, heartbeatIntervalMs }: registryV1.Welcome): void {
+  #welcomed({ agentId, heartbeatIntervalMs, tokenExpiresInMs }: registryV1.Welcome): void {
+    this.#renewIn(tokenExpiresInMs);
     const everyMs = heartbeatIntervalMs > 0 ? heartbeatIntervalMs : DEFAULT_HEARTBEAT_MS;
     this.#options.onWelcome(agentId);
     this.#options.desk.repeat();
     this.#heartbeat();
     this.#heartbeats = setInterval(() => this.#heartbeat(), everyMs);
+  }
+
+  /** In time before the token ends; if that fails, the stream ends with it and another one begins with a fresh token. */
+  #renewIn(expiresInMs: bigint): void {
+    const { freshToken } = this.#options;
+    if (freshToken === undefined || expiresInMs <= 0n) return;
+    const inMs = Math.min(LONGEST_TIMER_MS, Math.max(RENEW_AFTER_MIN_MS, Number(expiresInMs) * RENEW_AFTER));
+    const renew = async () => this.send({ case: 'freshToken', value: { token: await freshToken() } });
+    clearTimeout(this.#renewal);
+    this.#renewal = setTimeout(() => void renew().catch(() => {}), inMs);
   }
 
   /** Also used to announce a change of capabilities at once. */
@@ -133,9 +154,13 @@ export class Connection {
   }
 }
 
+/** Whether it is this token that is refused, and another one of the same subject might not be. */
+export const needsFreshToken = ({ code, details }: CogmeshError): boolean =>
+  code === 'expired_token' || (code === 'revoked' && details['kind'] === 'token');
+
 /** Whether another connection may succeed without a person changing something. */
 export function mayReconnect(thrown: unknown, tokenCanChange: boolean): boolean {
   if (!(thrown instanceof CogmeshError)) return false;
-  if (thrown.code === 'expired_token') return tokenCanChange;
+  if (needsFreshToken(thrown)) return tokenCanChange;
   return thrown.retryable || thrown.code === 'cancelled' || thrown.code === 'conflict' || thrown.code === 'internal';
 }

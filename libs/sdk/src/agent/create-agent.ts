@@ -9,7 +9,7 @@ import { createClient, openChannel } from '@cogmesh/rpc';
 import { downloadBlob } from '../blobs.js';
 import { HttpTransport, type TokenSource } from '../http-transport.js';
 import type { BlobReference } from '../run-document.js';
-import { Connection, mayReconnect } from './connection.js';
+import { Connection, mayReconnect, needsFreshToken } from './connection.js';
 import type { Handler, HandlerOptions, ServedTool } from './handler.js';
 import { announced, introduced, setSlots, slotsOf } from './slots.js';
 import { WorkDesk, type Message } from './work-desk.js';
@@ -160,7 +160,7 @@ class ConnectedAgent implements Agent {
       } catch (thrown) {
         const error = toCogmeshError(thrown);
         if (!mayReconnect(error, getToken !== undefined && !refresh)) throw error;
-        refresh = error.code === 'expired_token';
+        refresh = needsFreshToken(error);
       }
       const waitMs = Math.min(maxReconnectDelayMs, FIRST_RECONNECT_DELAY_MS * 2 ** Math.min(this.#failures, 16));
       const wait = { signal: this.#stopping.signal };
@@ -169,7 +169,7 @@ class ConnectedAgent implements Agent {
   }
 
   async #connectOnce(refresh: boolean): Promise<void> {
-    const { name, labels = {} } = this.#options;
+    const { name, labels = {}, getToken } = this.#options;
     const token = await this.#token(refresh);
     const connection = new Connection({
       client: createClient(registryV1.AgentService, this.#channel),
@@ -178,6 +178,7 @@ class ConnectedAgent implements Agent {
       introduction: () => introduced(this.#tools.values(), !this.#desk.draining),
       capabilities: () => announced(this.#tools.values(), !this.#desk.draining),
       setCredits: (change) => setSlots(this.#tools, change),
+      ...(getToken === undefined ? {} : { freshToken: () => this.#token(true) }),
       onWelcome: (agentId) => {
         this.#failures = 0;
         this.#id = agentId;

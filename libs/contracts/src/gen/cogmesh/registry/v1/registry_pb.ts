@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cogmesh/registry/v1/registry.proto.
  */
 export const file_cogmesh_registry_v1_registry: GenFile = /*@__PURE__*/
-  fileDesc("CiJjb2dtZXNoL3JlZ2lzdHJ5L3YxL3JlZ2lzdHJ5LnByb3RvEhNjb2dtZXNoLnJlZ2lzdHJ5LnYxIlgKEUxpc3RBZ2VudHNSZXF1ZXN0EhQKDG9yZ2FuaXNhdGlvbhgBIAEoCRIUCgxpbmNsdWRlX2dvbmUYAiABKAgSFwoPd2l0aG91dF9zY2hlbWFzGAMgASgIIkAKEkxpc3RBZ2VudHNSZXNwb25zZRIqCgZhZ2VudHMYASADKAsyGi5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkFnZW50IigKFkdldElucHV0U2NoZW1hc1JlcXVlc3QSDgoGc2hhMjU2GAEgAygJIkwKF0dldElucHV0U2NoZW1hc1Jlc3BvbnNlEjEKB3NjaGVtYXMYASADKAsyIC5jb2dtZXNoLnJlZ2lzdHJ5LnYxLklucHV0U2NoZW1hIisKC0lucHV0U2NoZW1hEg4KBnNoYTI1NhgBIAEoCRIMCgRqc29uGAIgASgJIiMKD0dldEFnZW50UmVxdWVzdBIQCghhZ2VudF9pZBgBIAEoCSI9ChBHZXRBZ2VudFJlc3BvbnNlEikKBWFnZW50GAEgASgLMhouY29nbWVzaC5yZWdpc3RyeS52MS5BZ2VudCJuCg9JbnN0cnVjdFJlcXVlc3QSEAoIYWdlbnRfaWQYASABKAkSNQoLaW5zdHJ1Y3Rpb24YAiABKAsyIC5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkluc3RydWN0aW9uEhIKCnRpbWVvdXRfbXMYAyABKAUiOQoQSW5zdHJ1Y3RSZXNwb25zZRIUCgxhY2tub3dsZWRnZWQYASABKAgSDwoHbWVzc2FnZRgCIAEoCSLeAwoFQWdlbnQSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIUCgxvcmdhbmlzYXRpb24YAyABKAkSLAoEa2luZBgEIAEoDjIeLmNvZ21lc2gucmVnaXN0cnkudjEuQWdlbnRLaW5kEi4KBXN0YXRlGAUgASgOMh8uY29nbWVzaC5yZWdpc3RyeS52MS5BZ2VudFN0YXRlEjUKDGNhcGFiaWxpdGllcxgGIAMoCzIfLmNvZ21lc2gucmVnaXN0cnkudjEuQ2FwYWJpbGl0eRIvCghwb3J0cmFpdBgHIAEoCzIdLmNvZ21lc2gucmVnaXN0cnkudjEuUG9ydHJhaXQSMAoMY29ubmVjdGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI1ChFsYXN0X2hlYXJ0YmVhdF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNgoGbGFiZWxzGAogAygLMiYuY29nbWVzaC5yZWdpc3RyeS52MS5BZ2VudC5MYWJlbHNFbnRyeRIPCgdhZGRyZXNzGAsgASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEi3gEKCkNhcGFiaWxpdHkSDAoEbmFtZRgBIAEoCRIPCgdjcmVkaXRzGAIgASgFEg0KBXJlYWR5GAMgASgIEhUKDW1ldGFkYXRhX2pzb24YBCABKAkSEwoLbWluX2NyZWRpdHMYBSABKAUSEwoLbWF4X2NyZWRpdHMYBiABKAUSKQoFYm91bmQYByABKA4yGi5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkJvdW5kEhkKEWlucHV0X3NjaGVtYV9qc29uGAggASgJEhsKE2lucHV0X3NjaGVtYV9zaGEyNTYYCSABKAki/AEKCFBvcnRyYWl0EigKBHRpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgsKA2NwdRgCIAEoARIUCgxtZW1vcnlfYnl0ZXMYAyABKAQSDgoGcXVldWVkGAQgASgFEg8KB3J1bm5pbmcYBSABKAUSEgoKbGF0ZW5jeV9tcxgGIAEoARITCgt3YXJtX21vZGVscxgHIAMoCRIRCglwcm92aWRlcnMYCCADKAkSCwoDZ3B1GAkgASgBEhAKCGhvc3RfY3B1GAogASgBEhQKDG1lYW5fcnVubmluZxgLIAEoARIRCgljb21wbGV0ZWQYDCABKAQihAMKDkNvbm5lY3RSZXF1ZXN0EisKBWhlbGxvGAEgASgLMhouY29nbWVzaC5yZWdpc3RyeS52MS5IZWxsb0gAEjMKCWhlYXJ0YmVhdBgCIAEoCzIeLmNvZ21lc2gucmVnaXN0cnkudjEuSGVhcnRiZWF0SAASPgoPaW5zdHJ1Y3Rpb25fYWNrGAMgASgLMiMuY29nbWVzaC5yZWdpc3RyeS52MS5JbnN0cnVjdGlvbkFja0gAEjAKB3N0YXJ0ZWQYBCABKAsyHS5jb2dtZXNoLmluZmVyZW5jZS52MS5TdGFydGVkSAASLgoGcmVzdWx0GAUgASgLMhwuY29nbWVzaC5pbmZlcmVuY2UudjEuUmVzdWx0SAASMgoIcHJvZ3Jlc3MYBiABKAsyHi5jb2dtZXNoLmluZmVyZW5jZS52MS5Qcm9ncmVzc0gAEi8KB2dvb2RieWUYByABKAsyHC5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkdvb2RieWVIAEIJCgdtZXNzYWdlIpMCCgVIZWxsbxINCgV0b2tlbhgBIAEoCRIMCgRuYW1lGAIgASgJEiwKBGtpbmQYAyABKA4yHi5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkFnZW50S2luZBI1CgxjYXBhYmlsaXRpZXMYBCADKAsyHy5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkNhcGFiaWxpdHkSNgoGbGFiZWxzGAUgAygLMiYuY29nbWVzaC5yZWdpc3RyeS52MS5IZWxsby5MYWJlbHNFbnRyeRIPCgdhZGRyZXNzGAYgASgJEhAKCGFnZW50X2lkGAcgASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEimgEKCUhlYXJ0YmVhdBIvCghwb3J0cmFpdBgBIAEoCzIdLmNvZ21lc2gucmVnaXN0cnkudjEuUG9ydHJhaXQSEwoLYXR0ZW1wdF9pZHMYAiADKAkSNQoMY2FwYWJpbGl0aWVzGAMgAygLMh8uY29nbWVzaC5yZWdpc3RyeS52MS5DYXBhYmlsaXR5EhAKCGRyYWluaW5nGAQgASgIIksKDkluc3RydWN0aW9uQWNrEhYKDmluc3RydWN0aW9uX2lkGAEgASgJEhAKCGFjY2VwdGVkGAIgASgIEg8KB21lc3NhZ2UYAyABKAkiGQoHR29vZGJ5ZRIOCgZyZWFzb24YASABKAki8gEKD0Nvbm5lY3RSZXNwb25zZRIvCgd3ZWxjb21lGAEgASgLMhwuY29nbWVzaC5yZWdpc3RyeS52MS5XZWxjb21lSAASNwoLaW5zdHJ1Y3Rpb24YAiABKAsyIC5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkluc3RydWN0aW9uSAASKgoEd29yaxgDIAEoCzIaLmNvZ21lc2guaW5mZXJlbmNlLnYxLldvcmtIABI+Cg9yZXN1bHRfYWNjZXB0ZWQYBCABKAsyIy5jb2dtZXNoLnJlZ2lzdHJ5LnYxLlJlc3VsdEFjY2VwdGVkSABCCQoHbWVzc2FnZSIkCg5SZXN1bHRBY2NlcHRlZBISCgphdHRlbXB0X2lkGAEgASgJIjoKB1dlbGNvbWUSEAoIYWdlbnRfaWQYASABKAkSHQoVaGVhcnRiZWF0X2ludGVydmFsX21zGAIgASgFIrgCCgtJbnN0cnVjdGlvbhIKCgJpZBgBIAEoCRIrCgVkcmFpbhgCIAEoCzIaLmNvZ21lc2gucmVnaXN0cnkudjEuRHJhaW5IABI0Cgpsb2FkX21vZGVsGAMgASgLMh4uY29nbWVzaC5yZWdpc3RyeS52MS5Mb2FkTW9kZWxIABI4Cgx1bmxvYWRfbW9kZWwYBCABKAsyIC5jb2dtZXNoLnJlZ2lzdHJ5LnYxLlVubG9hZE1vZGVsSAASPgoPY2FuY2VsX2F0dGVtcHRzGAUgASgLMiMuY29nbWVzaC5yZWdpc3RyeS52MS5DYW5jZWxBdHRlbXB0c0gAEjYKC3NldF9jcmVkaXRzGAYgASgLMh8uY29nbWVzaC5yZWdpc3RyeS52MS5TZXRDcmVkaXRzSABCCAoGYWN0aW9uIhcKBURyYWluEg4KBnJlYXNvbhgBIAEoCSIaCglMb2FkTW9kZWwSDQoFbW9kZWwYASABKAkiHAoLVW5sb2FkTW9kZWwSDQoFbW9kZWwYASABKAkiNQoOQ2FuY2VsQXR0ZW1wdHMSEwoLYXR0ZW1wdF9pZHMYASADKAkSDgoGcmVhc29uGAIgASgJIkEKClNldENyZWRpdHMSEgoKY2FwYWJpbGl0eRgBIAEoCRIPCgdjcmVkaXRzGAIgASgFEg4KBnJlYXNvbhgDIAEoCSqgAQoKQWdlbnRTdGF0ZRIbChdBR0VOVF9TVEFURV9VTlNQRUNJRklFRBAAEhgKFEFHRU5UX1NUQVRFX1NUQVJUSU5HEAESFQoRQUdFTlRfU1RBVEVfUkVBRFkQAhIYChRBR0VOVF9TVEFURV9EUkFJTklORxADEhQKEEFHRU5UX1NUQVRFX0xPU1QQBBIUChBBR0VOVF9TVEFURV9HT05FEAUqUgoJQWdlbnRLaW5kEhoKFkFHRU5UX0tJTkRfVU5TUEVDSUZJRUQQABIVChFBR0VOVF9LSU5EX1dPUktFUhABEhIKDkFHRU5UX0tJTkRfU0RLEAIqOwoFQm91bmQSFQoRQk9VTkRfVU5TUEVDSUZJRUQQABIMCghCT1VORF9JTxABEg0KCUJPVU5EX0NQVRACMpADCg9SZWdpc3RyeVNlcnZpY2USXQoKTGlzdEFnZW50cxImLmNvZ21lc2gucmVnaXN0cnkudjEuTGlzdEFnZW50c1JlcXVlc3QaJy5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkxpc3RBZ2VudHNSZXNwb25zZRJXCghHZXRBZ2VudBIkLmNvZ21lc2gucmVnaXN0cnkudjEuR2V0QWdlbnRSZXF1ZXN0GiUuY29nbWVzaC5yZWdpc3RyeS52MS5HZXRBZ2VudFJlc3BvbnNlEmwKD0dldElucHV0U2NoZW1hcxIrLmNvZ21lc2gucmVnaXN0cnkudjEuR2V0SW5wdXRTY2hlbWFzUmVxdWVzdBosLmNvZ21lc2gucmVnaXN0cnkudjEuR2V0SW5wdXRTY2hlbWFzUmVzcG9uc2USVwoISW5zdHJ1Y3QSJC5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkluc3RydWN0UmVxdWVzdBolLmNvZ21lc2gucmVnaXN0cnkudjEuSW5zdHJ1Y3RSZXNwb25zZTJoCgxBZ2VudFNlcnZpY2USWAoHQ29ubmVjdBIjLmNvZ21lc2gucmVnaXN0cnkudjEuQ29ubmVjdFJlcXVlc3QaJC5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkNvbm5lY3RSZXNwb25zZSgBMAFiBnByb3RvMw", [file_cogmesh_inference_v1_work, file_google_protobuf_timestamp]);
+  fileDesc("CiJjb2dtZXNoL3JlZ2lzdHJ5L3YxL3JlZ2lzdHJ5LnByb3RvEhNjb2dtZXNoLnJlZ2lzdHJ5LnYxImsKEUxpc3RBZ2VudHNSZXF1ZXN0EhQKDG9yZ2FuaXNhdGlvbhgBIAEoCRIUCgxpbmNsdWRlX2dvbmUYAiABKAgSFwoPd2l0aG91dF9zY2hlbWFzGAMgASgIEhEKCWFnZW50X2lkcxgEIAMoCSJAChJMaXN0QWdlbnRzUmVzcG9uc2USKgoGYWdlbnRzGAEgAygLMhouY29nbWVzaC5yZWdpc3RyeS52MS5BZ2VudCIoChZHZXRJbnB1dFNjaGVtYXNSZXF1ZXN0Eg4KBnNoYTI1NhgBIAMoCSJMChdHZXRJbnB1dFNjaGVtYXNSZXNwb25zZRIxCgdzY2hlbWFzGAEgAygLMiAuY29nbWVzaC5yZWdpc3RyeS52MS5JbnB1dFNjaGVtYSIrCgtJbnB1dFNjaGVtYRIOCgZzaGEyNTYYASABKAkSDAoEanNvbhgCIAEoCSIjCg9HZXRBZ2VudFJlcXVlc3QSEAoIYWdlbnRfaWQYASABKAkiPQoQR2V0QWdlbnRSZXNwb25zZRIpCgVhZ2VudBgBIAEoCzIaLmNvZ21lc2gucmVnaXN0cnkudjEuQWdlbnQibgoPSW5zdHJ1Y3RSZXF1ZXN0EhAKCGFnZW50X2lkGAEgASgJEjUKC2luc3RydWN0aW9uGAIgASgLMiAuY29nbWVzaC5yZWdpc3RyeS52MS5JbnN0cnVjdGlvbhISCgp0aW1lb3V0X21zGAMgASgFIjkKEEluc3RydWN0UmVzcG9uc2USFAoMYWNrbm93bGVkZ2VkGAEgASgIEg8KB21lc3NhZ2UYAiABKAki3gMKBUFnZW50EgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSFAoMb3JnYW5pc2F0aW9uGAMgASgJEiwKBGtpbmQYBCABKA4yHi5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkFnZW50S2luZBIuCgVzdGF0ZRgFIAEoDjIfLmNvZ21lc2gucmVnaXN0cnkudjEuQWdlbnRTdGF0ZRI1CgxjYXBhYmlsaXRpZXMYBiADKAsyHy5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkNhcGFiaWxpdHkSLwoIcG9ydHJhaXQYByABKAsyHS5jb2dtZXNoLnJlZ2lzdHJ5LnYxLlBvcnRyYWl0EjAKDGNvbm5lY3RlZF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNQoRbGFzdF9oZWFydGJlYXRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjYKBmxhYmVscxgKIAMoCzImLmNvZ21lc2gucmVnaXN0cnkudjEuQWdlbnQuTGFiZWxzRW50cnkSDwoHYWRkcmVzcxgLIAEoCRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIt4BCgpDYXBhYmlsaXR5EgwKBG5hbWUYASABKAkSDwoHY3JlZGl0cxgCIAEoBRINCgVyZWFkeRgDIAEoCBIVCg1tZXRhZGF0YV9qc29uGAQgASgJEhMKC21pbl9jcmVkaXRzGAUgASgFEhMKC21heF9jcmVkaXRzGAYgASgFEikKBWJvdW5kGAcgASgOMhouY29nbWVzaC5yZWdpc3RyeS52MS5Cb3VuZBIZChFpbnB1dF9zY2hlbWFfanNvbhgIIAEoCRIbChNpbnB1dF9zY2hlbWFfc2hhMjU2GAkgASgJIvwBCghQb3J0cmFpdBIoCgR0aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBILCgNjcHUYAiABKAESFAoMbWVtb3J5X2J5dGVzGAMgASgEEg4KBnF1ZXVlZBgEIAEoBRIPCgdydW5uaW5nGAUgASgFEhIKCmxhdGVuY3lfbXMYBiABKAESEwoLd2FybV9tb2RlbHMYByADKAkSEQoJcHJvdmlkZXJzGAggAygJEgsKA2dwdRgJIAEoARIQCghob3N0X2NwdRgKIAEoARIUCgxtZWFuX3J1bm5pbmcYCyABKAESEQoJY29tcGxldGVkGAwgASgEIrwDCg5Db25uZWN0UmVxdWVzdBIrCgVoZWxsbxgBIAEoCzIaLmNvZ21lc2gucmVnaXN0cnkudjEuSGVsbG9IABIzCgloZWFydGJlYXQYAiABKAsyHi5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkhlYXJ0YmVhdEgAEj4KD2luc3RydWN0aW9uX2FjaxgDIAEoCzIjLmNvZ21lc2gucmVnaXN0cnkudjEuSW5zdHJ1Y3Rpb25BY2tIABIwCgdzdGFydGVkGAQgASgLMh0uY29nbWVzaC5pbmZlcmVuY2UudjEuU3RhcnRlZEgAEi4KBnJlc3VsdBgFIAEoCzIcLmNvZ21lc2guaW5mZXJlbmNlLnYxLlJlc3VsdEgAEjIKCHByb2dyZXNzGAYgASgLMh4uY29nbWVzaC5pbmZlcmVuY2UudjEuUHJvZ3Jlc3NIABIvCgdnb29kYnllGAcgASgLMhwuY29nbWVzaC5yZWdpc3RyeS52MS5Hb29kYnllSAASNgoLZnJlc2hfdG9rZW4YCCABKAsyHy5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkZyZXNoVG9rZW5IAEIJCgdtZXNzYWdlIpMCCgVIZWxsbxINCgV0b2tlbhgBIAEoCRIMCgRuYW1lGAIgASgJEiwKBGtpbmQYAyABKA4yHi5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkFnZW50S2luZBI1CgxjYXBhYmlsaXRpZXMYBCADKAsyHy5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkNhcGFiaWxpdHkSNgoGbGFiZWxzGAUgAygLMiYuY29nbWVzaC5yZWdpc3RyeS52MS5IZWxsby5MYWJlbHNFbnRyeRIPCgdhZGRyZXNzGAYgASgJEhAKCGFnZW50X2lkGAcgASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiGwoKRnJlc2hUb2tlbhINCgV0b2tlbhgBIAEoCSKaAQoJSGVhcnRiZWF0Ei8KCHBvcnRyYWl0GAEgASgLMh0uY29nbWVzaC5yZWdpc3RyeS52MS5Qb3J0cmFpdBITCgthdHRlbXB0X2lkcxgCIAMoCRI1CgxjYXBhYmlsaXRpZXMYAyADKAsyHy5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkNhcGFiaWxpdHkSEAoIZHJhaW5pbmcYBCABKAgiSwoOSW5zdHJ1Y3Rpb25BY2sSFgoOaW5zdHJ1Y3Rpb25faWQYASABKAkSEAoIYWNjZXB0ZWQYAiABKAgSDwoHbWVzc2FnZRgDIAEoCSIZCgdHb29kYnllEg4KBnJlYXNvbhgBIAEoCSKwAgoPQ29ubmVjdFJlc3BvbnNlEi8KB3dlbGNvbWUYASABKAsyHC5jb2dtZXNoLnJlZ2lzdHJ5LnYxLldlbGNvbWVIABI3CgtpbnN0cnVjdGlvbhgCIAEoCzIgLmNvZ21lc2gucmVnaXN0cnkudjEuSW5zdHJ1Y3Rpb25IABIqCgR3b3JrGAMgASgLMhouY29nbWVzaC5pbmZlcmVuY2UudjEuV29ya0gAEj4KD3Jlc3VsdF9hY2NlcHRlZBgEIAEoCzIjLmNvZ21lc2gucmVnaXN0cnkudjEuUmVzdWx0QWNjZXB0ZWRIABI8Cg50b2tlbl9hY2NlcHRlZBgFIAEoCzIiLmNvZ21lc2gucmVnaXN0cnkudjEuVG9rZW5BY2NlcHRlZEgAQgkKB21lc3NhZ2UiJAoOUmVzdWx0QWNjZXB0ZWQSEgoKYXR0ZW1wdF9pZBgBIAEoCSJXCgdXZWxjb21lEhAKCGFnZW50X2lkGAEgASgJEh0KFWhlYXJ0YmVhdF9pbnRlcnZhbF9tcxgCIAEoBRIbChN0b2tlbl9leHBpcmVzX2luX21zGAMgASgDIiwKDVRva2VuQWNjZXB0ZWQSGwoTdG9rZW5fZXhwaXJlc19pbl9tcxgBIAEoAyK4AgoLSW5zdHJ1Y3Rpb24SCgoCaWQYASABKAkSKwoFZHJhaW4YAiABKAsyGi5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkRyYWluSAASNAoKbG9hZF9tb2RlbBgDIAEoCzIeLmNvZ21lc2gucmVnaXN0cnkudjEuTG9hZE1vZGVsSAASOAoMdW5sb2FkX21vZGVsGAQgASgLMiAuY29nbWVzaC5yZWdpc3RyeS52MS5VbmxvYWRNb2RlbEgAEj4KD2NhbmNlbF9hdHRlbXB0cxgFIAEoCzIjLmNvZ21lc2gucmVnaXN0cnkudjEuQ2FuY2VsQXR0ZW1wdHNIABI2CgtzZXRfY3JlZGl0cxgGIAEoCzIfLmNvZ21lc2gucmVnaXN0cnkudjEuU2V0Q3JlZGl0c0gAQggKBmFjdGlvbiIXCgVEcmFpbhIOCgZyZWFzb24YASABKAkiGgoJTG9hZE1vZGVsEg0KBW1vZGVsGAEgASgJIhwKC1VubG9hZE1vZGVsEg0KBW1vZGVsGAEgASgJIjUKDkNhbmNlbEF0dGVtcHRzEhMKC2F0dGVtcHRfaWRzGAEgAygJEg4KBnJlYXNvbhgCIAEoCSJBCgpTZXRDcmVkaXRzEhIKCmNhcGFiaWxpdHkYASABKAkSDwoHY3JlZGl0cxgCIAEoBRIOCgZyZWFzb24YAyABKAkqoAEKCkFnZW50U3RhdGUSGwoXQUdFTlRfU1RBVEVfVU5TUEVDSUZJRUQQABIYChRBR0VOVF9TVEFURV9TVEFSVElORxABEhUKEUFHRU5UX1NUQVRFX1JFQURZEAISGAoUQUdFTlRfU1RBVEVfRFJBSU5JTkcQAxIUChBBR0VOVF9TVEFURV9MT1NUEAQSFAoQQUdFTlRfU1RBVEVfR09ORRAFKlIKCUFnZW50S2luZBIaChZBR0VOVF9LSU5EX1VOU1BFQ0lGSUVEEAASFQoRQUdFTlRfS0lORF9XT1JLRVIQARISCg5BR0VOVF9LSU5EX1NESxACKjsKBUJvdW5kEhUKEUJPVU5EX1VOU1BFQ0lGSUVEEAASDAoIQk9VTkRfSU8QARINCglCT1VORF9DUFUQAjKQAwoPUmVnaXN0cnlTZXJ2aWNlEl0KCkxpc3RBZ2VudHMSJi5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkxpc3RBZ2VudHNSZXF1ZXN0GicuY29nbWVzaC5yZWdpc3RyeS52MS5MaXN0QWdlbnRzUmVzcG9uc2USVwoIR2V0QWdlbnQSJC5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkdldEFnZW50UmVxdWVzdBolLmNvZ21lc2gucmVnaXN0cnkudjEuR2V0QWdlbnRSZXNwb25zZRJsCg9HZXRJbnB1dFNjaGVtYXMSKy5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkdldElucHV0U2NoZW1hc1JlcXVlc3QaLC5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkdldElucHV0U2NoZW1hc1Jlc3BvbnNlElcKCEluc3RydWN0EiQuY29nbWVzaC5yZWdpc3RyeS52MS5JbnN0cnVjdFJlcXVlc3QaJS5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkluc3RydWN0UmVzcG9uc2UyaAoMQWdlbnRTZXJ2aWNlElgKB0Nvbm5lY3QSIy5jb2dtZXNoLnJlZ2lzdHJ5LnYxLkNvbm5lY3RSZXF1ZXN0GiQuY29nbWVzaC5yZWdpc3RyeS52MS5Db25uZWN0UmVzcG9uc2UoATABYgZwcm90bzM", [file_cogmesh_inference_v1_work, file_google_protobuf_timestamp]);
 
 /**
  * @generated from message cogmesh.registry.v1.ListAgentsRequest
@@ -42,6 +42,13 @@ export type ListAgentsRequest = Message<"cogmesh.registry.v1.ListAgentsRequest">
    * @generated from field: bool without_schemas = 3;
    */
   withoutSchemas: boolean;
+
+  /**
+   * Only these, at most 1,000; empty: all.
+   *
+   * @generated from field: repeated string agent_ids = 4;
+   */
+  agentIds: string[];
 };
 
 /**
@@ -509,6 +516,14 @@ export type ConnectRequest = Message<"cogmesh.registry.v1.ConnectRequest"> & {
      */
     value: Goodbye;
     case: "goodbye";
+  } | {
+    /**
+     * SDK agents only.
+     *
+     * @generated from field: cogmesh.registry.v1.FreshToken fresh_token = 8;
+     */
+    value: FreshToken;
+    case: "freshToken";
   } | { case: undefined; value?: undefined };
 };
 
@@ -571,6 +586,25 @@ export const HelloSchema: GenMessage<Hello> = /*@__PURE__*/
   messageDesc(file_cogmesh_registry_v1_registry, 13);
 
 /**
+ * In place of the token of Hello, or of the last one, before it expires. Of the same subject; a refusal ends the stream.
+ *
+ * @generated from message cogmesh.registry.v1.FreshToken
+ */
+export type FreshToken = Message<"cogmesh.registry.v1.FreshToken"> & {
+  /**
+   * @generated from field: string token = 1;
+   */
+  token: string;
+};
+
+/**
+ * Describes the message cogmesh.registry.v1.FreshToken.
+ * Use `create(FreshTokenSchema)` to create a new message.
+ */
+export const FreshTokenSchema: GenMessage<FreshToken> = /*@__PURE__*/
+  messageDesc(file_cogmesh_registry_v1_registry, 14);
+
+/**
  * Every 2 seconds.
  *
  * @generated from message cogmesh.registry.v1.Heartbeat
@@ -608,7 +642,7 @@ export type Heartbeat = Message<"cogmesh.registry.v1.Heartbeat"> & {
  * Use `create(HeartbeatSchema)` to create a new message.
  */
 export const HeartbeatSchema: GenMessage<Heartbeat> = /*@__PURE__*/
-  messageDesc(file_cogmesh_registry_v1_registry, 14);
+  messageDesc(file_cogmesh_registry_v1_registry, 15);
 
 /**
  * @generated from message cogmesh.registry.v1.InstructionAck
@@ -635,7 +669,7 @@ export type InstructionAck = Message<"cogmesh.registry.v1.InstructionAck"> & {
  * Use `create(InstructionAckSchema)` to create a new message.
  */
 export const InstructionAckSchema: GenMessage<InstructionAck> = /*@__PURE__*/
-  messageDesc(file_cogmesh_registry_v1_registry, 15);
+  messageDesc(file_cogmesh_registry_v1_registry, 16);
 
 /**
  * @generated from message cogmesh.registry.v1.Goodbye
@@ -652,7 +686,7 @@ export type Goodbye = Message<"cogmesh.registry.v1.Goodbye"> & {
  * Use `create(GoodbyeSchema)` to create a new message.
  */
 export const GoodbyeSchema: GenMessage<Goodbye> = /*@__PURE__*/
-  messageDesc(file_cogmesh_registry_v1_registry, 16);
+  messageDesc(file_cogmesh_registry_v1_registry, 17);
 
 /**
  * @generated from message cogmesh.registry.v1.ConnectResponse
@@ -689,6 +723,14 @@ export type ConnectResponse = Message<"cogmesh.registry.v1.ConnectResponse"> & {
      */
     value: ResultAccepted;
     case: "resultAccepted";
+  } | {
+    /**
+     * SDK agents only.
+     *
+     * @generated from field: cogmesh.registry.v1.TokenAccepted token_accepted = 5;
+     */
+    value: TokenAccepted;
+    case: "tokenAccepted";
   } | { case: undefined; value?: undefined };
 };
 
@@ -697,7 +739,7 @@ export type ConnectResponse = Message<"cogmesh.registry.v1.ConnectResponse"> & {
  * Use `create(ConnectResponseSchema)` to create a new message.
  */
 export const ConnectResponseSchema: GenMessage<ConnectResponse> = /*@__PURE__*/
-  messageDesc(file_cogmesh_registry_v1_registry, 17);
+  messageDesc(file_cogmesh_registry_v1_registry, 18);
 
 /**
  * The registry has a result durably or no longer wants it; the agent may forget it. Until then it offers it again.
@@ -716,7 +758,7 @@ export type ResultAccepted = Message<"cogmesh.registry.v1.ResultAccepted"> & {
  * Use `create(ResultAcceptedSchema)` to create a new message.
  */
 export const ResultAcceptedSchema: GenMessage<ResultAccepted> = /*@__PURE__*/
-  messageDesc(file_cogmesh_registry_v1_registry, 18);
+  messageDesc(file_cogmesh_registry_v1_registry, 19);
 
 /**
  * @generated from message cogmesh.registry.v1.Welcome
@@ -733,6 +775,13 @@ export type Welcome = Message<"cogmesh.registry.v1.Welcome"> & {
    * @generated from field: int32 heartbeat_interval_ms = 2;
    */
   heartbeatIntervalMs: number;
+
+  /**
+   * Milliseconds after which the stream ends with expired_token, unless a fresh token comes before; 0 for never.
+   *
+   * @generated from field: int64 token_expires_in_ms = 3;
+   */
+  tokenExpiresInMs: bigint;
 };
 
 /**
@@ -740,7 +789,28 @@ export type Welcome = Message<"cogmesh.registry.v1.Welcome"> & {
  * Use `create(WelcomeSchema)` to create a new message.
  */
 export const WelcomeSchema: GenMessage<Welcome> = /*@__PURE__*/
-  messageDesc(file_cogmesh_registry_v1_registry, 19);
+  messageDesc(file_cogmesh_registry_v1_registry, 20);
+
+/**
+ * The answer to FreshToken.
+ *
+ * @generated from message cogmesh.registry.v1.TokenAccepted
+ */
+export type TokenAccepted = Message<"cogmesh.registry.v1.TokenAccepted"> & {
+  /**
+   * As in Welcome, from now on.
+   *
+   * @generated from field: int64 token_expires_in_ms = 1;
+   */
+  tokenExpiresInMs: bigint;
+};
+
+/**
+ * Describes the message cogmesh.registry.v1.TokenAccepted.
+ * Use `create(TokenAcceptedSchema)` to create a new message.
+ */
+export const TokenAcceptedSchema: GenMessage<TokenAccepted> = /*@__PURE__*/
+  messageDesc(file_cogmesh_registry_v1_registry, 21);
 
 /**
  * @generated from message cogmesh.registry.v1.Instruction
@@ -794,7 +864,7 @@ export type Instruction = Message<"cogmesh.registry.v1.Instruction"> & {
  * Use `create(InstructionSchema)` to create a new message.
  */
 export const InstructionSchema: GenMessage<Instruction> = /*@__PURE__*/
-  messageDesc(file_cogmesh_registry_v1_registry, 20);
+  messageDesc(file_cogmesh_registry_v1_registry, 22);
 
 /**
  * @generated from message cogmesh.registry.v1.Drain
@@ -811,7 +881,7 @@ export type Drain = Message<"cogmesh.registry.v1.Drain"> & {
  * Use `create(DrainSchema)` to create a new message.
  */
 export const DrainSchema: GenMessage<Drain> = /*@__PURE__*/
-  messageDesc(file_cogmesh_registry_v1_registry, 21);
+  messageDesc(file_cogmesh_registry_v1_registry, 23);
 
 /**
  * @generated from message cogmesh.registry.v1.LoadModel
@@ -830,7 +900,7 @@ export type LoadModel = Message<"cogmesh.registry.v1.LoadModel"> & {
  * Use `create(LoadModelSchema)` to create a new message.
  */
 export const LoadModelSchema: GenMessage<LoadModel> = /*@__PURE__*/
-  messageDesc(file_cogmesh_registry_v1_registry, 22);
+  messageDesc(file_cogmesh_registry_v1_registry, 24);
 
 /**
  * @generated from message cogmesh.registry.v1.UnloadModel
@@ -847,7 +917,7 @@ export type UnloadModel = Message<"cogmesh.registry.v1.UnloadModel"> & {
  * Use `create(UnloadModelSchema)` to create a new message.
  */
 export const UnloadModelSchema: GenMessage<UnloadModel> = /*@__PURE__*/
-  messageDesc(file_cogmesh_registry_v1_registry, 23);
+  messageDesc(file_cogmesh_registry_v1_registry, 25);
 
 /**
  * @generated from message cogmesh.registry.v1.CancelAttempts
@@ -869,7 +939,7 @@ export type CancelAttempts = Message<"cogmesh.registry.v1.CancelAttempts"> & {
  * Use `create(CancelAttemptsSchema)` to create a new message.
  */
 export const CancelAttemptsSchema: GenMessage<CancelAttempts> = /*@__PURE__*/
-  messageDesc(file_cogmesh_registry_v1_registry, 24);
+  messageDesc(file_cogmesh_registry_v1_registry, 26);
 
 /**
  * Take more or fewer work items of one capability at once, within what was announced; what runs goes on.
@@ -898,7 +968,7 @@ export type SetCredits = Message<"cogmesh.registry.v1.SetCredits"> & {
  * Use `create(SetCreditsSchema)` to create a new message.
  */
 export const SetCreditsSchema: GenMessage<SetCredits> = /*@__PURE__*/
-  messageDesc(file_cogmesh_registry_v1_registry, 25);
+  messageDesc(file_cogmesh_registry_v1_registry, 27);
 
 /**
  * @generated from enum cogmesh.registry.v1.AgentState
