@@ -3,9 +3,10 @@
  * and nothing of the subject may be revoked. No decision outlives the permit.
  */
 import { CogmeshError } from '@cogmesh/errors';
-import { parseResourcePath, type Decision } from '@cogmesh/policy-core';
+import { parseResourcePath, type Decision, type Resource } from '@cogmesh/policy-core';
 import type { Access, OutsideSubject } from '@cogmesh/rpc';
 import type { DecisionCache } from './decision-cache.js';
+import { Generations } from './generations.js';
 import { KeptDecisions, type Decided } from './kept-decisions.js';
 import { permitAccessMax } from './limits.js';
 import type { LoggedDecision } from './log/record.js';
@@ -41,6 +42,7 @@ export interface AccessAnswer {
 export class AccessCheck {
   readonly #options: AccessCheckOptions;
   readonly #decisions: KeptDecisions;
+  readonly #resources = new Generations<Resource>(resourcesMax);
 
   constructor(options: AccessCheckOptions) {
     this.#options = options;
@@ -74,9 +76,18 @@ export class AccessCheck {
 
   #decide(subject: OutsideSubject, { action, resource }: Access, permitEndsAtMs: number): Decided {
     const nowMs = this.#options.now();
-    return this.#decisions.decide({ subject, action, resource: parseResourcePath(resource), nowMs }, permitEndsAtMs);
+    return this.#decisions.decide({ subject, action, resource: this.#resourceAt(resource), nowMs }, permitEndsAtMs);
+  }
+
+  #resourceAt(path: string): Resource {
+    let resource = this.#resources.get(path);
+    if (resource === undefined) this.#resources.set(path, (resource = parseResourcePath(path)));
+    return resource;
   }
 }
+
+/** Paths that are not read again. */
+const resourcesMax = 10_000;
 
 /** An obligation that cannot be met makes the entry another one than the decision's own. */
 function logged({ verdict, fromCache }: Decided, enforced: Decision): LoggedDecision {

@@ -28,11 +28,19 @@ export interface ReadMaps {
 }
 
 /** Injective: equal keys mean equal fields, whose number is fixed. Roles count as a set. */
-export function decisionKey(fields: DecisionKeyFields): string {
-  const { subject, callerEpoch, ownerEpoch, revocations } = fields;
-  const who = item(subject.issuer) + item(subject.sub) + item(subject.organisation) + item(roleSet(subject.roles));
-  const what = item(fields.owner) + item(fields.action) + item(fields.resource.type) + item(fields.resource.id);
-  return `${engineVersion}.${callerEpoch}.${ownerEpoch}.${revocations}.${who}${what}`;
+export function decisionKey({ subject, owner, action, resource, ...epochs }: DecisionKeyFields): string {
+  const { issuer, sub, organisation } = subject;
+  const { type, id } = resource;
+  const roles = roleSet(subject.roles);
+  const head = `${engineVersion}.${epochs.callerEpoch}.${epochs.ownerEpoch}.${epochs.revocations}.`;
+  const lengths = lengthText([issuer.length, sub.length, organisation.length, roles.length, owner.length, action.length, type.length]); // prettier-ignore
+  return head + lengths + issuer + sub + organisation + roles + owner + action + type + id;
+}
+
+/** A character a length where that is possible: as digits they cost as much as all the rest of a hit. */
+function lengthText(lengths: readonly number[]): string {
+  for (const length of lengths) if (length > 0xffff) return `\u0001${lengths.join(',')};`;
+  return `\0${String.fromCharCode(...lengths)}`;
 }
 
 function roleSet(roles: readonly string[]): string {

@@ -1,6 +1,6 @@
 /**
  * How a sidecar proves to the service behind it that a call passed through it: an HMAC-SHA256, under the 32-byte secret the two share,
- * over the method, the digest of the authorization value and the time. A valid permit without it is a direct call and refused.
+ * over the method, the authorization value and the time. A valid permit without it is a direct call and refused.
  * Form: `v1.<unix ms>.<base64url of the HMAC>`.
  */
 import { hash, timingSafeEqual } from 'node:crypto';
@@ -73,7 +73,7 @@ function padsOf(secret: Uint8Array): Pads {
 }
 
 function macOf({ inner, outer }: Pads, { method, authorization }: ProvenCall, atMs: number): Buffer {
-  const text = `${method.length}:${method}${hash('sha256', authorization)}${atMs}`;
+  const text = `${method.length}:${method}${authorization.length}:${authorization}${atMs}`;
   const within = hash('sha256', Buffer.concat([inner, Buffer.from(text)]), 'buffer');
   return hash('sha256', Buffer.concat([outer, within]), 'buffer');
 }

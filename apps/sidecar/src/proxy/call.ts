@@ -24,13 +24,13 @@ export function isGrpc(headers: IncomingHttpHeaders): boolean {
 
 /** Throws `payload_too_large` for headers over the limit, `invalid_argument` for a path or verb that is no method call. */
 export function readCall(headers: IncomingHttpHeaders, maxHeaderBytes: number): Call {
-  refuseLargeHeaders(headers, maxHeaderBytes);
+  const metadata = metadataOf(headers, maxHeaderBytes);
   refuseForeign(headers);
   const method = headers[':path'] ?? '';
   if (!isMethodPath(method))
     throw new CogmeshError('invalid_argument', 'the path is not exactly /package.Service/Method');
   if (headers[':method'] !== 'POST') throw new CogmeshError('invalid_argument', 'methods are called with POST');
-  return { method, metadata: metadataOf(headers) };
+  return { method, metadata };
 }
 
 /** RFC 9113, 8.2.2: what HTTP/1.1 says about one connection has no place here, and is how two servers come to see two requests. */
@@ -45,30 +45,36 @@ function refuseForeign(headers: IncomingHttpHeaders): void {
     throw new CogmeshError('invalid_argument', '`host` and `:authority` disagree');
 }
 
-function refuseLargeHeaders(headers: IncomingHttpHeaders, maxBytes: number): void {
-  let bytes = 0;
-  let fields = 0;
-  for (const [name, value] of Object.entries(headers)) {
-    for (const item of Array.isArray(value) ? value : [value ?? '']) {
-      bytes += Buffer.byteLength(name) + Buffer.byteLength(item) + headerFieldOverheadBytes;
-      fields += 1;
-    }
+/** Every call passes here: one walk over the headers, counting as it goes. */
+function metadataOf(headers: IncomingHttpHeaders, maxBytes: number): ReadonlyMap<string, string> {
+  const metadata = new Map<string, string>();
+  const size: Size = { bytes: 0, fields: 0 };
+  for (const name in headers) {
+    const value = headers[name];
+    const first = Array.isArray(value) ? addAll(size, name, value) : add(size, name, value ?? '');
+    if (first !== undefined && value !== undefined && !name.startsWith(':')) metadata.set(name, first);
   }
-  if (bytes <= maxBytes && fields <= maxHeaderFields) return;
+  if (size.bytes <= maxBytes && size.fields <= maxHeaderFields) return metadata;
   throw new CogmeshError(
     'payload_too_large',
-    `the call has ${bytes} bytes of metadata in ${fields} fields; at most ${maxBytes} in ${maxHeaderFields} pass`,
-    {
-      limitBytes: maxBytes,
-    },
+    `the call has ${size.bytes} bytes of metadata in ${size.fields} fields; at most ${maxBytes} in ${maxHeaderFields} pass`,
+    { limitBytes: maxBytes },
   );
 }
 
-function metadataOf(headers: IncomingHttpHeaders): ReadonlyMap<string, string> {
-  const metadata = new Map<string, string>();
-  for (const [name, value] of Object.entries(headers)) {
-    const first = Array.isArray(value) ? value[0] : value;
-    if (!name.startsWith(':') && first !== undefined) metadata.set(name, first);
-  }
-  return metadata;
+interface Size {
+  bytes: number;
+  fields: number;
+}
+
+/** Headers are one byte a character. */
+function add(size: Size, name: string, value: string): string {
+  size.bytes += name.length + value.length + headerFieldOverheadBytes;
+  size.fields += 1;
+  return value;
+}
+
+function addAll(size: Size, name: string, values: readonly string[]): string | undefined {
+  for (const value of values) add(size, name, value);
+  return values[0];
 }

@@ -18,20 +18,25 @@ const hopByHop = new Set([
 
 /** The caller's headers as they may go on to the service, pseudo-headers included. */
 export function forwardedHeaders(headers: IncomingHttpHeaders): OutgoingHttpHeaders {
-  const listed = new Set(namesIn(headers.connection));
-  const kept = Object.entries(headers).filter(
-    ([name, value]) => value !== undefined && !hopByHop.has(name) && !listed.has(name) && !isIdentityHeader(name),
-  );
-  return Object.fromEntries(kept);
+  const listed = namesIn(headers.connection);
+  return kept(headers, (name) => !hopByHop.has(name) && !listed.includes(name) && !isIdentityHeader(name));
 }
 
 /** The service's headers or trailers as they may go back. */
 export function returnedHeaders(headers: IncomingHttpHeaders): OutgoingHttpHeaders {
-  return Object.fromEntries(
-    Object.entries(headers).filter(([name, value]) => value !== undefined && !hopByHop.has(name)),
-  );
+  return kept(headers, (name) => !hopByHop.has(name));
+}
+
+/** Names are lower-case tokens, so that none of them means something to an object. */
+function kept(headers: IncomingHttpHeaders, goesOn: (name: string) => boolean): OutgoingHttpHeaders {
+  const found: OutgoingHttpHeaders = {};
+  for (const name in headers) {
+    const value = headers[name];
+    if (value !== undefined && name !== '__proto__' && goesOn(name)) found[name] = value;
+  }
+  return found;
 }
 
 function namesIn(connection: string | undefined): string[] {
-  return (connection ?? '').split(',').map((name) => name.trim().toLowerCase());
+  return connection === undefined ? [] : connection.split(',').map((name) => name.trim().toLowerCase());
 }
