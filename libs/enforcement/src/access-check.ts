@@ -1,7 +1,7 @@
 /**
  * Checks the rights of a permit against the local policies: every right must be allowed now, whatever the gateway was told when it minted,
  * and nothing of the subject may be revoked. A decision is kept until the earliest of: the end of the permit, of a grant it rests on, of what
- * is known of the subject, the next moment at which time itself may change it, and 30 s; one that came of an error is not kept. Deciding
+ * is known of the subject and of the resource, the next moment at which time itself may change it, and 30 s; one that came of an error is not kept. Deciding
  * is one step that nothing interrupts, so the same question is never decided twice at once.
  */
 import { CogmeshError } from '@cogmesh/errors';
@@ -77,7 +77,8 @@ export class AccessCheck {
     const { engine } = source;
     const nowMs = now();
     const resource = parseResourcePath(right.resource);
-    const request: AccessRequest = { subject, action: right.action, resource, nowMs };
+    const { untilMs, ...known } = informedNow(right, nowMs);
+    const request: AccessRequest = { subject, action: right.action, resource, nowMs, ...known };
     const owner = ownerOf(resource) ?? subject.organisation;
     const callerEpoch = engine.epochOf(subject.organisation);
     const ownerEpoch = engine.epochOf(owner);
@@ -96,18 +97,24 @@ export class AccessCheck {
     const values = valuesRead(question.reads, {
       attributes: subject.attributes,
       context: nothing,
-      resourceAttributes: nothing,
+      resourceAttributes: known.informed ?? nothing,
     });
-    const known = question.decisionWith(values, nowMs);
-    if (known !== undefined) return { decision: known, fromCache: true, owner };
+    const kept = question.decisionWith(values, nowMs);
+    if (kept !== undefined) return { decision: kept, fromCache: true, owner };
     const decision = engine.decide(request);
-    const expiresAtMs = Math.min(nowMs + decisionTtlMaxMs, permitEndsAtMs, decision.validUntilMs ?? Infinity);
+    const expiresAtMs = Math.min(nowMs + decisionTtlMaxMs, permitEndsAtMs, untilMs, decision.validUntilMs ?? Infinity);
     if (!ofErrors.has(decision.code)) question.keep(decision, { values, expiresAtMs });
     return { decision, fromCache: false, owner };
   }
 }
 
-/** A permit brings neither context nor attributes of the resource. */
+/** What the permit says of the resource, while it counts; nothing once it is too old. */
+function informedNow({ informed }: Access, nowMs: number): Pick<AccessRequest, 'informed'> & { untilMs: number } {
+  if (informed === undefined || nowMs >= informed.untilMs) return { untilMs: Infinity };
+  return { informed: informed.attributes, untilMs: informed.untilMs };
+}
+
+/** A permit brings no context, and of the resource only what was asked when it was decided about. */
 const nothing = {};
 
 /** Answers that came of something that went wrong. */
@@ -116,6 +123,7 @@ const ofErrors: ReadonlySet<DecisionCode> = new Set([
   'invalid_request',
   'stale_policy',
   'unknown_organisation',
+  'attribute_unavailable',
 ]);
 
 interface Decided {

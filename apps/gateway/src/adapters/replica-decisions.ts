@@ -2,7 +2,7 @@
  * Decisions from this gateway's own copy of the policies, as fresh as `maxStalenessMs` allows: what only reads, and what
  * enforcement points outside ask; nothing of it waits for the network. What starts or changes something is asked of the
  * policy service itself, and so is what concerns an organisation whose policies are watched (a candidate is tried beside
- * them).
+ * them), and what takes a question to the registry or to an organisation's information source.
  */
 import type { policyV1 } from '@cogmesh/contracts';
 import {
@@ -57,7 +57,7 @@ export class ReplicaDecisions implements Decisions {
     const { remote, now, obligations } = this.#parts;
     const nowMs = now();
     const asked = rights.map((right) => requestFor(subject, right, nowMs));
-    if (rights.some(({ action }) => !reading.has(action)) || asked.some((each) => this.#isWatched(each)))
+    if (rights.some(({ action }) => !reading.has(action)) || asked.some((each) => this.#isForPolicy(each)))
       return remote.decide(subject, rights, signal, consistencyToken);
     return this.#answer(asked, [consistencyToken], (answer, i) =>
       obligations.met(answer, rights[i] as Access, this.#coApproval),
@@ -70,7 +70,7 @@ export class ReplicaDecisions implements Decisions {
     const asked = questions.map((question) => {
       return { access: read(question), tokenId: question.subject?.tokenId ?? '' };
     });
-    if (asked.some((each) => this.#isWatched(each))) return remote.ask(questions, signal);
+    if (asked.some((each) => this.#isForPolicy(each))) return remote.ask(questions, signal);
     const tokens = questions.map(({ consistencyToken = '' }) => consistencyToken);
     return this.#answer(asked, tokens, (answer) => answer);
   }
@@ -96,8 +96,9 @@ export class ReplicaDecisions implements Decisions {
     });
   }
 
-  #isWatched(request: JudgedRequest): boolean {
+  #isForPolicy(request: JudgedRequest): boolean {
     const { replica } = this.#parts;
-    return partiesOf(request).some((organisation) => replica.isWatched(organisation));
+    if (partiesOf(request).some((organisation) => replica.isWatched(organisation))) return true;
+    return replica.engine.informationFor(request.access) !== undefined;
   }
 }
