@@ -52,7 +52,7 @@ describe('behind a sidecar', () => {
     const verifier = {
       verifyPermit: (jws: string, audience: string) =>
         Promise.resolve({ ...whole, audience: `${jws} for ${audience}`, ...(met === undefined ? {} : { met }) }),
-      verifyServiceToken: () => Promise.resolve({ service: 'registry', audience: 'scheduler' }),
+      verifyServiceToken: () => Promise.resolve({ service: 'registry', audience: 'scheduler', expiresAtMs: 1 }),
     };
     const authorization = `Bearer ${token}`;
     const proof = createSidecarProof(secret, () => 1_000)({ method: asked, authorization });
