@@ -23,6 +23,7 @@ export async function measure({ quick, say }) {
   const path = await mkdtemp(join(tmpdir(), 'cogmesh-bench-revocation-'));
   let cluster;
   let doors;
+  let load;
   try {
     const directory = await directoryIn(path);
     cluster = await startCluster({
@@ -32,7 +33,7 @@ export async function measure({ quick, say }) {
       progress: () => {},
     });
     doors = await openDoors({ keysDir: directory.keysDir, url: cluster.url, addressOf: cluster.addressOf });
-    const load = await startLoad(doors);
+    load = await startLoad(doors);
     const times = {};
     for (const kind of Object.keys(kinds)) times[kind] = await revokeAgainAndAgain(doors, kind);
     const { answered, refused, seconds } = await load.stop();
@@ -42,6 +43,7 @@ export async function measure({ quick, say }) {
     const all = Object.values(times).flat();
     return { revocation_ms_p99: Math.round(quantile(all, 0.99)), revocation_ms: figures };
   } finally {
+    await load?.stop().catch(() => {});
     doors?.close();
     await cluster?.stop();
     await rm(path, { recursive: true, force: true });
@@ -110,10 +112,13 @@ async function startLoad(doors) {
       answered += 1;
     }
   });
+  const all = Promise.all(callers);
+  // Its failure is that of whoever stops it.
+  all.catch(() => {});
   return {
     async stop() {
       going = false;
-      await Promise.all(callers);
+      await all;
       return { answered, refused, seconds: (performance.now() - startedAt) / 1_000 };
     },
   };
