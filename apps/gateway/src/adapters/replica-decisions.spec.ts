@@ -128,6 +128,17 @@ it('asks the policy service about organisations that are watched, as owner too',
   expect(world.sentOn).toEqual(['/models/acme/ocr', '/models/globex/ocr', '7']);
 });
 
+it('asks the policy service where a rule reads what takes a question to somebody else, and only there', async () => {
+  world.put([
+    { policy: "resource.attributes.state == 'READY'", permissions: ['read'], resources: ['/agents/*'] },
+    { permissions: ['list'], resources: ['/agents/**'] },
+  ]);
+  await world.decisions.decide(ada, [{ action: 'list', resource: '/agents/a1' }], signal);
+  await world.decisions.decide(ada, [{ action: 'read', resource: '/agents/a2' }], signal);
+  await world.decisions.ask([{ ...question, resource: { type: 'agent', id: 'a3' } }], signal);
+  expect(world.sentOn).toEqual(['/agents/a2', 'a3']);
+});
+
 it('refuses a question that cannot be read', async () => {
   await expect(world.decisions.ask([{ ...question, contextJson: '[]' }], signal)).rejects.toMatchObject({
     code: 'invalid_json',
