@@ -19,7 +19,7 @@ export async function measure({ quick, say }) {
   const worlds = sizes.map((size) => ({ size, world: worldOf(size) }));
   const rates = medianRate(
     worlds.map(({ world }) => decider(world)),
-    { rounds: quick ? 5 : 11, perCall: BATCH },
+    { rounds: quick ? 3 : 11, perCall: BATCH },
   );
   const uncached = Object.fromEntries(sizes.map((size, i) => [String(size), Math.round(rates[i])]));
   for (const size of sizes) say(`decisions, uncached, ${size} policies: ${uncached[size]} per s`);
