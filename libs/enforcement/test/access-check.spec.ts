@@ -193,8 +193,8 @@ describe('a check', () => {
       return seen;
     };
     expect(told(undefined)).toBe('no_matching_allow false');
-    expect(told('READY')).toBe('allowed false');
     expect(told('DRAINING')).toBe('no_matching_allow false');
+    expect(told('READY')).toBe('allowed false');
     expect(told('READY')).toBe('allowed true');
     nowMs = 999;
     expect(told('READY')).toBe('allowed true');
