@@ -48,21 +48,14 @@ export async function wireSidecar(host: ServiceHost, config: SidecarConfig): Pro
   const { verifier } = identity;
   const dir = join(host.dataDir, service);
   const { replica, close: closeReplica } = openReplica({
-    identity,
-    policyAddress: peers.policy,
-    dir,
-    config: settings,
-    logger,
+    ...{ identity, policyAddress: peers.policy, dir, config: settings, logger },
     security: host.security,
   });
   const log = await openShippedLog({ ...host, identity, policyAddress: peers.policy, point: service, dir });
   const authenticate = createEnforcer({ service, verifier, source: replica, ...settings, log });
 
-  const upstream = new Upstream({
-    ...config,
-    address: config.upstream,
-    secure: { security: host.security, service },
-  });
+  const secure = { security: host.security, service };
+  const upstream = new Upstream({ ...config, address: config.upstream, secure });
   const prove = createSidecarProof(secret);
   const external = openExternalCheck({
     ...{ identity, policyAddress: peers.policy, environment: host.environment, settings, logger },
