@@ -28,6 +28,7 @@ class World {
   constructor() {
     const remote: Decisions = {
       decide: async (_subject, rights) => (this.sentOn.push(...rights.map(({ resource }) => resource)), []),
+      look: (subject, rights, signal) => remote.decide(subject, rights, signal),
       ask: async (questions) => (this.sentOn.push(...questions.map(({ resource }) => resource?.id ?? '')), []),
       explain: () => Promise.reject(new Error('not asked here')),
       withCoApproval: () => remote,
@@ -137,6 +138,17 @@ it('asks the policy service where a rule reads what takes a question to somebody
   await world.decisions.decide(ada, [{ action: 'read', resource: '/agents/a2' }], signal);
   await world.decisions.ask([{ ...question, resource: { type: 'agent', id: 'a3' } }], signal);
   expect(world.sentOn).toEqual(['/agents/a2', 'a3']);
+});
+
+it('judges by its own copy what is only shown, whatever the action, and by the policy service what is done', async () => {
+  world.put([{ permissions: ['infer'], resources: ['/models/acme/*'] }]);
+  const rights = ['/models/acme/ocr', '/models/acme/voice'].map((resource) => ({ action: 'infer', resource }));
+  const shown = await world.decisions.look(ada, rights, signal);
+  expect([shown.map(({ allowed }) => allowed), world.sentOn]).toEqual([[true, true], []]);
+  world.isStale = true;
+  await expect(world.decisions.look(ada, rights, signal)).rejects.toMatchObject({ code: 'stale_policy' });
+  await world.decisions.decide(ada, rights, signal);
+  expect(world.sentOn).toEqual(['/models/acme/ocr', '/models/acme/voice']);
 });
 
 it('refuses a question that cannot be read', async () => {

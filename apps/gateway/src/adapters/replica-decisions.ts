@@ -1,6 +1,6 @@
 /**
- * Decisions from this gateway's own copy of the policies, as fresh as `maxStalenessMs` allows: what only reads, and what
- * enforcement points outside ask; nothing of it waits for the network. What starts or changes something is asked of the
+ * Decisions from this gateway's own copy of the policies, as fresh as `maxStalenessMs` allows: what only reads, what a list
+ * shows, and what enforcement points outside ask; nothing of it waits for the network. What starts or changes something is asked of the
  * policy service itself, and so is what concerns an organisation whose policies are watched (a candidate is tried beside
  * them), and what takes a question to the registry or to an organisation's information source.
  */
@@ -54,11 +54,21 @@ export class ReplicaDecisions implements Decisions {
     signal: AbortSignal,
     consistencyToken = '',
   ): Promise<readonly policyV1.DecideResponse[]> {
+    if (rights.some(({ action }) => !reading.has(action)))
+      return this.#parts.remote.decide(subject, rights, signal, consistencyToken);
+    return this.look(subject, rights, signal, consistencyToken);
+  }
+
+  async look(
+    subject: OutsideSubject,
+    rights: readonly Access[],
+    signal: AbortSignal,
+    consistencyToken = '',
+  ): Promise<readonly policyV1.DecideResponse[]> {
     const { remote, now, obligations } = this.#parts;
     const nowMs = now();
     const asked = rights.map((right) => requestFor(subject, right, nowMs));
-    if (rights.some(({ action }) => !reading.has(action)) || asked.some((each) => this.#isForPolicy(each)))
-      return remote.decide(subject, rights, signal, consistencyToken);
+    if (asked.some((each) => this.#isForPolicy(each))) return remote.look(subject, rights, signal, consistencyToken);
     return this.#answer(asked, [consistencyToken], (answer, i) =>
       obligations.met(answer, rights[i] as Access, this.#coApproval),
     );

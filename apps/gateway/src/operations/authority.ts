@@ -22,6 +22,13 @@ export interface Decisions {
     signal: AbortSignal,
     consistencyToken?: string,
   ): Promise<readonly policyV1.DecideResponse[]>;
+  /** As `decide`, of rights on which nothing is done: what is shown depends on them. */
+  look(
+    subject: OutsideSubject,
+    rights: readonly Access[],
+    signal: AbortSignal,
+    consistencyToken?: string,
+  ): Promise<readonly policyV1.DecideResponse[]>;
   /** The answers as the policy service gives them, one per question, in order, from one call; for whoever enforces them. */
   ask(questions: readonly Question[], signal: AbortSignal): Promise<readonly policyV1.DecideResponse[]>;
   explain(subject: OutsideSubject, right: Access, signal: AbortSignal): Promise<policyV1.ExplainResponse>;
