@@ -109,7 +109,7 @@ export async function wire(host: ServiceHost, config: GatewayConfig): Promise<Wi
     now: Date.now,
   };
   const operations = buildOperations(ports);
-  const callers = new GrpcCallers(admission, identity);
+  const callers = new GrpcCallers(admission, identity, config);
   const streams = new OpenStreams();
   const checks = {
     issuers: () => issuers.assertFresh(),

@@ -33,6 +33,7 @@ export type AnyHandler = (input: never, call: CallContext) => Promise<Init> | As
 /** What the four grpc-js call types have in common, as far as it is used here. */
 interface Surface {
   readonly metadata: Metadata;
+  getHost(): string;
   getAuthContext: ServerUnaryCall<Message, Message>['getAuthContext'];
   on(event: 'cancelled', listener: () => void): unknown;
 }
@@ -49,7 +50,12 @@ async function withCall<T>(
   const run = async () => {
     const { sslPeerCertificate: certificate } = call.getAuthContext();
     const peer = certificate && peerOfCertificate(certificate);
-    const caller = await runtime.authenticate({ method: runtime.path, metadata, ...(peer ? { peer } : {}) });
+    const caller = await runtime.authenticate({
+      method: runtime.path,
+      metadata,
+      authority: call.getHost(),
+      ...(peer ? { peer } : {}),
+    });
     const context = { method: runtime.path, metadata, signal: aborter.signal, caller };
     if (!lasts || caller.kind !== 'subject' || caller.follow === undefined) return work(context);
     const ended = Promise.withResolvers<never>();

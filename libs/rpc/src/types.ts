@@ -78,6 +78,8 @@ export interface CallContext {
 export type Authenticate = (call: {
   readonly method: string;
   readonly metadata: ReadonlyMap<string, string>;
+  /** Name under which the server was called (`:authority`). */
+  readonly authority?: string;
   /** Who is at the other end of the connection; absent without mutual TLS. */
   readonly peer?: Peer;
 }) => Caller | Promise<Caller>;
