@@ -69,7 +69,9 @@ export class ReplicaDecisions implements Decisions {
     const nowMs = now();
     const asked = rights.map((right) => requestFor(subject, right, nowMs));
     if (asked.some((each) => this.#isForPolicy(each))) return remote.look(subject, rights, signal, consistencyToken);
-    return this.#answer(asked, [consistencyToken], (answer, i) =>
+    // What is shown again and again is one entry of the log with a count.
+    const options = { alike: !rights.every(({ action }) => reading.has(action)) };
+    return this.#answer(asked, { tokens: [consistencyToken], options }, (answer, i) =>
       obligations.met(answer, rights[i] as Access, this.#coApproval),
     );
   }
@@ -82,7 +84,7 @@ export class ReplicaDecisions implements Decisions {
     });
     if (asked.some((each) => this.#isForPolicy(each))) return remote.ask(questions, signal);
     const tokens = questions.map(({ consistencyToken = '' }) => consistencyToken);
-    return this.#answer(asked, tokens, (answer) => answer);
+    return this.#answer(asked, { tokens }, (answer) => answer);
   }
 
   explain(subject: OutsideSubject, right: Access, signal: AbortSignal): Promise<policyV1.ExplainResponse> {
@@ -91,7 +93,7 @@ export class ReplicaDecisions implements Decisions {
 
   async #answer(
     asked: readonly JudgedRequest[],
-    tokens: readonly string[],
+    { tokens, options = {} }: { tokens: readonly string[]; options?: { readonly alike?: boolean } },
     enforced: (answer: policyV1.DecideResponse, index: number) => policyV1.DecideResponse,
   ): Promise<readonly policyV1.DecideResponse[]> {
     const { replica, log } = this.#parts;
@@ -99,7 +101,7 @@ export class ReplicaDecisions implements Decisions {
     return withSpan(spanNames.decide, { kind: SpanKind.INTERNAL }, async (span) => {
       replica.assertFresh();
       const answered = asked.map((each, i) => ({ ...each.access, answer: enforced(judge(replica, each), i) }));
-      await recordAnswers(log, answered);
+      await recordAnswers(log, answered, options);
       const answers = answered.map(({ answer }) => answer);
       tellDecisions(span, { requests: asked.map(({ access }) => access), answers });
       return answers;

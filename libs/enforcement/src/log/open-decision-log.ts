@@ -41,7 +41,7 @@ export async function openDecisionLog(options: OpenDecisionLogOptions): Promise<
   const log = new SpooledLog({ spool, point, config, logger, onWritten: () => shipper.poke() });
   shipper.start();
   return {
-    record: (question, decisions) => log.record(question, decisions),
+    record: (question, decisions, options) => log.record(question, decisions, options),
     dropped: () => log.dropped,
     close: async () => {
       await log.flush().catch(() => undefined);

@@ -24,13 +24,17 @@ export interface AnsweredQuestion {
   };
 }
 
-/** Resolves when the answers may be acted on; rejects as `DecisionLog.record`. */
-export async function recordAnswers(log: DecisionLog, answered: readonly AnsweredQuestion[]): Promise<void> {
+/** Resolves when the answers may be acted on; rejects as `DecisionLog.record`, and `options` are its. */
+export async function recordAnswers(
+  log: DecisionLog,
+  answered: readonly AnsweredQuestion[],
+  options?: Parameters<DecisionLog['record']>[2],
+): Promise<void> {
   const waiting: Promise<void>[] = [];
   for (let from = 0, to = 0; from < answered.length; from = to) {
     const { subject, context } = answered[from]!;
     while (answered[to]?.subject === subject && answered[to]?.context === context) to += 1;
-    const kept = log.record({ subject, context }, answered.slice(from, to).map(decisionOf));
+    const kept = log.record({ subject, context }, answered.slice(from, to).map(decisionOf), options);
     if (kept !== undefined) waiting.push(kept);
   }
   if (waiting.length > 0) await Promise.all(waiting);
