@@ -8,9 +8,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { addPartner, initialiseDataDirectory, startCluster } from '@cogmesh/mesh';
+import { option } from '../../src/options.mjs';
 import { quantile } from '../rate.mjs';
 import { GRANT_ID, kinds, MODEL, openDoors } from '../revocation.mjs';
 
+/** Of each kind; `--rounds` says otherwise. */
 const ROUNDS = 60;
 const CALLERS = 8;
 const PAUSE_MS = 2;
@@ -35,7 +37,8 @@ export async function measure({ quick, say }) {
     doors = await openDoors({ keysDir: directory.keysDir, url: cluster.url, addressOf: cluster.addressOf });
     load = await startLoad(doors);
     const times = {};
-    for (const kind of Object.keys(kinds)) times[kind] = await revokeAgainAndAgain(doors, kind);
+    const rounds = Number(option('--rounds') ?? ROUNDS);
+    for (const kind of Object.keys(kinds)) times[kind] = await revokeAgainAndAgain(doors, kind, rounds);
     const { answered, refused, seconds } = await load.stop();
     const figures = Object.fromEntries(Object.entries(times).map(([kind, of]) => [kind, figuresOf(of)]));
     const others = `${Math.round(answered / seconds)} calls a second of others meanwhile, ${refused} refused`;
@@ -124,10 +127,10 @@ async function startLoad(doors) {
   };
 }
 
-async function revokeAgainAndAgain(doors, kind) {
+async function revokeAgainAndAgain(doors, kind, rounds) {
   const { owner, thingOf, resource } = kinds[kind];
   const times = [];
-  for (let round = 0; round < ROUNDS; round += 1) {
+  for (let round = 0; round < rounds; round += 1) {
     const victim = await doors.victim('globex', `${kind}-${round}`);
     const asks = [() => doors.gateway(victim, resource), () => doors.sidecar(victim, resource)];
     for (const ask of asks) await until(ask, true);
