@@ -110,4 +110,25 @@ describe('the rights of a permit', () => {
     expect(() => of({ team: 'y' })).toThrow(refused('permission_denied'));
     expect(() => of({})).toThrow(refused('permission_denied'));
   });
+
+  it('in another organisation are decided again when anything is revoked, at home they are not', () => {
+    const { ask, engine, revocations } = point();
+    const grant = {
+      id: 'g',
+      grantor: 'globex',
+      grantee: 'acme',
+      actions: ['infer'],
+      resources: ['/models/**'],
+      expiresAtMs: 99_000,
+    };
+    const theirs = parsePolicySet([{ policy: "org_id == 'acme'", permissions: ['infer'], resources: ['/models/**'] }]);
+    engine.replace({ organisation: 'globex', epoch: 9, document: theirs, grants: [grant] });
+    const abroad = [{ action: 'infer', resource: '/models/globex/m' }];
+    expect(ask({ access: abroad })).toEqual({ cached: 0, epoch: 9 });
+    expect(ask({ access: [run, ...abroad] })).toEqual({ cached: 1, epoch: 9 });
+    const change = { kind: 'token', value: 'another', organisation: 'acme', issuer: 'https://i', epoch: 1 } as const;
+    revocations.apply({ since: 0, epoch: 1, changes: [{ ...change, untilMs: 0, lifted: false }] });
+    expect(ask({ access: abroad })).toEqual({ cached: 0, epoch: 9 });
+    expect(ask({ access: [run] })).toEqual({ cached: 1, epoch: 7 });
+  });
 });

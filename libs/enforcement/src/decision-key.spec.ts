@@ -53,6 +53,24 @@ describe('the decision key', () => {
     );
   });
 
+  it('changes with each field alone', () => {
+    const subject = { issuer: 'i', sub: 's', organisation: 'acme', roles: ['a', 'b'] };
+    const base = { callerEpoch: 1, ownerEpoch: 2, revocations: 3, owner: 'o', subject, action: 'read', resource: '/r' };
+    const others: DecisionKeyFields[] = [
+      { ...base, callerEpoch: 9 },
+      { ...base, ownerEpoch: 9 },
+      { ...base, revocations: 9 },
+      { ...base, owner: 'x' },
+      { ...base, action: 'x' },
+      { ...base, resource: '/x' },
+      { ...base, subject: { ...subject, issuer: 'x' } },
+      { ...base, subject: { ...subject, sub: 'x' } },
+      { ...base, subject: { ...subject, organisation: 'x' } },
+      ...[[], ['a'], ['b'], ['a', 'c'], ['a', 'b', 'c']].map((roles) => ({ ...base, subject: { ...subject, roles } })),
+    ];
+    expect(new Set([base, ...others].map(decisionKey)).size).toBe(others.length + 1);
+  });
+
   it('does not depend on the order of roles', () => {
     const base: DecisionKeyFields = {
       callerEpoch: 1,
@@ -85,4 +103,27 @@ describe('the decision key', () => {
     expect(keyOf(['x'], { x: 1 })).not.toBe(keyOf(['x'], { x: '1' }));
     expect(keyOf([], { x: 1 })).toBe('');
   });
+
+  it.each([
+    [{ attributes: ['x'], context: ['x'], resourceAttributes: [] }],
+    [{ attributes: ['x'], context: [], resourceAttributes: ['x'] }],
+    [{ attributes: [], context: ['x'], resourceAttributes: ['x'] }],
+    [{ attributes: ['x'], context: ['x'], resourceAttributes: ['x'] }],
+  ])('holds of each map what is read of it: %j', (reads) => {
+    const none = { attributes: {}, context: {}, resourceAttributes: {} };
+    for (const map of ['attributes', 'context', 'resourceAttributes'] as const) {
+      const differs = valuesRead(reads, { ...none, [map]: { x: 1 } }) !== valuesRead(reads, none);
+      expect(differs, map).toBe(reads[map].length > 0);
+    }
+  });
+});
+
+describe('canonical JSON', () => {
+  it.each<[unknown, string]>([
+    [{ b: 1, a: [{ d: 1, c: null }] }, '{"a":[{"c":null,"d":1}],"b":1}'],
+    [{ a: undefined, b: 'x' }, '{"b":"x"}'],
+    [[undefined, 1], '[null,1]'],
+    [null, 'null'],
+    ['"', '"\\""'],
+  ])('of %j', (value, text) => expect(canonicalJson(value)).toBe(text));
 });
