@@ -4,6 +4,7 @@ import { gatewayV1 } from '@cogmesh/contracts';
 import { toCogmeshError } from '@cogmesh/errors';
 import { mintDevelopmentToken } from '@cogmesh/identity';
 import { createClient, openChannel } from '@cogmesh/rpc';
+import { CogmeshClient, DpopKey } from '@cogmesh/sdk';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from 'jose';
 import type { FastifyRequest } from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -64,13 +65,13 @@ async function exchange(
 const subject = async (who: Who) => ({ subject_token: await world.token(who), subject_token_type: accessToken });
 const actor = async (who: Who) => ({ actor_token: await world.token(who), actor_token_type: accessToken });
 
-const boundToken = async () =>
+const boundToken = async (jkt?: string) =>
   mintDevelopmentToken(world.keysDir, {
     issuerName: 'globex',
     sub: 'member',
     roles: ['member'],
     ttlSeconds: 600,
-    claims: { cnf: { jkt: await calculateJwkThumbprint(key.jwk) } },
+    claims: { cnf: { jkt: jkt ?? (await calculateJwkThumbprint(key.jwk)) } },
   });
 
 describe('a token bound to a key', () => {
@@ -140,6 +141,25 @@ async function codeIn(ask: () => Promise<unknown>): Promise<string> {
     return toCogmeshError(error).code;
   }
 }
+
+it('the client of the SDK proves its key at each request, and its proofs serve gRPC too', async () => {
+  const dpop = new DpopKey();
+  const token = await boundToken(dpop.thumbprint);
+  const client = new CogmeshClient({ baseUrl: world.url, token, dpop, maxRetries: 0 });
+  expect((await client.whoami()).sub).toBe('member');
+  expect((await client.whoami()).sub).toBe('member');
+  const bearer = new CogmeshClient({ baseUrl: world.url, token, maxRetries: 0 });
+  await expect(bearer.whoami()).rejects.toMatchObject({ code: 'invalid_dpop_proof' });
+  const other = new CogmeshClient({ baseUrl: world.url, token, dpop: new DpopKey(), maxRetries: 0 });
+  await expect(other.whoami()).rejects.toMatchObject({ code: 'invalid_dpop_proof' });
+
+  const channel = openChannel({ target: world.grpc });
+  const host = world.grpc.startsWith('unix:') ? 'localhost' : world.grpc;
+  const url = `http://${host}/${gatewayV1.GatewayService.typeName}/ListRuns`;
+  const metadata = { authorization: `DPoP ${token}`, dpop: dpop.proof({ method: 'POST', url, token }) };
+  const runs = createClient(gatewayV1.GatewayService, channel).listRuns({}, { metadata });
+  await expect(runs.finally(() => channel.close())).resolves.toBeDefined();
+});
 
 describe('the place that a proof must name', () => {
   const place = { publicUrl: '', tlsTerminated: false, tlsCert: '' };
