@@ -4,7 +4,6 @@ export { governancePolicies, type GovernanceOptions, type StageWork } from './go
 export { governanceMatrix, governanceRoles, governanceStages } from './governance/matrix.js';
 export { compileGlob, globProblem, type Glob } from './glob.js';
 export { limits as policyLimits } from './limits.js';
-export { agentAttributes } from './information.js';
 export { isOrganisationName, parsePolicySet, parsePolicySetText } from './parse-policy-set.js';
 export { diffPolicySets, type Change, type FieldChange } from './tools/diff.js';
 export { policySetJsonSchema, testTableJsonSchema } from './tools/json-schemas.js';

@@ -8,7 +8,7 @@ import { unionOfReads } from './reads.js';
 import type { InformationNeed, InformationSource } from './types.js';
 
 /** Attributes of `/agents/<id>` that the registry tells, whatever a set declares under these names. */
-export const agentAttributes: readonly string[] = [
+const agentAttributes: readonly string[] = [
   'capabilities',
   'kind',
   'labels',

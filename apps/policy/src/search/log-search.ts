@@ -7,7 +7,7 @@ import { ownerOf, resourcePath, type AccessRequest, type DecisionEngine } from '
 import type { Target } from './search.js';
 
 /** In place of a decision's code. */
-export const searchedCode = 'searched';
+const searchedCode = 'searched';
 
 interface SearchedPage {
   readonly target: Target;
