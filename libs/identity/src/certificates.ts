@@ -19,6 +19,7 @@ import {
   X509Certificate,
   X509CertificateGenerator,
 } from '@peculiar/x509';
+import { CogmeshError } from '@cogmesh/errors';
 import { keyFiles, readIfPresent, writeSecretFile } from './key-files.js';
 
 cryptoProvider.set(webcrypto);
@@ -59,6 +60,9 @@ interface Authority {
 /** Makes what is missing or near its end under `certificates/`, files 0600; answers the names that got a new certificate. */
 export async function ensureCertificates(dir: string, options: CertificateOptions = {}): Promise<string[]> {
   const { names = [], days = DEFAULT_DAYS, renew = false, now = Date.now } = options;
+  for (const name of names) assertOwnName(name);
+  if (!Number.isInteger(days) || days < 1 || days > authorityDays)
+    throw new CogmeshError('invalid_argument', `certificates are good for 1 to ${authorityDays} whole days`);
   const authority = await ensureAuthority(dir, now());
   const made: string[] = [];
   for (const name of [...certificateNames, ...names]) {
@@ -67,6 +71,15 @@ export async function ensureCertificates(dir: string, options: CertificateOption
     made.push(name);
   }
   return made;
+}
+
+/** Nobody is to get the authority's file or the name of a sidecar by choosing a name. */
+function assertOwnName(name: string): void {
+  if (/^[a-z0-9][a-z0-9.-]{0,62}$/.test(name) && name !== 'ca' && !name.endsWith('sidecar')) return;
+  throw new CogmeshError(
+    'invalid_argument',
+    `"${name}" is not a name for a certificate: lower-case letters, digits, "." and "-", not "ca" and nothing that ends with "sidecar"`,
+  );
 }
 
 async function ensureAuthority(dir: string, now: number): Promise<Authority> {

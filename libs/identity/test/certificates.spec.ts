@@ -45,7 +45,16 @@ describe('certificates of a data directory', () => {
     expect(await ensureCertificates(dir, { renew: true })).toEqual(certificateNames);
   });
 
-  it('cannot be asked for under a name that leaves the folder', async () => {
-    await expect(ensureCertificates(dir, { names: ['../root'] })).rejects.toThrow('not a name');
+  it.each(['../root', 'ca', 'sidecar', 'worker2-sidecar', 'Agent', ''])(
+    'cannot be asked for under the name "%s"',
+    async (name) => {
+      const ca = (await read('ca')).fingerprint256;
+      await expect(ensureCertificates(dir, { names: [name], renew: true })).rejects.toThrow('not a name');
+      expect((await read('ca')).fingerprint256).toBe(ca);
+    },
+  );
+
+  it.each([0, -1, 1.5, Number.NaN, 4_000])('are not made for %s days', async (days) => {
+    await expect(ensureCertificates(dir, { days })).rejects.toThrow('whole days');
   });
 });
