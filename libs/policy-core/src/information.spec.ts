@@ -81,7 +81,7 @@ describe('a source in a policy set', () => {
       parsePolicySet({ information: source, policies: [] });
     } catch (thrown) {
       if (!(thrown instanceof CogmeshError)) throw thrown;
-      return (thrown.details['issues'] as { path: string }[]).map(({ path }) => path);
+      return (thrown.details['issues'] as readonly { path: string }[]).map(({ path }) => path);
     }
     return [];
   };
