@@ -92,5 +92,5 @@ export async function load({ port, requestOf, connections, ms, check }) {
   const seconds = (performance.now() - startedAt) / 1_000;
   latencies.sort((a, b) => a - b);
   const at = (part) => latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * part))];
-  return { perSecond: latencies.length / seconds, p50: at(0.5), p99: at(0.99) };
+  return { answered: latencies.length, perSecond: latencies.length / seconds, p50: at(0.5), p99: at(0.99) };
 }

@@ -20,21 +20,25 @@ const inWords = (asked, toBytes) => ({
 });
 
 /** `tokens`: of an enforcement point of each organisation. */
-export function authzenQuestions(asked, tokens) {
-  const evaluationOf = ({ subject: { sub, roles, attributes }, action, resource, context }) => ({
+export const authzenQuestions = (asked, tokens) =>
+  inWords(asked, (requests) => evaluationsOf(requests, tokens[requests[0].subject.organisation]));
+
+/** The bytes of a question, or of several in one, in AuthZEN's words. */
+export function evaluationsOf(requests, token) {
+  const headers = { authorization: `Bearer ${token}` };
+  const evaluations = requests.map(evaluationOf);
+  return requests.length === 1
+    ? postOf({ path: '/access/v1/evaluation', headers, body: evaluations[0] })
+    : postOf({ path: '/access/v1/evaluations', headers, body: { evaluations } });
+}
+
+function evaluationOf({ subject: { sub, roles, attributes }, action, resource, context }) {
+  return {
     subject: { type: 'user', id: sub, properties: { ...attributes, roles } },
     action: { name: action },
     resource,
     context,
-  });
-  return inWords(asked, (requests) => {
-    const [{ subject }] = requests;
-    const headers = { authorization: `Bearer ${tokens[subject.organisation]}` };
-    const evaluations = requests.map(evaluationOf);
-    return requests.length === 1
-      ? postOf({ path: '/access/v1/evaluation', headers, body: evaluations[0] })
-      : postOf({ path: '/access/v1/evaluations', headers, body: { evaluations } });
-  });
+  };
 }
 
 /** With the keys of the rules that may cover each question worked out by who asks, which spares the peer that work. */

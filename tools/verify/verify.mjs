@@ -77,7 +77,7 @@ const steps = {
 };
 
 /** Steps that run only when they are named. */
-const mutated = ['policy-core', 'policy-tools', 'enforcement'];
+const mutated = ['policy-core', 'policy-tools', 'enforcement', 'enforcement-log'];
 const onRequest = Object.fromEntries(
   mutated.map((part) => [`mutation-${part}`, () => run('stryker', 'run', `tools/mutation/${part}.mjs`)]),
 );

@@ -20,6 +20,7 @@ import { addDoctor } from './commands/doctor.js';
 import { addGrants } from './commands/grants.js';
 import { addInit } from './commands/init.js';
 import { addIssuers } from './commands/issuers.js';
+import { addKeys } from './commands/keys.js';
 import { addModels } from './commands/models.js';
 import { addPolicy } from './commands/policy.js';
 import { addRevocations } from './commands/revocations.js';
@@ -56,6 +57,7 @@ const commands = [
   addWebhooks,
   addDeadLetters,
   addTrace,
+  addKeys,
   addModels,
   addAgents,
   addPolicy,

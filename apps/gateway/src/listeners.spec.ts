@@ -4,9 +4,9 @@ import { gatewayConfig } from './config.js';
 import { assertListenersAllowed, isLoopback, parseAddress } from './listeners.js';
 
 const start =
-  (environment: Record<string, string>, grpc = 'unix:/run/gateway.sock') =>
+  (environment: Record<string, string>, grpc = 'unix:/run/gateway.sock', mutualTls = false) =>
   () =>
-    assertListenersAllowed(loadConfig(gatewayConfig, environment), grpc);
+    assertListenersAllowed(loadConfig(gatewayConfig, environment), grpc, mutualTls);
 
 describe('assertListenersAllowed', () => {
   it.each([
@@ -54,6 +54,12 @@ describe('assertListenersAllowed', () => {
   ])('refuses %s', (_, environment, grpc, sentence) => {
     expect(start(environment as Record<string, string>, grpc)).toThrow(sentence);
   });
+});
+
+it('allows gRPC between services in the open under mutual TLS, and only that', () => {
+  expect(start({}, '0.0.0.0:7010', true)).not.toThrow();
+  expect(start({ COGMESH_HTTP_LISTEN: '0.0.0.0:7000' }, '0.0.0.0:7010', true)).toThrow('0.0.0.0:7000 can be reached');
+  expect(start({ COGMESH_PUBLIC_GRPC_LISTEN: '0.0.0.0:7011' }, '0.0.0.0:7010', true)).toThrow('0.0.0.0:7011 can');
 });
 
 it('reads both kinds of addresses', () => {

@@ -23,18 +23,22 @@ export const isLoopback = (address: string): boolean =>
   address.startsWith('unix:') || /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/.test(parseAddress(address).host);
 
 /** Refuses (`invalid_config`) to start on listeners the configuration does not allow. */
-export function assertListenersAllowed(config: GatewayConfig, grpcListen: string): void {
+export function assertListenersAllowed(config: GatewayConfig, grpcListen: string, mutualTls = false): void {
   const { httpListen, publicGrpcListen, tlsTerminated, dev } = config;
   const grpc = [grpcListen, publicGrpcListen].filter((address) => address !== '');
   if (dev) assertDevelopmentAllowed([httpListen, ...grpc]);
   if ((config.tlsCert === '') !== (config.tlsKey === '')) {
     throw new CogmeshError('invalid_config', 'COGMESH_TLS_CERT and COGMESH_TLS_KEY are set together or not at all');
   }
-  const plain = [...(config.tlsCert === '' ? [httpListen] : []), ...grpc].filter((address) => !isLoopback(address));
+  const plain = [
+    ...(config.tlsCert === '' ? [httpListen] : []),
+    ...(mutualTls ? [publicGrpcListen].filter((address) => address !== '') : grpc),
+  ].filter((address) => !isLoopback(address));
   if (plain.length === 0 || tlsTerminated) return;
   throw new CogmeshError(
     'invalid_config',
     `${plain.join(', ')} can be reached from other machines without TLS; set COGMESH_TLS_CERT and COGMESH_TLS_KEY (REST), ` +
+      'COGMESH_MTLS_CERT, COGMESH_MTLS_KEY and COGMESH_MTLS_CA (gRPC between services), ' +
       'or COGMESH_TLS_TERMINATED=1 when TLS ends in front of it',
     { listeners: plain },
   );

@@ -1,6 +1,10 @@
 /** Token exchange and tokens that are bound to a key, on the real gateway. */
 import { createHash } from 'node:crypto';
+import { gatewayV1 } from '@cogmesh/contracts';
+import { toCogmeshError } from '@cogmesh/errors';
 import { mintDevelopmentToken } from '@cogmesh/identity';
+import { createClient, openChannel } from '@cogmesh/rpc';
+import { CogmeshClient, DpopKey } from '@cogmesh/sdk';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from 'jose';
 import type { FastifyRequest } from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -21,11 +25,12 @@ afterAll(() => world.stop());
 interface ProofParts {
   readonly method?: string;
   readonly token?: string;
+  readonly origin?: string;
 }
 
-function proof(where: string, { method = 'GET', token }: ProofParts = {}): Promise<string> {
+function proof(where: string, { method = 'GET', token, origin = world.url }: ProofParts = {}): Promise<string> {
   const ath = token === undefined ? {} : { ath: createHash('sha256').update(token).digest('base64url') };
-  const claims = { htm: method, htu: `${world.url}${where}`, jti: String(Math.random()), ...ath };
+  const claims = { htm: method, htu: `${origin}${where}`, jti: String(Math.random()), ...ath };
   return new SignJWT({ ...claims, iat: Math.floor(Date.now() / 1_000) })
     .setProtectedHeader({ alg: 'ES256', typ: 'dpop+jwt', jwk: key.jwk })
     .sign(key.privateKey);
@@ -60,18 +65,18 @@ async function exchange(
 const subject = async (who: Who) => ({ subject_token: await world.token(who), subject_token_type: accessToken });
 const actor = async (who: Who) => ({ actor_token: await world.token(who), actor_token_type: accessToken });
 
-describe('a token bound to a key', () => {
-  const bound = async () =>
-    mintDevelopmentToken(world.keysDir, {
-      issuerName: 'globex',
-      sub: 'member',
-      roles: ['member'],
-      ttlSeconds: 600,
-      claims: { cnf: { jkt: await calculateJwkThumbprint(key.jwk) } },
-    });
+const boundToken = async (jkt?: string) =>
+  mintDevelopmentToken(world.keysDir, {
+    issuerName: 'globex',
+    sub: 'member',
+    roles: ['member'],
+    ttlSeconds: 600,
+    claims: { cnf: { jkt: jkt ?? (await calculateJwkThumbprint(key.jwk)) } },
+  });
 
+describe('a token bound to a key', () => {
   it('is accepted with a proof for this request, once', async () => {
-    const token = await bound();
+    const token = await boundToken();
     const dpop = await proof('/v1/whoami', { token });
     expect((await whoami('DPoP', token, { dpop })).status).toBe(200);
     const again = await whoami('DPoP', token, { dpop });
@@ -80,8 +85,8 @@ describe('a token bound to a key', () => {
     expect(await again.json()).toMatchObject({ code: 'invalid_dpop_proof' });
   });
 
-  it('is refused as a bearer token, with a proof for another place, and on gRPC', async () => {
-    const token = await bound();
+  it('is refused as a bearer token, and with a proof for another place', async () => {
+    const token = await boundToken();
     const codes = [
       await whoami('Bearer', token),
       await whoami('Bearer', token, { dpop: await proof('/v1/whoami', { token }) }),
@@ -93,6 +98,67 @@ describe('a token bound to a key', () => {
     const plain = await world.token('member');
     expect((await whoami('DPoP', plain, { dpop: await proof('/v1/whoami', { token: plain }) })).status).toBe(401);
   });
+});
+
+describe('a token bound to a key, over gRPC', () => {
+  const method = `/${gatewayV1.GatewayService.typeName}/ListRuns`;
+  const origin = () => `http://${world.grpc.startsWith('unix:') ? 'localhost' : world.grpc}`;
+
+  async function codeOf(scheme: string, parts: ProofParts & { readonly where?: string; readonly none?: boolean } = {}) {
+    const channel = openChannel({ target: world.grpc });
+    const token = await boundToken();
+    const { where = method, none = false, ...rest } = parts;
+    const dpop = await proof(where, { method: 'POST', token, origin: origin(), ...rest });
+    const metadata = { authorization: `${scheme} ${token}`, ...(none ? {} : { dpop }) };
+    const ask = () => createClient(gatewayV1.GatewayService, channel).listRuns({}, { metadata });
+    const first = await codeIn(ask);
+    const second = await codeIn(ask);
+    channel.close();
+    return [first, second];
+  }
+
+  it('is accepted with a proof for this method, once', async () => {
+    expect(await codeOf('DPoP')).toEqual(['ok', 'invalid_dpop_proof']);
+  });
+
+  it.each([
+    ['as a bearer token', 'Bearer', {}],
+    ['without a proof', 'DPoP', { none: true }],
+    ['with a proof for another method', 'DPoP', { where: `/${gatewayV1.GatewayService.typeName}/GetRun` }],
+    ['with a proof for GET', 'DPoP', { method: 'GET' }],
+    ['with a proof for another host', 'DPoP', { origin: 'http://127.0.0.1:1' }],
+    ['with a proof for another token', 'DPoP', { token: 'another' }],
+  ])('is refused %s', async (_, scheme, parts) => {
+    expect((await codeOf(scheme, parts))[0]).toBe('invalid_dpop_proof');
+  });
+});
+
+async function codeIn(ask: () => Promise<unknown>): Promise<string> {
+  try {
+    await ask();
+    return 'ok';
+  } catch (error) {
+    return toCogmeshError(error).code;
+  }
+}
+
+it('the client of the SDK proves its key at each request, and its proofs serve gRPC too', async () => {
+  const dpop = new DpopKey();
+  const token = await boundToken(dpop.thumbprint);
+  const client = new CogmeshClient({ baseUrl: world.url, token, dpop, maxRetries: 0 });
+  expect((await client.whoami()).sub).toBe('member');
+  expect((await client.whoami()).sub).toBe('member');
+  const bearer = new CogmeshClient({ baseUrl: world.url, token, maxRetries: 0 });
+  await expect(bearer.whoami()).rejects.toMatchObject({ code: 'invalid_dpop_proof' });
+  const other = new CogmeshClient({ baseUrl: world.url, token, dpop: new DpopKey(), maxRetries: 0 });
+  await expect(other.whoami()).rejects.toMatchObject({ code: 'invalid_dpop_proof' });
+
+  const channel = openChannel({ target: world.grpc });
+  const host = world.grpc.startsWith('unix:') ? 'localhost' : world.grpc;
+  const url = `http://${host}/${gatewayV1.GatewayService.typeName}/ListRuns`;
+  const metadata = { authorization: `DPoP ${token}`, dpop: dpop.proof({ method: 'POST', url, token }) };
+  const runs = createClient(gatewayV1.GatewayService, channel).listRuns({}, { metadata });
+  await expect(runs.finally(() => channel.close())).resolves.toBeDefined();
 });
 
 describe('the place that a proof must name', () => {

@@ -21,7 +21,7 @@ export const gatewayService: ServiceDefinition<typeof gatewayConfig.settings> = 
 };
 
 async function startGateway(host: ServiceHost, config: GatewayConfig): Promise<RunningService> {
-  assertListenersAllowed(config, host.listen);
+  assertListenersAllowed(config, host.listen, host.security !== undefined);
   await host.database.migrate(blobMigrations);
   const wiring = await wire(host, config);
   // Closed in reverse order, by a failed start as by a stop.
@@ -54,8 +54,14 @@ async function startGateway(host: ServiceHost, config: GatewayConfig): Promise<R
   }
 }
 
-function serveInside({ listen, logger }: ServiceHost, { rpc }: Wiring): Promise<RpcServer> {
-  return serveRpc({ address: listen, services: [rpc.public, rpc.blobs], authenticate: rpc.authenticate, logger });
+function serveInside({ listen, logger, security }: ServiceHost, { rpc }: Wiring): Promise<RpcServer> {
+  return serveRpc({
+    address: listen,
+    services: [rpc.public, rpc.blobs],
+    authenticate: rpc.authenticate,
+    logger,
+    security,
+  });
 }
 
 async function servePublic(

@@ -110,7 +110,7 @@ export async function wire(host: ServiceHost, config: GatewayConfig): Promise<Wi
     now: Date.now,
   };
   const operations = buildOperations(ports);
-  const callers = new GrpcCallers(admission, identity);
+  const callers = new GrpcCallers(admission, identity, config);
   const streams = new OpenStreams();
   const checks = {
     issuers: () => issuers.assertFresh(),
@@ -176,9 +176,9 @@ function wireBlobs({ database, dataDir, logger }: ServiceHost, { blobSweepMs: ev
 }
 
 /** Policies and revocations as of now; what is revoked is refused here, the rest is the policy service's to decide. */
-function openPolicies({ peers, dataDir: dir, environment, logger }: ServiceHost, identity: ServiceIdentity) {
+function openPolicies({ peers, dataDir: dir, environment, logger, security }: ServiceHost, identity: ServiceIdentity) {
   const config = loadConfig(enforcementConfig, environment);
-  return openReplica({ identity, policyAddress: peers.policy, dir, config, logger });
+  return openReplica({ identity, policyAddress: peers.policy, dir, config, logger, security });
 }
 
 function policyClients(channel: Channel) {
@@ -245,14 +245,22 @@ interface ExchangeParts {
   readonly policy: PolicyClient;
 }
 
-function openLog({ peers, environment, dataDir: dir, logger }: ServiceHost, identity: ServiceIdentity) {
-  return openShippedLog({ identity, policyAddress: peers.policy, point: 'gateway', dir, environment, logger });
+function openLog({ peers, environment, dataDir: dir, logger, security }: ServiceHost, identity: ServiceIdentity) {
+  return openShippedLog({
+    ...{ identity, policyAddress: peers.policy, point: 'gateway', dir, environment, logger, security },
+  });
 }
 
 type Neighbour = 'policy' | 'scheduler' | 'registry';
 
 function openChannels(host: ServiceHost, identity: ServiceIdentity): Record<Neighbour, Channel> {
-  const to = (name: Neighbour) => openChannel({ target: host.peers[name], authorize: authorisation(identity, name) });
+  const { security } = host;
+  const to = (name: Neighbour) =>
+    openChannel({
+      target: host.peers[name],
+      authorize: authorisation(identity, name),
+      secure: { security, service: name },
+    });
   return { policy: to('policy'), scheduler: to('scheduler'), registry: to('registry') };
 }
 

@@ -1,7 +1,7 @@
 /**
  * Scenarios that decision points of the Authorization API are compared by, with the policy sets of docs/examples/authzen and
- * a client that knows nothing of us: the certification's fixture, the to-do application and the API gateway of the
- * interoperability events.
+ * a client that knows nothing of us: the certification's fixture, and the to-do application, the API gateway and the searches
+ * of the interoperability events.
  */
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -133,6 +133,20 @@ describe('the certification scenario', () => {
     expect(decided(answer)).toEqual(want);
   });
 
+  it('answers the same request the same, and tells the ids of decisions where they are asked for', async () => {
+    const many = { ...read, evaluations: [{}, { subject: user('bob'), action: action('write') }] };
+    const { body } = await ask('evaluations', many);
+    for (let i = 0; i < 3; i += 1) expect((await ask('evaluations', many)).body).toEqual(body);
+    expect(body.evaluations?.[0]).toEqual({ decision: true });
+    const told = await ask('evaluations', { ...many, options: { decision_ids: true } });
+    const ids = (told.body.evaluations as { context: { id: string } }[]).map(({ context }) => context.id);
+    expect(new Set(ids).size).toBe(2);
+    expect(ids.join()).toMatch(/^[0-9A-Z]{26},[0-9A-Z]{26}$/);
+    expect((await ask('evaluations', { ...many, options: { decision_ids: 1 } })).status).toBe(400);
+    const search = { ...read, subject: { type: 'user' } };
+    expect((await ask('search/subject', search)).body).toEqual((await ask('search/subject', search)).body);
+  });
+
   it('takes nothing of a default but a type, an id or a name', async () => {
     const soft = { action: action('delete', { soft: true }) };
     const evaluations = [{}, { action: { name: 'delete' } }, { action: { properties: { soft: true } } }];
@@ -212,6 +226,51 @@ describe('the certification scenario', () => {
     };
     expect(await statuses('carol')).toContain(429);
     expect(await statuses()).toEqual(new Set([200]));
+  });
+});
+
+describe('the searches', () => {
+  const ask = scenario('records', '');
+  const found = async (target: string, body: object) =>
+    (await ask(`search/${target}`, body)).body.results?.map(({ id, name }) => id ?? name);
+  const user = (id: string) => ({ type: 'user', id });
+  const record = (id: string) => ({ type: 'record', id });
+  const by = (name: string) => ({ name });
+
+  it.each<[string, string, readonly string[]]>([
+    ['101', 'view', ['alice', 'bob', 'carol', 'dan']],
+    ['101', 'edit', ['alice']],
+    ['104', 'view', ['alice', 'dan', 'felix']],
+    ['105', 'view', ['alice', 'bob', 'carol', 'dan', 'erin']],
+    ['110', 'edit', ['alice', 'dan']],
+    ['110', 'delete', ['dan']],
+    ['115', 'view', ['alice', 'carol', 'dan', 'erin']],
+    ['999', 'view', ['alice', 'dan']],
+  ])('find who may do with record %s: %s', async (id, action, want) => {
+    expect(await found('subject', { subject: { type: 'user' }, action: by(action), resource: record(id) })).toEqual(
+      want,
+    );
+  });
+
+  it.each<[string, string, readonly string[]]>([
+    ['bob', 'view', ['101', '102', '103', '105', '108', '112', '114', '116', '117', '119', '120']],
+    ['bob', 'edit', ['102', '108', '114', '120']],
+    ['alice', 'edit', ['101', '107', '110', '113', '119']],
+    ['felix', 'delete', ['106', '112', '118']],
+    ['nobody', 'view', []],
+  ])('find what %s may %s', async (sub, action, want) => {
+    expect(await found('resource', { subject: user(sub), action: by(action), resource: { type: 'record' } })).toEqual(
+      want,
+    );
+  });
+
+  it.each<[string, string, readonly string[]]>([
+    ['alice', '110', ['edit', 'view']],
+    ['alice', '101', ['delete', 'edit', 'view']],
+    ['dan', '115', ['edit', 'view']],
+    ['felix', '102', []],
+  ])('find what %s may do with record %s', async (sub, id, want) => {
+    expect(await found('action', { subject: user(sub), resource: record(id) })).toEqual(want);
   });
 });
 

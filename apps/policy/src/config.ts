@@ -1,4 +1,4 @@
-import { defineConfig, integer, setting, text, type ConfigOf } from '@cogmesh/config';
+import { defineConfig, flag, integer, setting, text, type ConfigOf } from '@cogmesh/config';
 
 /** The policy service's own settings. */
 export const policyConfig = defineConfig('policy', {
@@ -21,6 +21,26 @@ export const policyConfig = defineConfig('policy', {
     'COGMESH_POLICY_REFRESH_MS',
     integer({ min: 100, max: 600_000, default: 5_000 }),
     'How often the database is looked at for policies that another instance wrote, milliseconds. Events on the bus make it sooner.',
+  ),
+  informationTtlMs: setting(
+    'COGMESH_POLICY_INFORMATION_TTL_MS',
+    integer({ min: 0, max: 30_000, default: 1_000 }),
+    'How long attributes of agents, and answers of information sources whose set says nothing else, count in decisions, milliseconds.',
+  ),
+  informationTimeoutMs: setting(
+    'COGMESH_POLICY_INFORMATION_TIMEOUT_MS',
+    integer({ min: 10, max: 2_000, default: 500 }),
+    'How long a decision waits for such attributes, milliseconds; then they are missing.',
+  ),
+  informationBodyBytes: setting(
+    'COGMESH_POLICY_INFORMATION_BODY_BYTES',
+    integer({ min: 1_024, max: 16_777_216, default: 262_144 }),
+    'Bytes that an information source may answer at most.',
+  ),
+  informationPrivateAddresses: setting(
+    'COGMESH_POLICY_INFORMATION_PRIVATE_ADDRESSES',
+    flag(false),
+    'Information sources may be asked over plain http and at addresses that are not of the public internet.',
   ),
   auditKeepDays: setting(
     'COGMESH_AUDIT_KEEP_DAYS',

@@ -62,3 +62,9 @@ export const revocationPageMax = 1_000;
 
 /** How long it is remembered that a revocation was lifted, milliseconds; who did not hear of it by then goes on refusing. */
 export const liftedKeptMs = 7 * 86_400_000;
+
+/** Answers kept of the registry, and of each organisation's information source. */
+export const informationEntriesMax = 10_000;
+
+/** Questions under way to each of them. */
+export const informationCallsMax = 16;

@@ -2,9 +2,9 @@
  * The composition root. Order matters in one place: the policies are read from the database before anything listens, so
  * the first answer is already the right one.
  */
-import { openEnforcement, RevocationBook } from '@cogmesh/enforcement';
+import { openEnforcement, RevocationBook, type Enforcement } from '@cogmesh/enforcement';
 import { DecisionEngine } from '@cogmesh/policy-core';
-import { serveRpc } from '@cogmesh/rpc';
+import { serveRpc, type ServiceBinding } from '@cogmesh/rpc';
 import type { Readiness, ServiceHost } from '@cogmesh/service';
 import { BusPolicyHints, policyEvents } from './adapters/bus-policy-hints.js';
 import { grantMigrations } from './adapters/grant-migrations.js';
@@ -17,6 +17,7 @@ import type { PolicyConfig } from './config.js';
 import { onBundlePublished } from './events/on-bundle-published.js';
 import { News } from './distribution/news.js';
 import { wireDistribution } from './distribution-wiring.js';
+import { wireInformation } from './information-wiring.js';
 import type { PolicyBook } from './policy-book.js';
 import { PutPolicies } from './put-policies.js';
 import { startRefresh } from './refresh.js';
@@ -65,15 +66,16 @@ export async function wirePolicy(host: ServiceHost, config: PolicyConfig): Promi
   const { hostOrganisation } = config;
   const versions = wireVersions({ database, book, putPolicies, verifier: identity, logger });
   await versions.shadow.refresh();
+  const { informer, close: closeInformation } = wireInformation({ host, config, engine, identity });
   const services = [
     versions.rpc,
     distribution.rpc,
-    policyRpc({ book, putPolicies, desk, source, shadow: versions.shadow, now: Date.now, log: audit.log }),
-    searchRpc({ book, source, now: Date.now }),
+    policyRpc({ book, putPolicies, desk, source, informer, shadow: versions.shadow, now: Date.now, log: audit.log }),
+    searchRpc({ book, source, informer, log: audit.log, now: Date.now }),
     ...wirePartners(host, { book, hints, verifier: identity, hostOrganisation }),
     audit.rpc,
   ];
-  const server = await serveRpc({ address: host.listen, services, authenticate: enforcement.authenticate, logger });
+  const server = await serve(host, services, enforcement);
   const refresh = startRefresh(versions.refreshing(book), { everyMs: config.refreshMs, logger });
   if (issuersAdded) await hints.issuersChanged();
 
@@ -85,6 +87,7 @@ export async function wirePolicy(host: ServiceHost, config: PolicyConfig): Promi
     close: async () => {
       distribution.release();
       await server.stop();
+      closeInformation();
       await consumer.stop();
       await distribution.close();
       await refresh.stop();
@@ -93,6 +96,10 @@ export async function wirePolicy(host: ServiceHost, config: PolicyConfig): Promi
       await audit.close();
     },
   };
+}
+
+function serve({ listen: address, logger, security }: ServiceHost, services: ServiceBinding[], to: Enforcement) {
+  return serveRpc({ address, services, authenticate: to.authenticate, logger, security });
 }
 
 /** Decisions need only what is in memory, so a database that is away is told and does not make the service unready. */

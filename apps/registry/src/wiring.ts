@@ -79,6 +79,7 @@ export async function buildRegistry(host: ServiceHost, config: RegistryConfig): 
     services: [agentRpc(streams), registryRpc({ roster: agents.roster, schemas, streams })],
     authenticate: enforcement.authenticate,
     logger,
+    security: host.security,
   });
 
   return {
@@ -128,12 +129,12 @@ async function buildAgents({ bus, database, logger }: ServiceHost, config: Regis
  * for the calls, the registry has another for the streams that stay open.
  */
 async function openPolicies(
-  { peers, dataDir: dir, environment, logger }: ServiceHost,
+  { peers, dataDir: dir, environment, logger, security }: ServiceHost,
   { source, identity }: Enforcement,
 ): Promise<{ readonly source: PolicySource; close(): Promise<void> }> {
   if (source !== undefined) return { source, close: () => Promise.resolve() };
   const config = loadConfig(enforcementConfig, environment);
-  const { replica, close } = openReplica({ identity, policyAddress: peers.policy, dir, config, logger });
+  const { replica, close } = openReplica({ identity, policyAddress: peers.policy, dir, config, logger, security });
   await replica.start();
   return { source: replica, close };
 }
@@ -169,11 +170,15 @@ function unlessStale(source: PolicySource, check: CheckTaskGrant): CheckTaskGran
 }
 
 function openPeers(
-  { peers }: ServiceHost,
+  { peers, security }: ServiceHost,
   identity: Enforcement['identity'],
 ): Record<'policy' | 'scheduler' | 'gateway', Channel> {
   const open = (name: 'policy' | 'scheduler' | 'gateway') =>
-    openChannel({ target: peers[name], authorize: authorisation(identity, name) });
+    openChannel({
+      target: peers[name],
+      authorize: authorisation(identity, name),
+      secure: { security, service: name },
+    });
   return { policy: open('policy'), scheduler: open('scheduler'), gateway: open('gateway') };
 }
 

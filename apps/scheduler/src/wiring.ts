@@ -117,11 +117,11 @@ interface Neighbours {
   close(): void;
 }
 
-function openNeighbours({ peers }: ServiceHost, identity: ServiceIdentity): Neighbours {
+function openNeighbours({ peers, security }: ServiceHost, identity: ServiceIdentity): Neighbours {
   const bearer = (audience: string) => async () => `Bearer ${await identity.serviceToken(audience)}`;
-  const registry = openChannel({ target: peers.registry, authorize: bearer('registry') });
-  const gateway = openChannel({ target: peers.gateway, authorize: bearer('gateway') });
-  const policy = openChannel({ target: peers.policy, authorize: bearer('policy') });
+  const to = (service: 'registry' | 'gateway' | 'policy') =>
+    openChannel({ target: peers[service], authorize: bearer(service), secure: { security, service } });
+  const [registry, gateway, policy] = [to('registry'), to('gateway'), to('policy')];
   const agents = createClient(registryV1.RegistryService, registry);
   return {
     registry: new RegistryClient(agents),
@@ -371,7 +371,10 @@ async function serve(parts: ServeParts): Promise<{ server: RpcServer; timed: Tim
     webhooks,
   });
   const { authenticate } = enforcement;
-  return { server: await serveRpc({ address: host.listen, services: [rpc], authenticate, logger }), timed };
+  return {
+    server: await serveRpc({ address: host.listen, services: [rpc], authenticate, logger, security: host.security }),
+    timed,
+  };
 }
 
 const byName = (handlers: ReportHandlers): ReadonlyMap<string, Handler> =>

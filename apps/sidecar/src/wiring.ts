@@ -48,28 +48,23 @@ export async function wireSidecar(host: ServiceHost, config: SidecarConfig): Pro
   const { verifier } = identity;
   const dir = join(host.dataDir, service);
   const { replica, close: closeReplica } = openReplica({
-    identity,
-    policyAddress: peers.policy,
-    dir,
-    config: settings,
-    logger,
+    ...{ identity, policyAddress: peers.policy, dir, config: settings, logger },
+    security: host.security,
   });
   const log = await openShippedLog({ ...host, identity, policyAddress: peers.policy, point: service, dir });
   const authenticate = createEnforcer({ service, verifier, source: replica, ...settings, log });
 
-  const upstream = new Upstream({ ...config, address: config.upstream });
+  const secure = { security: host.security, service };
+  const upstream = new Upstream({ ...config, address: config.upstream, secure });
   const prove = createSidecarProof(secret);
   const external = openExternalCheck({
     ...{ identity, policyAddress: peers.policy, environment: host.environment, settings, logger },
-    ...{ authenticate, prove, source: replica, log },
+    ...{ authenticate, prove, source: replica, log, security: host.security },
   });
   const openMethods = new Set(config.extAuthz ? [externalCheckMethod] : []);
   const checkTaskGrant = createTaskGrantCheck({ verifier, source: replica, log, ...settings });
   const grants = new GrantDesk({ check: checkTaskGrant, logger });
-  const services = [
-    enforcementRpc({ grants, poke: () => replica.poke() }),
-    authorizationRpc(external.check, logger),
-  ];
+  const services = [enforcementRpc({ grants, poke: () => replica.poke() }), authorizationRpc(external.check, logger)];
   const own = await openOwnService({ config, verifier, services, openMethods, logger });
   const router = new Router({
     service,
@@ -82,6 +77,7 @@ export async function wireSidecar(host: ServiceHost, config: SidecarConfig): Pro
   const front = await openFront({
     address: host.listen,
     limits: config,
+    security: host.security,
     proxy: new Proxy({ router, limits: config, logger }),
   });
   await replica.start();

@@ -101,8 +101,12 @@ async function serve(serving: Serving): Promise<WorkerParts> {
   const gateway = openChannel({
     target: host.peers.gateway,
     authorize: authorisation(enforcement.identity, 'gateway'),
+    secure: { security: host.security, service: 'gateway' },
   });
-  const registry = openChannel({ target: host.peers.registry });
+  const registry = openChannel({
+    target: host.peers.registry,
+    secure: { security: host.security, service: 'registry' },
+  });
   const blobService = createClient(gatewayV1.BlobService, gateway);
   const { queues, blobs } = wireWork(serving, { agentId, blobService, enforcement, signal: leaving.signal });
   const server = await serveRpc({
@@ -110,6 +114,7 @@ async function serve(serving: Serving): Promise<WorkerParts> {
     services: [inferenceRpc({ models, inference, isDraining: () => duty.isDraining })],
     authenticate: enforcement.authenticate,
     logger: host.logger,
+    security: host.security,
   });
   const link = new RegistryLink({
     client: createClient(registryV1.AgentService, registry),

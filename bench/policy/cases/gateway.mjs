@@ -27,7 +27,7 @@ export async function measure({ quick, say }) {
   const closers = [() => rm(dir, { recursive: true, force: true })];
   try {
     const ways = await openWays(dir, closers);
-    const seen = await takeTurns(ways, { rounds: quick ? 3 : 5, ms: quick ? 1_000 : 3_000 });
+    const seen = await takeTurns(ways, { rounds: quick ? 2 : 5, ms: quick ? 700 : 3_000 });
     const figures = {
       gateway_ratio_fastify: ratioOf(seen.models),
       path_ratio_bare: ratioOf(seen.run),

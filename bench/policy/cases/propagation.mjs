@@ -29,7 +29,7 @@ export async function measure({ quick, say }) {
   const closers = [() => rm(dir, { recursive: true, force: true })];
   try {
     const points = await openPoints(dir, closers);
-    const times = await publishAll(points, quick ? 5 : 30);
+    const times = await publishAll(points, quick ? 3 : 30);
     const all = kinds.flatMap((kind) => times[kind]);
     const propagation = Object.fromEntries(kinds.map((kind) => [kind, figuresOf(times[kind])]));
     say(`10,000 policies, published to enforced by ${SIDECARS} sidecars: ${JSON.stringify(propagation)} ms`);

@@ -21,7 +21,7 @@ export async function measure({ quick, say }) {
   const closers = [() => rmSync(dir, { recursive: true, force: true })];
   try {
     const calls = await openWays(dir, closers);
-    const times = await takeTurns(calls, quick ? 1_500 : 6_000);
+    const times = await takeTurns(calls, quick ? 1_000 : 6_000);
     const added = {
       over_passthrough_p50: gap(times.sidecar, times.passThrough, 0.5),
       over_direct_p50: gap(times.sidecar, times.direct, 0.5),

@@ -1,7 +1,8 @@
 /**
- * Decisions over HTTP: batches of a hundred on 32 connections, and single ones, of 1,000 and of 10,000 policies. Ours is the
+ * Decisions over HTTP, and how many of them its log has lost at full speed: batches of a hundred on 32 connections, and single ones, of 1,000 and of 10,000 policies. Ours is the
  * cluster with its decision log on, asked by enforcement points; the peer has no log and no tokens. Rounds alternate.
  */
+import { logDrops } from '../decision-log.mjs';
 import { load } from '../http-load.mjs';
 import { withMesh } from '../mesh.mjs';
 import { authzenQuestions, BATCH, keyedQuestions } from '../questions.mjs';
@@ -18,12 +19,17 @@ const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
 export async function measure({ quick, say }) {
   const program = quick ? undefined : await opa.install().catch((error) => void say(`opa is absent: ${error.message}`));
   const figures = { wire: {}, peers: {} };
-  for (const [size, organisations] of Object.entries(sizes)) {
-    const sets = Array.from({ length: organisations }, (_, i) => setOf(`organisation-${i}`, POLICIES_EACH / 3, 0));
-    const { ours, peer } = await sideBySide({ sets, program, quick });
+  for (const [size, organisations] of Object.entries(sizes).slice(quick ? -1 : 0)) {
+    const sets = Array.from({ length: organisations }, (_, i) =>
+      readable(setOf(`organisation-${i}`, POLICIES_EACH / 3, 0)),
+    );
+    const { ours, peer, drops } = await sideBySide({ sets, program, quick });
+    figures.log_drops = (figures.log_drops ?? 0) + drops;
     figures.wire[size] = ours;
     if (peer) figures.peers.opa = { ...figures.peers.opa, [size]: peer };
-    say(`over HTTP, ${size} policies: ${JSON.stringify(ours)}${peer ? `, opa ${JSON.stringify(peer)}` : ''}`);
+    say(
+      `over HTTP, ${size} policies: ${JSON.stringify(ours)}, lost by the log: ${drops}${peer ? `, opa ${JSON.stringify(peer)}` : ''}`,
+    );
   }
   return { ...figures, ...ratiosOf(figures) };
 }
@@ -35,16 +41,26 @@ async function sideBySide({ sets, program, quick }) {
     return await withMesh(sets, async ({ port, tokens }) => {
       const ours = { port, questions: authzenQuestions(asked, tokens), isRight: allowedAll };
       const peer = server && { port: server.port, questions: keyedQuestions(asked), isRight: permittedAll };
-      return rounds([ours, ...(peer ? [peer] : [])], quick);
+      // First, so that nothing else is on its way through the log.
+      const [place] = asked;
+      const ms = quick ? 1_000 : 10_000;
+      const drops = await logDrops({ port, place, token: tokens[place[0]], connections: CONNECTIONS, ms });
+      return { drops, ...(await rounds([ours, ...(peer ? [peer] : [])], quick)) };
     });
   } finally {
     await server?.stop();
   }
 }
 
+/** Its administrators may read the decision log. */
+function readable(set) {
+  const policy = { policy: "role == 'admin'", permissions: ['read'], resources: ['/audit'] };
+  return { ...set, policies: [...set.policies, policy] };
+}
+
 async function rounds(points, quick) {
   const seen = points.map(() => ({ batch: [], single: [] }));
-  const ms = quick ? 2_000 : 4_000;
+  const ms = quick ? 1_000 : 4_000;
   for (let round = 0; round < (quick ? 2 : 3); round++) {
     for (const mode of modes)
       for (const [i, { port, questions, isRight }] of points.entries()) {

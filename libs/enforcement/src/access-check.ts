@@ -3,7 +3,7 @@
  * and nothing of the subject may be revoked. No decision outlives the permit.
  */
 import { CogmeshError } from '@cogmesh/errors';
-import { parseResourcePath, type Decision, type Resource } from '@cogmesh/policy-core';
+import { parseResourcePath, type AccessRequest, type Decision, type Resource } from '@cogmesh/policy-core';
 import type { Access, OutsideSubject } from '@cogmesh/rpc';
 import type { DecisionCache } from './decision-cache.js';
 import { Generations } from './generations.js';
@@ -74,9 +74,11 @@ export class AccessCheck {
     return { cached, epoch };
   }
 
-  #decide(subject: OutsideSubject, { action, resource }: Access, permitEndsAtMs: number): Decided {
+  #decide(subject: OutsideSubject, right: Access, permitEndsAtMs: number): Decided {
     const nowMs = this.#options.now();
-    return this.#decisions.decide({ subject, action, resource: this.#resourceAt(resource), nowMs }, permitEndsAtMs);
+    const { untilMs, ...known } = informedNow(right, nowMs);
+    const request = { subject, action: right.action, resource: this.#resourceAt(right.resource), nowMs, ...known };
+    return this.#decisions.decide(request, Math.min(permitEndsAtMs, untilMs));
   }
 
   #resourceAt(path: string): Resource {
@@ -84,6 +86,12 @@ export class AccessCheck {
     if (resource === undefined) this.#resources.set(path, (resource = parseResourcePath(path)));
     return resource;
   }
+}
+
+/** What the permit says of the resource, while it counts; nothing once it is too old. */
+function informedNow({ informed }: Access, nowMs: number): Pick<AccessRequest, 'informed'> & { untilMs: number } {
+  if (informed === undefined || nowMs >= informed.untilMs) return { untilMs: Infinity };
+  return { informed: informed.attributes, untilMs: informed.untilMs };
 }
 
 /** Paths that are not read again. */

@@ -3,10 +3,11 @@
  * came from the sidecar, and the token is verified once more so that who calls is read from a signature and never from a header.
  */
 import type { InsideTokenVerifier } from '@cogmesh/identity';
-import type { Authenticate } from '@cogmesh/rpc';
+import { sidecarName, type Authenticate } from '@cogmesh/rpc';
 import { CogmeshError } from '@cogmesh/errors';
 import { credentialsOf } from './credentials.js';
 import { anonymousMethods } from './methods.js';
+import { requirePeer } from './peer-check.js';
 import { createProofCheck, sidecarProofHeader } from './sidecar-proof.js';
 
 export interface BehindSidecarOptions {
@@ -23,7 +24,8 @@ export interface BehindSidecarOptions {
 export function createBehindSidecar(options: BehindSidecarOptions): Authenticate {
   const { service, secret, verifier, anonymous, now = Date.now } = options;
   const checkProof = createProofCheck(secret, now);
-  return async ({ method, metadata }) => {
+  return async ({ method, metadata, peer }) => {
+    requirePeer(peer, sidecarName(service), now());
     const authorization = metadata.get('authorization') ?? '';
     checkProof(metadata.get(sidecarProofHeader), { method, authorization });
     if (anonymousMethods.has(method) || anonymous?.has(method) === true) return { kind: 'anonymous' };

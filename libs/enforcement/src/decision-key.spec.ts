@@ -33,6 +33,19 @@ const members = fc.dictionary(text, fc.oneof(text, fc.boolean(), fc.nat(), fc.ar
 const plain = (value: unknown) => JSON.parse(canonicalJson(value)) as unknown;
 
 describe('the decision key', () => {
+  it('keeps fields apart that are longer than a character tells', () => {
+    const long = 'a'.repeat(0x1_0000);
+    const base = { callerEpoch: 1, ownerEpoch: 1, revocations: 0, owner: 'o', action: long };
+    const subject = { issuer: 'i', sub: 's', organisation: 'acme', roles: [] };
+    const keys = [
+      { ...base, subject, resource: { type: 'b', id: 'c' } },
+      { ...base, subject, action: `${long}b`, resource: { type: '', id: 'c' } },
+      { ...base, subject, action: '', resource: { type: `${long}b`, id: 'c' } },
+      { ...base, subject, action: '', resource: { type: '', id: `${long}bc` } },
+    ].map(decisionKey);
+    expect(new Set(keys).size).toBe(keys.length);
+  });
+
   it('is equal only for equal fields', () => {
     fc.assert(
       fc.property(fields, fields, (a, b) => {
@@ -51,6 +64,26 @@ describe('the decision key', () => {
         expect(decisionKey(left)).not.toBe(decisionKey(right));
       }),
     );
+  });
+
+  it('changes with each field alone', () => {
+    const subject = { issuer: 'i', sub: 's', organisation: 'acme', roles: ['a', 'b'] };
+    const resource = { type: 't', id: 'r' };
+    const base = { callerEpoch: 1, ownerEpoch: 2, revocations: 3, owner: 'o', subject, action: 'read', resource };
+    const others: DecisionKeyFields[] = [
+      { ...base, callerEpoch: 9 },
+      { ...base, ownerEpoch: 9 },
+      { ...base, revocations: 9 },
+      { ...base, owner: 'x' },
+      { ...base, action: 'x' },
+      { ...base, resource: { ...resource, type: 'x' } },
+      { ...base, resource: { ...resource, id: 'x' } },
+      { ...base, subject: { ...subject, issuer: 'x' } },
+      { ...base, subject: { ...subject, sub: 'x' } },
+      { ...base, subject: { ...subject, organisation: 'x' } },
+      ...[[], ['a'], ['b'], ['a', 'c'], ['a', 'b', 'c']].map((roles) => ({ ...base, subject: { ...subject, roles } })),
+    ];
+    expect(new Set([base, ...others].map(decisionKey)).size).toBe(others.length + 1);
   });
 
   it('does not depend on the order of roles', () => {
@@ -85,4 +118,27 @@ describe('the decision key', () => {
     expect(keyOf(['x'], { x: 1 })).not.toBe(keyOf(['x'], { x: '1' }));
     expect(keyOf([], { x: 1 })).toBe('');
   });
+
+  it.each([
+    [{ attributes: ['x'], context: ['x'], resourceAttributes: [] }],
+    [{ attributes: ['x'], context: [], resourceAttributes: ['x'] }],
+    [{ attributes: [], context: ['x'], resourceAttributes: ['x'] }],
+    [{ attributes: ['x'], context: ['x'], resourceAttributes: ['x'] }],
+  ])('holds of each map what is read of it: %j', (reads) => {
+    const none = { attributes: {}, context: {}, resourceAttributes: {} };
+    for (const map of ['attributes', 'context', 'resourceAttributes'] as const) {
+      const differs = valuesRead(reads, { ...none, [map]: { x: 1 } }) !== valuesRead(reads, none);
+      expect(differs, map).toBe(reads[map].length > 0);
+    }
+  });
+});
+
+describe('canonical JSON', () => {
+  it.each<[unknown, string]>([
+    [{ b: 1, a: [{ d: 1, c: null }] }, '{"a":[{"c":null,"d":1}],"b":1}'],
+    [{ a: undefined, b: 'x' }, '{"b":"x"}'],
+    [[undefined, 1], '[null,1]'],
+    [null, 'null'],
+    ['"', '"\\""'],
+  ])('of %j', (value, text) => expect(canonicalJson(value)).toBe(text));
 });

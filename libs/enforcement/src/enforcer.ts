@@ -4,7 +4,7 @@
  */
 import { CogmeshError } from '@cogmesh/errors';
 import type { InsideTokenVerifier, PermitClaims } from '@cogmesh/identity';
-import type { Authenticate, Caller } from '@cogmesh/rpc';
+import type { Authenticate, Caller, Peer } from '@cogmesh/rpc';
 import { attributeNames, spanNames, withSpan } from '@cogmesh/telemetry';
 import { AccessCheck } from './access-check.js';
 import { parseConsistencyToken } from './consistency-token.js';
@@ -14,6 +14,7 @@ import { checkLogged } from './log/check-logged.js';
 import type { DecisionLog } from './log/decision-log.js';
 import { anonymousMethods, isMethodPath } from './methods.js';
 import { OpenCalls } from './open-calls.js';
+import { requirePeer } from './peer-check.js';
 import { PermitVerifier } from './permit-verifier.js';
 import type { PolicySource } from './policy-source.js';
 import { serviceMayCall } from './service-access.js';
@@ -38,20 +39,29 @@ export function createEnforcer(options: EnforcerOptions): Authenticate {
   const cache = new DecisionCache(options.decisionCacheEntries);
   const access = new AccessCheck({ source: options.source, cache, now });
   const open = new OpenCalls({ source: options.source, access, log: options.log, now });
-  return async ({ method, metadata }) => {
+  return async ({ method, metadata, peer }) => {
     if (!isMethodPath(method))
       throw new CogmeshError('invalid_argument', 'the path is not exactly /package.Service/Method');
     if (anonymousMethods.has(method)) return { kind: 'anonymous' };
     const { kind, token } = credentialsOf(metadata);
-    if (kind === 'service') return admitService(options, token, method);
+    if (kind === 'service') return admitService(options, { token, method, peer });
+    requirePeer(peer, 'gateway', now());
     const permit = await permits.verify(token, method);
     if (permit.consistency !== undefined) await options.source.atLeast(parseConsistencyToken(permit.consistency));
     return admitPermit({ permit, permits, access, open, log: options.log });
   };
 }
 
-async function admitService({ verifier, service }: EnforcerOptions, token: string, method: string): Promise<Caller> {
+interface ServiceCall {
+  readonly token: string;
+  readonly method: string;
+  readonly peer: Peer | undefined;
+}
+
+async function admitService(options: EnforcerOptions, { token, method, peer }: ServiceCall): Promise<Caller> {
+  const { verifier, service, now = Date.now } = options;
   const claims = await verifier.verifyServiceToken(token, service);
+  requirePeer(peer, claims.service, now());
   if (serviceMayCall(claims.service, method)) return { kind: 'service', service: claims.service };
   throw new CogmeshError(
     'permission_denied',

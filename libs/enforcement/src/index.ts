@@ -1,3 +1,4 @@
+export { requirePeer } from './peer-check.js';
 export { AccessCheck, type AccessAnswer, type AccessCheckOptions, type AccessQuestion } from './access-check.js';
 export { authorisation } from './authorisation.js';
 export { createBehindSidecar, type BehindSidecarOptions } from './behind-sidecar.js';

@@ -4,7 +4,7 @@
  * step that nothing interrupts, so the same question is never decided twice at once. Neither freshness nor who is revoked is
  * looked at here: both may change while a decision stands.
  */
-import { ownerOf, type AccessRequest, type DecisionCode } from '@cogmesh/policy-core';
+import { ownerOf, type AccessRequest, type DecisionCode, type Reads } from '@cogmesh/policy-core';
 import type { DecisionCache } from './decision-cache.js';
 import { decisionKey, valuesRead } from './decision-key.js';
 import { decisionTtlMaxMs } from './limits.js';
@@ -27,9 +27,17 @@ const ofErrors: ReadonlySet<DecisionCode> = new Set([
   'invalid_request',
   'stale_policy',
   'unknown_organisation',
+  'attribute_unavailable',
 ]);
 
 const nothing = {};
+
+/** What is known of the resource counts otherwise than what was sent of it, so it stands apart. */
+const informedRead = ({ resourceAttributes }: Reads, informed: NonNullable<AccessRequest['informed']>): string =>
+  valuesRead(
+    { attributes: [], context: [], resourceAttributes },
+    { attributes: nothing, context: nothing, resourceAttributes: informed },
+  );
 
 export class KeptDecisions {
   readonly #options: KeptDecisionsOptions;
@@ -42,12 +50,13 @@ export class KeptDecisions {
   decide(request: AccessRequest, endsAtMs = Infinity): Decided {
     const { source, cache } = this.#options;
     const { engine } = source;
-    const { subject, nowMs, context = nothing, resourceAttributes = nothing } = request;
+    const { subject, nowMs, context = nothing, resourceAttributes = nothing, informed } = request;
     const owner = ownerOf(request.resource) ?? (request.owner || subject.organisation);
     const key = this.#keyOf(request, owner);
     if (key === undefined) return { verdict: new Verdict(engine.decide(request), owner, request), fromCache: false };
     const question = cache.question(key, () => engine.needs(request));
-    const values = valuesRead(question.reads, { attributes: subject.attributes, context, resourceAttributes });
+    const sent = valuesRead(question.reads, { attributes: subject.attributes, context, resourceAttributes });
+    const values = informed === undefined ? sent : `${sent}|${informedRead(question.reads, informed)}`;
     const known = question.verdictWith(values, nowMs);
     if (known !== undefined) return { verdict: known, fromCache: true };
     const decision = engine.decide(request);

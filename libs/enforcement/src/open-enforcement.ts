@@ -138,7 +138,10 @@ function inProcess(
   };
 }
 
-function behindSidecar({ service, security }: OpenEnforcementOptions, { config, identity }: Omit<Parts, 'options'>): Enforcement {
+function behindSidecar(
+  { service, security }: OpenEnforcementOptions,
+  { config, identity }: Omit<Parts, 'options'>,
+): Enforcement {
   const secret = readSidecarSecret({ file: config.sidecarSecretFile, descriptor: config.sidecarSecretDescriptor });
   const channel =
     config.sidecarAddress === ''

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { policyV1 } from '@cogmesh/contracts';
 import type { ServiceIdentity } from '@cogmesh/identity';
-import { createClient, openChannel } from '@cogmesh/rpc';
+import { createClient, openChannel, type TransportSecurity } from '@cogmesh/rpc';
 import { spanNames, withSpan, type Logger } from '@cogmesh/telemetry';
 import { authorisation } from './authorisation.js';
 import { FileBundleStore } from './bundle-store.js';
@@ -17,6 +17,8 @@ export interface OpenReplicaOptions {
   readonly identity: ServiceIdentity;
   /** gRPC address of the policy service or its sidecar. */
   readonly policyAddress: string;
+  /** Mutual TLS of this process. */
+  readonly security?: TransportSecurity | undefined;
   /** Folder for this point's copy of the bundles. */
   readonly dir: string;
   readonly config: Pick<EnforcementConfig, 'pollIntervalMs' | 'maxStalenessMs' | 'decisionCacheEntries'>;
@@ -37,6 +39,7 @@ export function openReplica(options: OpenReplicaOptions): OpenedReplica {
   const channel = openChannel({
     target: options.policyAddress,
     authorize: authorisation(identity, 'policy'),
+    secure: { security: options.security, service: 'policy' },
     maxMessageBytes: bundleAnswerMaxBytes,
   });
   const client = createClient(policyV1.PolicyService, channel);

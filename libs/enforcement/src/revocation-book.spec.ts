@@ -100,6 +100,12 @@ describe('lists', () => {
     expect(book.find({ ...who, sub: 'late' }, 0)).toBeUndefined();
   });
 
+  it('that are older than what is held change nothing', () => {
+    const book = bookOf({ value: 'one' }, { value: 'two' });
+    expect(book.apply({ since: 0, epoch: 1, changes: [change({ value: 'old', epoch: 1 })] })).toEqual([]);
+    expect(book.epoch).toBe(2);
+  });
+
   it('that start after what is held are refused and change nothing', () => {
     const book = bookOf({});
     expect(book.apply({ since: 1, epoch: 2, changes: [change({ value: 'x', epoch: 2 })] })).toHaveLength(1);

@@ -15,6 +15,8 @@ it.each([
   ['registry', '/cogmesh.policy.v1.SearchService/Search', false],
   ['gateway', '/cogmesh.scheduler.v1.SchedulerService/PutSchedule', false],
   ['scheduler', '/cogmesh.scheduler.v1.SchedulerService/TriggerSchedule', false],
+  ['policy', '/cogmesh.registry.v1.RegistryService/ListAgents', true],
+  ['policy', '/cogmesh.registry.v1.RegistryService/Instruct', false],
   ['registry', '__proto__', false],
 ])('%s calling %s with its identity alone: %s', (service, method, allowed) => {
   expect(serviceMayCall(service, method)).toBe(allowed);

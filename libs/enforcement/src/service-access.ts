@@ -14,7 +14,7 @@ const table: Readonly<Record<string, typeof anyService | readonly string[]>> = {
   '/cogmesh.policy.v1.PolicyService/Explain': ['gateway', 'registry'],
   '/cogmesh.policy.v1.SearchService/Search': ['gateway'],
   '/cogmesh.scheduler.v1.SchedulerService/RenewLeases': ['registry'],
-  '/cogmesh.registry.v1.RegistryService/ListAgents': ['scheduler', 'gateway'],
+  '/cogmesh.registry.v1.RegistryService/ListAgents': ['scheduler', 'gateway', 'policy'],
   '/cogmesh.registry.v1.RegistryService/GetAgent': ['scheduler', 'gateway'],
   '/cogmesh.registry.v1.RegistryService/GetInputSchemas': ['scheduler'],
   '/cogmesh.registry.v1.RegistryService/Instruct': ['scheduler'],

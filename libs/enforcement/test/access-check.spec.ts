@@ -174,6 +174,35 @@ describe('a check', () => {
     expect(hit('acme', '/models/acme/own', 100_000)).toBe(false);
   });
 
+  it('believes what the permit says of the resource while that counts, and keeps no decision longer', () => {
+    let nowMs = 0;
+    const point = new Point(10, () => nowMs);
+    point.write(
+      'acme',
+      [{ policy: "resource.attributes.state == 'READY'", permissions: ['read'], resources: ['/agents/*'] }],
+      0,
+    );
+    const subject = { issuer: 'https://i', sub: 's', organisation: 'acme', roles: [], tokenId: '', attributes: {} };
+    const told = (state: string | undefined, untilMs = 1_000): string => {
+      let seen = '';
+      const right = { action: 'read', resource: '/agents/a1' };
+      const access = [state === undefined ? right : { ...right, informed: { attributes: { state }, untilMs } }];
+      const onDecision = ({ code, cached }: { readonly code: string; readonly cached?: boolean | undefined }) =>
+        void (seen = `${code} ${String(cached)}`);
+      point.ask({ subject, access, expiresAtMs: 60_000, onDecision });
+      return seen;
+    };
+    expect(told(undefined)).toBe('no_matching_allow false');
+    expect(told('DRAINING')).toBe('no_matching_allow false');
+    expect(told('READY')).toBe('allowed false');
+    expect(told('READY')).toBe('allowed true');
+    nowMs = 999;
+    expect(told('READY')).toBe('allowed true');
+    nowMs = 1_000;
+    expect(told('READY')).toMatch(/^no_matching_allow/);
+    expect(told('READY', 2_000)).toBe('allowed false');
+  });
+
   it('keeps nothing that came of an error', () => {
     const point = new Point(10, () => 0);
     point.write(

@@ -184,6 +184,20 @@ describe('equal cached reads', () => {
   });
 });
 
+describe('reads that are said to be many alike', () => {
+  it('are one entry with a count, although none came from a cache', async () => {
+    const log = await open({ COGMESH_DECISION_LOG_WINDOW_MS: '60000' });
+    for (let i = 0; i < 3; i++) void log.record(question, [allowed('fresh')], { alike: true });
+    await log.record(question, [denied()]);
+    await untilTaken(2);
+    const counts = taken.records.flatMap(({ decisions }) => decisions.map(({ reason, count = 1 }) => [reason, count]));
+    expect(counts).toEqual([
+      ['no', 1],
+      ['fresh', 3],
+    ]);
+  });
+});
+
 describe('after a crash', () => {
   /** As a process that was killed leaves it: nothing closed, nothing shipped. */
   async function crashed(count: number): Promise<string> {

@@ -1,3 +1,5 @@
+export { certificateNames, ensureCertificates, type CertificateOptions } from './certificates.js';
+export { keyFiles } from './key-files.js';
 export type {
   BundleClaims,
   GrantedAttempt,

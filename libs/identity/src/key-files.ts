@@ -17,6 +17,9 @@ export const keyFiles = {
   trust: (dir: string) => join(dir, 'trust.jws'),
   service: (dir: string, name: string) => join(dir, 'services', `${checkedName(name)}.jwk`),
   organisation: (dir: string, name: string) => join(dir, 'organisations', `${checkedName(name)}.jwk`),
+  /** PEM files of mutual TLS: `ca.pem`, `<name>.pem` and their keys. */
+  certificate: (dir: string, name: string) => join(dir, 'certificates', `${checkedName(name)}.pem`),
+  certificateKey: (dir: string, name: string) => join(dir, 'certificates', `${checkedName(name)}.key.pem`),
   issuer: (dir: string, name: string) => join(dir, 'issuers', `${checkedName(name)}.jwk`),
 } as const;
 

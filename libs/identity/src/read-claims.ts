@@ -3,7 +3,7 @@
  * shape a decision needs. A payload of another shape is refused with the kind's code.
  */
 import { CogmeshError } from '@cogmesh/errors';
-import type { Access, OutsideSubject } from '@cogmesh/rpc';
+import type { Access, Informed, OutsideSubject } from '@cogmesh/rpc';
 import type { JWTPayload } from 'jose';
 import type {
   BundleClaims,
@@ -117,7 +117,14 @@ function delegationOf(payload: JWTPayload): Pick<PartnerGrantClaims, 'delegation
 
 function accessOf(value: unknown): Access {
   const read = reader(tokenKinds.permit, value);
-  return { action: read.text('action'), resource: read.text('resource') };
+  const right = { action: read.text('action'), resource: read.text('resource') };
+  const { informed } = value as { informed?: unknown };
+  return informed === undefined ? right : { ...right, informed: informedOf(informed) };
+}
+
+function informedOf(value: unknown): Informed {
+  const read = reader(tokenKinds.permit, value);
+  return { attributes: read.object('attributes'), untilMs: read.count('untilMs') };
 }
 
 function subjectOf(value: Fields): OutsideSubject {

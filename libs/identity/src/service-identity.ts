@@ -2,7 +2,7 @@
  * One service's own key, and what it may sign with it. Everybody mints service tokens; only the gateway permits, only the scheduler task
  * grants, only policy bundles and heartbeats. Verifying is `verifier`'s, repeated here so that a service holds one object.
  */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { CogmeshError } from '@cogmesh/errors';
 import type { Access, OutsideSubject } from '@cogmesh/rpc';
 import { importJWK, SignJWT, type CryptoKey, type JWTPayload } from 'jose';
@@ -168,6 +168,14 @@ export class ServiceIdentity {
   async signHeartbeat(heartbeat: HeartbeatClaims): Promise<string> {
     this.#only('policy', 'sign heartbeats');
     return this.#sign(tokenKinds.heartbeat, { ...heartbeat }, 60);
+  }
+
+  /** Proves to an organisation's information source who asks, and what: `body` is what is sent. Policy only. */
+  async signInformationQuestion(question: { readonly url: string; readonly body: string }): Promise<string> {
+    this.#only('policy', 'ask information sources');
+    const bodySha256 = createHash('sha256').update(question.body).digest('base64url');
+    const claims = { aud: question.url, jti: newTokenId(), body_sha256: bodySha256 };
+    return this.#sign(tokenKinds.informationQuestion, claims, serviceTokenTtlSeconds);
   }
 
   #only(service: string, act: string): void {

@@ -52,6 +52,15 @@ export const tokenKinds = {
     code: 'invalid_grant',
     expiredCode: 'invalid_grant',
   },
+  informationQuestion: {
+    typ: 'cogmesh-information+jwt',
+    noun: 'question to an information source',
+    maxChars: 4_096,
+    maxAgeSeconds: serviceTokenTtlSeconds,
+    requiredClaims: ['iss', 'aud', 'iat', 'exp', 'jti', 'body_sha256'],
+    code: 'invalid_token',
+    expiredCode: 'expired_token',
+  },
   bundle: {
     typ: 'cogmesh-bundle+jwt',
     noun: 'policy bundle',

@@ -1,5 +1,5 @@
 /** What a grant's ceiling and its times do to a decision about another organisation's resource. */
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { DecisionEngine, parsePolicySet, type AccessRequest, type PartnerGrant } from './index.js';
 
 const allowAll = { id: 'mine', permissions: ['*'], resources: ['/**'] };
@@ -158,7 +158,8 @@ describe('how long a decision holds', () => {
 
 describe('what is read across organisations', () => {
   const own = { policies: [{ ...allowAll, policy: 'attributes.mine == 1 || context.c == 1' }] };
-  const engine = engineOf([theirs('p', 'attributes.theirs == 1')], [grant()], own);
+  let engine: DecisionEngine;
+  beforeAll(() => void (engine = engineOf([theirs('p', 'attributes.theirs == 1')], [grant()], own)));
 
   it('is what the rules of both read, in the decision and before it', () => {
     const reads = { attributes: ['mine', 'theirs'], context: ['c'], resourceAttributes: [] };

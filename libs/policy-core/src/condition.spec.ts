@@ -59,6 +59,7 @@ describe('what a condition reads', () => {
     ["'a' in roles", false, true, false],
     ["role == 'a' && org_id == 'acme'", true, true, true],
     ["'a' in roles && issuer == 'i'", false, true, true],
+    ["context.role == 'a' && resource.owner == 'x'", false, false, false],
     ["attributes.role == 'a'", false, false, false],
     ["attributes['org_id'] == 'a'", false, false, false],
     ["roles.exists(each, each == 'a')", false, true, false],
@@ -82,6 +83,7 @@ describe('what is refused when it is written', () => {
     ["attributes.a.exists(x, x in ['a', 'b'])", undefined],
     ['roles.exists(x, x in attributes.b)', undefined],
     ['roles.exists(x, x in attributes.b) && roles.exists(x, x in attributes.c)', 'too_costly'],
+    ['attributes.exists(x, x in attributes.b)', 'too_costly'],
     ["attributes.a.exists(x, x.contains('b'))", 'too_costly'],
     ["attributes.a.exists(x, x.startsWith('b'))", undefined],
     [`sub == '${'x'.repeat(limits.conditionChars - 9)}'`, undefined],
@@ -165,6 +167,15 @@ describe('what has no answer', () => {
     expect(evaluationErrorText(new Error('one\ntwo'))).toBe('one');
     expect(evaluationErrorText('text')).toBe('text');
   });
+});
+
+it('keeps so many compiled texts and forgets the oldest', () => {
+  const textOf = (i: number) => `sub == 'kept ${String(i)}'`;
+  const [first, second] = [compiled(textOf(0)), compiled(textOf(1))];
+  for (let i = 2; i <= limits.compiledConditions; i++) compiled(textOf(i));
+  expect(compiled(textOf(limits.compiledConditions))).toBe(compiled(textOf(limits.compiledConditions)));
+  expect(compiled(textOf(0))).not.toBe(first);
+  expect(compiled(textOf(1))).not.toBe(second);
 });
 
 it('compiles a text once, for each place', () => {

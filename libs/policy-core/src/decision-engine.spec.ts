@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { DecisionEngine, parsePolicySet, type AccessRequest } from './index.js';
 
 const request = (more: Partial<AccessRequest> = {}, roles: string[] = ['reader']): AccessRequest => ({
@@ -72,7 +72,8 @@ describe('replace and remove', () => {
 });
 
 describe('explain', () => {
-  const engine = engineWith([
+  let engine: DecisionEngine;
+  const policies = [
     ...readers,
     { id: 'other-action', permissions: ['cancel'], resources: ['/runs/*'] },
     { id: 'other-place', permissions: ['read'], resources: ['/blobs/*'] },
@@ -80,7 +81,8 @@ describe('explain', () => {
     { id: 'broken', policy: 'attributes.x == 1', permissions: ['read'], resources: ['/runs/*'] },
     { id: 'deny-first', effect: 'deny', policy: "role == 'blocked'", permissions: ['read'], resources: ['/runs/*'] },
     { id: 'deny-second', effect: 'deny', policy: "sub == 's'", permissions: ['read'], resources: ['/runs/*'] },
-  ]);
+  ];
+  beforeAll(() => void (engine = engineWith(policies)));
 
   it('names what every rule near the request did, also those after the one that decided', () => {
     const { decision, rules } = engine.explain(request({}, ['reader', 'blocked']));
@@ -107,12 +109,15 @@ describe('explain', () => {
 });
 
 describe('explain, across organisations', () => {
-  const engine = engineWith(readers);
+  let engine: DecisionEngine;
   const theirs = [
     { id: 'theirs', policy: "org_id == 'acme'", permissions: ['read'], resources: ['/runs/*'] },
     { id: 'their-admins', policy: "role == 'admin'", permissions: ['read'], resources: ['/runs/*'] },
   ];
-  engine.replace({ organisation: 'globex', epoch: 1, document: parsePolicySet(theirs), grants: [] });
+  beforeAll(() => {
+    engine = engineWith(readers);
+    engine.replace({ organisation: 'globex', epoch: 1, document: parsePolicySet(theirs), grants: [] });
+  });
 
   it('names the rules of both, the owner first', () => {
     const { decision, rules } = engine.explain(request({ owner: 'globex' }));

@@ -8,10 +8,11 @@ import { decideAcross } from './across.js';
 import { segmentsOf } from './canonical-path.js';
 import { findingBy, inquiryTo, readsOf, refusal, type Case, type Opened } from './case.js';
 import { explainRules } from './explanation.js';
+import { informationNeed } from './information.js';
 import { Organisation } from './organisation.js';
 import { readsNothing } from './reads.js';
 import { ownerOf, resourcePath } from './resource-path.js';
-import type { AccessRequest, Decision, Explanation, OrganisationPolicies, Reads } from './types.js';
+import type { AccessRequest, Decision, Explanation, InformationNeed, OrganisationPolicies, Reads } from './types.js';
 
 const actionPattern = /^[A-Za-z][A-Za-z0-9_.:-]{0,63}$/;
 
@@ -57,6 +58,15 @@ export class DecisionEngine {
   needs(request: AccessRequest): Reads {
     const opened = refusing(() => this.#open(request));
     return 'code' in opened ? readsNothing : readsOf(opened);
+  }
+
+  /** What has to be asked before the request is decided; undefined when no candidate rule reads anything of the kind. */
+  informationFor(request: AccessRequest): InformationNeed | undefined {
+    const { resource, subject, owner: named } = request;
+    const { information } = this.#organisations.get(ownerOf(resource) ?? (named || subject.organisation)) ?? {};
+    if (information === undefined && resource.type !== 'agent') return undefined;
+    const opened = refusing(() => this.#open(request));
+    return 'code' in opened ? undefined : informationNeed(opened, information);
   }
 
   /** The decision and what each rule that touches the action or the resource did, the owner's rules first. */

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { DecisionEngine, parsePolicySet, parseResourcePath, pathProblem } from './index.js';
 import type { AccessRequest, PartnerGrant, Resource } from './index.js';
@@ -71,7 +71,8 @@ function requestOf(given: Case): AccessRequest {
 for (const file of ['within-one-organisation.yaml', 'across-organisations.yaml', 'sets-of-version-two.yaml'])
   for (const table of tablesIn(file))
     describe(`${file}: ${table.description}`, () => {
-      const engine = engineOf(table);
+      let engine: DecisionEngine;
+      beforeAll(() => void (engine = engineOf(table)));
       it.each(table.cases)('$description -> $want', (given) => {
         const request = requestOf(given);
         const decision = engine.decide(request);

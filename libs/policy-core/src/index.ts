@@ -22,6 +22,8 @@ export type {
   Effect,
   Entity,
   Explanation,
+  InformationNeed,
+  InformationSource,
   Obligation,
   OrganisationPolicies,
   PartnerGrant,

@@ -28,6 +28,12 @@ export const limits = {
   members: 64,
   /** Characters of one entity's attributes or one obligation's properties as JSON. */
   membersChars: 16_384,
+  /** Characters of the address of an information source. */
+  urlChars: 2_048,
+  /** Longest wait for an information source, milliseconds. */
+  informationTimeoutMs: 2_000,
+  /** Longest time its answers may count, milliseconds. */
+  informationTtlMs: 30_000,
   idChars: 128,
   descriptionChars: 1_024,
   conditionChars: 4_096,

@@ -7,7 +7,7 @@ import { readsNothing } from './reads.js';
 import { RoleBook } from './roles.js';
 import { compileRule } from './rule.js';
 import { RuleEnforcer } from './rule-enforcer.js';
-import type { AccessRequest, AccessSubject, Entity, OrganisationPolicies, Reads } from './types.js';
+import type { AccessRequest, AccessSubject, Entity, InformationSource, OrganisationPolicies, Reads } from './types.js';
 
 type JsonMap = Readonly<Record<string, unknown>>;
 
@@ -24,6 +24,8 @@ export class Organisation {
   readonly epoch: number;
   readonly enforcer: RuleEnforcer;
   readonly grants: GrantBook;
+  /** Undefined when nobody is to be asked about its resources. */
+  readonly information: InformationSource | undefined;
   readonly #roles: RoleBook;
   /** Undefined when the set binds nobody. */
   readonly #bindings: BindingBook | undefined;
@@ -37,6 +39,7 @@ export class Organisation {
     this.epoch = epoch;
     const rules = document.policies.map((policy, i) => compileRule(policy, i, organisation));
     this.enforcer = new RuleEnforcer(organisation, rules);
+    this.information = document.information;
     this.grants = new GrantBook(organisation, grants);
     const table = Object.entries(document.roles).map(([role, { inherits }]) => [role, inherits] as const);
     this.#roles = new RoleBook(new Map(table));
@@ -48,7 +51,7 @@ export class Organisation {
   /** What this organisation's rules see of a request. */
   facts(request: AccessRequest, place: Place, roles: readonly string[]): Facts {
     const { subject, resource } = request;
-    const attributes = this.#attributesOf(place.path, request.resourceAttributes);
+    const attributes = this.#attributesOf(place.path, this.#known(request, place));
     return {
       sub: subject.sub,
       org_id: subject.organisation,
@@ -81,6 +84,12 @@ export class Organisation {
   #attributesOfSubject({ organisation, sub, attributes }: AccessSubject): JsonMap {
     const said = organisation === this.name ? this.#attributesOfPath?.get(`/user/${sub}`) : undefined;
     return said === undefined ? attributes : { ...attributes, ...said };
+  }
+
+  /** What is known now of a resource of its own; of another's only what came with the request. */
+  #known({ resourceAttributes, informed }: AccessRequest, { owner }: Place): JsonMap | undefined {
+    if (informed === undefined || owner !== this.name) return resourceAttributes;
+    return resourceAttributes === undefined ? informed : { ...resourceAttributes, ...informed };
   }
 
   /** What the set says stands against what is only known now. */

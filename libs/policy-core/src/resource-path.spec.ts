@@ -99,6 +99,16 @@ describe('entities and paths', () => {
     );
   });
 
+  it('refuses a path that is not canonical, in few words', () => {
+    for (const path of ['/a//b', '/models/acme/', 'runs', '/a/./b', `/${'a'.repeat(1_024)}`])
+      expect(() => parseResourcePath(path), path).toThrow(
+        expect.objectContaining({ code: 'invalid_argument', details: { resource: path.slice(0, 200) } }),
+      );
+    expect(parseResourcePath(`/${'a'.repeat(1_023)}`).type).toBe('path');
+    expect(() => resourcePath({ type: 'route', id: './a b' })).toThrow(/resource/);
+    expect(() => resourcePath({ type: 'route', id: 'a b/..' })).toThrow(/resource/);
+  });
+
   it('knows the owner of models and tools only', () => {
     expect(ownerOf({ type: 'model', id: 'acme/x' })).toBe('acme');
     expect(ownerOf({ type: 'tool', id: 'acme/x' })).toBe('acme');

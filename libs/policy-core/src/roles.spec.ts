@@ -1,13 +1,16 @@
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { limits } from './limits.js';
 import { RoleBook, roleCycle, type RoleTable } from './roles.js';
 
 const table = (entries: Record<string, string[]>): RoleTable => new Map(Object.entries(entries));
 
 describe('effective roles', () => {
-  const book = new RoleBook(
-    table({ admin: ['operator', 'auditor'], operator: ['reader'], auditor: ['reader'], reader: [] }),
-  );
+  let book: RoleBook;
+  beforeAll(() => {
+    book = new RoleBook(
+      table({ admin: ['operator', 'auditor'], operator: ['reader'], auditor: ['reader'], reader: [] }),
+    );
+  });
 
   it.each([
     [[], []],

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { BindingBook } from './bindings.js';
 import { DecisionEngine, parsePolicySet, type AccessRequest } from './index.js';
 import { limits } from './limits.js';
@@ -65,7 +65,8 @@ describe('an explanation', () => {
 });
 
 describe('a role binding that fails', () => {
-  const engine = engineOf({
+  let engine: DecisionEngine;
+  const set = {
     roles: { a: {} },
     bindings: [{ id: 'b', role: 'a', subjects: [{ sub: 's' }], when: 'attributes.x == 1' }],
     policies: [
@@ -73,7 +74,8 @@ describe('a role binding that fails', () => {
       rule('deny', { policy: "'b' in roles", effect: 'deny' }),
       rule('deny-all', { policy: "sub == 'other'", effect: 'deny' }),
     ],
-  });
+  };
+  beforeAll(() => void (engine = engineOf(set)));
 
   it('leaves rules that deny by role in doubt, and no others', () => {
     const { decision, rules } = engine.explain(asked(['y']));
@@ -85,6 +87,16 @@ describe('a role binding that fails', () => {
       ['deny-all', 'skipped'],
     ]);
   });
+});
+
+it('a denial that matches is no doubt, whatever bindings fail', () => {
+  const engine = engineOf({
+    roles: { a: {} },
+    bindings: [{ id: 'b', role: 'a', subjects: [{ sub: 's' }], when: 'attributes.x == 1' }],
+    policies: [rule('deny', { policy: "'y' in roles", effect: 'deny' })],
+  });
+  expect(engine.decide(asked(['y']))).toMatchObject({ code: 'denied_by_rule', rules: ['deny'] });
+  expect(engine.decide(asked(['z']))).toMatchObject({ code: 'deny_rule_failed', rules: ['deny'] });
 });
 
 describe('bindings', () => {
@@ -131,6 +143,17 @@ describe('rules at one place', () => {
       place.pick(action, found);
       const want = rules.filter(({ permissions }) => permissions.includes(action) || permissions.includes('*'));
       expect(new Set(found), action).toEqual(new Set(want));
+    }
+  });
+
+  it.each([3, 40])('are each there once, although two of their globs end here, also when there are %i', (count) => {
+    for (const action of ['read', '*']) {
+      const place = new RulesAtPlace();
+      const rules = Array.from({ length: count }, (_, i) => ruleOf(i, [action]));
+      for (const each of rules) for (let glob = 0; glob < 2; glob++) place.add(each);
+      const found: Rule[] = [];
+      place.pick(action, found);
+      expect(found).toEqual(rules);
     }
   });
 

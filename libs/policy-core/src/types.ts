@@ -59,6 +59,19 @@ export interface Entity {
   readonly attributes: Readonly<Record<string, unknown>>;
 }
 
+/** What a declared attribute must be in an answer; anything else counts as missing. */
+export type AttributeType = 'string' | 'number' | 'boolean' | 'list' | 'map';
+
+/** Where an organisation knows more about its own resources, asked when a candidate rule reads one of `attributes`. */
+export interface InformationSource {
+  readonly url: string;
+  readonly attributes: Readonly<Record<string, AttributeType>>;
+  /** From the question to the last byte of the answer, milliseconds. */
+  readonly timeoutMs?: number;
+  /** How long an answer counts, milliseconds. */
+  readonly ttlMs?: number;
+}
+
 export interface PolicySet {
   /** Absent in the bare-array form. */
   readonly organisation?: string;
@@ -70,6 +83,7 @@ export interface PolicySet {
   readonly topology?: Topology;
   /** By `<type>:<id>`. */
   readonly entities?: Readonly<Record<string, Entity>>;
+  readonly information?: InformationSource;
 }
 
 /** A partner grant after its signature was verified. */
@@ -127,6 +141,11 @@ export interface AccessRequest {
    * whether they would be read at all.
    */
   readonly resourceAttributes?: Readonly<Record<string, unknown>>;
+  /**
+   * What the registry, or the owner's own source, says of the resource now. Only the owner's rules see it, and it stands
+   * against `resourceAttributes` of the same name.
+   */
+  readonly informed?: Readonly<Record<string, unknown>>;
   /** Milliseconds since the epoch, for the grants' expiry. */
   readonly nowMs: number;
 }
@@ -143,13 +162,26 @@ export type DecisionCode =
   | 'invalid_request'
   | 'stale_policy'
   /** From an enforcement point that does not know what it would have to do. */
-  | 'unknown_obligation';
+  | 'unknown_obligation'
+  /** Refused while something that a rule reads could not be had. */
+  | 'attribute_unavailable';
 
 /** Which members of the request's maps may have had a say; `*` means the whole map. Sorted, each name once. */
 export interface Reads {
   readonly attributes: readonly string[];
   readonly context: readonly string[];
   readonly resourceAttributes: readonly string[];
+}
+
+/** Attributes of a resource that the owner's candidate rules read and that somebody has to be asked for. */
+export interface InformationNeed {
+  readonly owner: string;
+  readonly resource: Resource;
+  /** Names that the registry knows, sorted. */
+  readonly ofRegistry: readonly string[];
+  /** Names that the owner's source knows, sorted. */
+  readonly ofSource: readonly string[];
+  readonly source: InformationSource | undefined;
 }
 
 export interface Decision {

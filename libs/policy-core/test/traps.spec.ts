@@ -32,8 +32,8 @@ const allowIf = (policy: string, effect = 'allow') => ({
 });
 
 describe('paths', () => {
-  const engine = engineOf({ acme: [{ permissions: ['read'], resources: ['/api/v1/reports/*', '/api/v1.0/x'] }] });
-  const codeAt = (id: string) => codeOf(engine, { resource: { type: 'path', id } });
+  const policies = [{ permissions: ['read'], resources: ['/api/v1/reports/*', '/api/v1.0/x'] }];
+  const codeAt = (id: string) => codeOf(engineOf({ acme: policies }), { resource: { type: 'path', id } });
 
   it.each([
     '/api/v1/reports/../admin',

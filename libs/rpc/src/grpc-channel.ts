@@ -4,7 +4,9 @@
  */
 import { Client as GrpcClient, connectivityState, credentials } from '@grpc/grpc-js';
 import { CogmeshError } from '@cogmesh/errors';
+import { channelCredentials } from './grpc-credentials.js';
 import { DEFAULT_MAX_MESSAGE_BYTES } from './server.js';
+import type { TransportSecurity } from './transport-security.js';
 
 const MAX_RECONNECT_BACKOFF_MS = 2_000;
 const KEEPALIVE_MS = 20_000;
@@ -19,6 +21,8 @@ export interface ChannelOptions {
   /** Value of the `authorization` header for a method, for example `Bearer …`. */
   readonly authorize?: (method: string) => string | undefined | Promise<string | undefined>;
   readonly maxMessageBytes?: number;
+  /** Mutual TLS, where the service behind the target is `service`; not used on Unix sockets. Default: plain. */
+  readonly secure?: { readonly security: TransportSecurity | undefined; readonly service: string };
 }
 
 export interface Channel {
@@ -73,7 +77,9 @@ export function noteFailure(place: Place, error: CogmeshError): void {
 
 function open(target: string, options: ChannelOptions): GrpcClient {
   const limit = options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES;
-  return new GrpcClient(target, credentials.createInsecure(), {
+  const { security, service = '' } = target.startsWith('unix:') ? {} : (options.secure ?? {});
+  return new GrpcClient(target, security ? channelCredentials(security, service) : credentials.createInsecure(), {
+    ...(security ? { 'grpc.ssl_target_name_override': service } : {}),
     'grpc.max_receive_message_length': limit,
     'grpc.max_send_message_length': limit,
     'grpc.initial_reconnect_backoff_ms': 100,

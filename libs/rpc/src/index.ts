@@ -11,8 +11,16 @@ export {
   type RpcServerOptions,
   type ServiceBinding,
 } from './server.js';
+export {
+  peerOf,
+  sidecarName,
+  TransportSecurity,
+  type Peer,
+  type TransportSecurityOptions,
+} from './transport-security.js';
 export type {
   Access,
+  Informed,
   Actor,
   Authenticate,
   Caller,

@@ -14,6 +14,7 @@ import { attributeNames, type Logger, SpanKind, withSpan } from '@cogmesh/teleme
 import { CogmeshError, errorClasses, toCogmeshError } from '@cogmesh/errors';
 import { toStatus } from './errors.js';
 import { firstValues } from './metadata.js';
+import { peerOfCertificate } from './transport-security.js';
 import type { Authenticate, CallContext } from './types.js';
 
 export interface CallRuntime {
@@ -32,6 +33,8 @@ export type AnyHandler = (input: never, call: CallContext) => Promise<Init> | As
 /** What the four grpc-js call types have in common, as far as it is used here. */
 interface Surface {
   readonly metadata: Metadata;
+  getHost(): string;
+  getAuthContext: ServerUnaryCall<Message, Message>['getAuthContext'];
   on(event: 'cancelled', listener: () => void): unknown;
 }
 
@@ -45,7 +48,14 @@ async function withCall<T>(
   const aborter = new AbortController();
   call.on('cancelled', () => aborter.abort(new CogmeshError('cancelled', 'the caller went away')));
   const run = async () => {
-    const caller = await runtime.authenticate({ method: runtime.path, metadata });
+    const { sslPeerCertificate: certificate } = call.getAuthContext();
+    const peer = certificate && peerOfCertificate(certificate);
+    const caller = await runtime.authenticate({
+      method: runtime.path,
+      metadata,
+      authority: call.getHost(),
+      ...(peer ? { peer } : {}),
+    });
     const context = { method: runtime.path, metadata, signal: aborter.signal, caller };
     if (!lasts || caller.kind !== 'subject' || caller.follow === undefined) return work(context);
     const ended = Promise.withResolvers<never>();

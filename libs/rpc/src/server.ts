@@ -9,6 +9,7 @@ import { Server, ServerCredentials, type ServiceDefinition } from '@grpc/grpc-js
 import { CogmeshError } from '@cogmesh/errors';
 import { bindService, type Logger } from '@cogmesh/telemetry';
 import { methodDefinition, methodPath } from './codec.js';
+import { serverCredentials } from './grpc-credentials.js';
 import { healthBinding } from './health.js';
 import {
   type AnyHandler,
@@ -19,6 +20,7 @@ import {
   type CallRuntime,
 } from './server-calls.js';
 import { reflectionBinding } from './reflection.js';
+import type { TransportSecurity } from './transport-security.js';
 import type { Authenticate, ServiceImplementation } from './types.js';
 
 /** Largest message either way, bytes; 8 MiB. Larger payloads are blobs. */
@@ -49,6 +51,8 @@ export interface RpcServerOptions {
   readonly maxMessageBytes?: number;
   /** Answer of the standard health service; default always serving. */
   readonly healthy?: () => boolean;
+  /** Mutual TLS; not used on Unix sockets. Default: plain. */
+  readonly security?: TransportSecurity | undefined;
 }
 
 export interface RpcServer {
@@ -67,8 +71,16 @@ export async function serveRpc(options: RpcServerOptions): Promise<RpcServer> {
   });
   const standard = [healthBinding(options.healthy ?? (() => true)), reflectionBinding(options.services)];
   for (const binding of [...options.services, ...standard]) addService(server, binding, options);
-  const address = await bind(server, options.address);
-  return { address, stop: (graceMs = 5_000) => stop(server, graceMs) };
+  const security = options.address.startsWith('unix:') ? undefined : options.security;
+  const credentials = security && serverCredentials(security);
+  const address = await bind(server, options.address, credentials ?? ServerCredentials.createInsecure());
+  return {
+    address,
+    stop: async (graceMs = 5_000) => {
+      await stop(server, graceMs);
+      credentials?.stop();
+    },
+  };
 }
 
 function addService(server: Server, binding: ServiceBinding, options: RpcServerOptions): void {
@@ -109,12 +121,12 @@ function runnerOf(
   }
 }
 
-async function bind(server: Server, address: string): Promise<string> {
+async function bind(server: Server, address: string, credentials: ServerCredentials): Promise<string> {
   const socket = address.startsWith('unix:') ? address.slice('unix:'.length) : undefined;
   // A socket left by a killed process would refuse the bind.
   if (socket && existsSync(socket)) rmSync(socket);
   const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) =>
+    server.bindAsync(address, credentials, (error, bound) =>
       error ? reject(new CogmeshError('unavailable', `cannot listen on ${address}: ${error.message}`)) : resolve(bound),
     );
   });

@@ -3,12 +3,22 @@
  * handler may know about its call.
  */
 import type { DescMethod, DescService, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
+import type { Peer } from './transport-security.js';
 
 /** One right a permit carries: the action on the resource was allowed when it was minted. */
 export interface Access {
   readonly action: string;
   /** `/models/acme/ppocr-detect`, canonical. */
   readonly resource: string;
+  /** What the decision rested on that no policy holds; absent when nothing was asked. */
+  readonly informed?: Informed;
+}
+
+/** Attributes of a resource as they were when it was decided about. */
+export interface Informed {
+  readonly attributes: Readonly<Record<string, unknown>>;
+  /** Milliseconds since 1970 from which they count no more. */
+  readonly untilMs: number;
 }
 
 /** The person or program outside, as the issuer registry knows it. */
@@ -68,6 +78,10 @@ export interface CallContext {
 export type Authenticate = (call: {
   readonly method: string;
   readonly metadata: ReadonlyMap<string, string>;
+  /** Name under which the server was called (`:authority`). */
+  readonly authority?: string;
+  /** Who is at the other end of the connection; absent without mutual TLS. */
+  readonly peer?: Peer;
 }) => Caller | Promise<Caller>;
 
 type Input<M extends DescMethod> = MessageShape<M['input']>;

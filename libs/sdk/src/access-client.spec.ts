@@ -45,6 +45,14 @@ describe('the client of the Authorization API', () => {
     expect(sent()).toEqual([{ ...defaults, evaluations: [{ resource: record }], options }]);
   });
 
+  it('asks for the ids of decisions', async () => {
+    server.answer(json({ evaluations: [{ decision: true, context: { id: 'd1' } }] }, 200));
+    const question = { subject: alice, action: view, resource: record };
+    const answers = await client.access.evaluateAll([question], { decisionIds: true });
+    expect(answers).toEqual([{ decision: true, context: { id: 'd1' } }]);
+    expect(sent()).toEqual([{ evaluations: [question], options: { decision_ids: true } }]);
+  });
+
   it('asks nothing for no question', async () => {
     expect(await client.access.evaluateAll([])).toEqual([]);
     expect(server.asked).toEqual([]);

@@ -24,20 +24,29 @@ export class AccessClient {
 
   /**
    * Many such questions at once, answered in order. `defaults` stand in for what a question leaves out. With another
-   * semantic than `execute_all` (the default) the answers end with the one that settled the matter.
+   * semantic than `execute_all` (the default) the answers end with the one that settled the matter. With `decisionIds` each
+   * answer tells the id of its decision (`context.id`); without, the same questions have the same answer.
    */
   async evaluateAll(
     questions: readonly Partial<AccessQuestion>[],
     options: CallScope & {
       readonly defaults?: Partial<AccessQuestion>;
       readonly semantic?: EvaluationsSemantic;
+      readonly decisionIds?: boolean;
     } = {},
   ): Promise<readonly AccessDecision[]> {
     // Without questions the call would mean a single one, made of the defaults.
     if (questions.length === 0) return [];
-    const { defaults = {}, semantic, ...scope } = options;
-    const wish = semantic === undefined ? {} : { options: { evaluations_semantic: semantic } };
-    const body = { ...defaults, evaluations: questions, ...wish };
+    const { defaults = {}, semantic, decisionIds, ...scope } = options;
+    const wishes = {
+      ...(semantic === undefined ? {} : { evaluations_semantic: semantic }),
+      ...(decisionIds === undefined ? {} : { decision_ids: decisionIds }),
+    };
+    const body = {
+      ...defaults,
+      evaluations: questions,
+      ...(Object.keys(wishes).length > 0 ? { options: wishes } : {}),
+    };
     return (await this.#ask<{ evaluations: readonly AccessDecision[] }>('evaluations', body, scope)).evaluations;
   }
 

@@ -4,6 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { CogmeshError, errorClasses } from '@cogmesh/errors';
+import type { DpopKey } from './dpop-key.js';
 import { errorOfResponse } from './problem-error.js';
 
 /** A token, or where to get one; `refresh` is true after the gateway refused the last one as expired. */
@@ -13,6 +14,8 @@ export interface TransportOptions {
   /** `http://127.0.0.1:7000`. */
   readonly baseUrl: string;
   readonly token: TokenSource;
+  /** Key that the token is bound to (RFC 9449); each request carries a proof of it. Default: a bearer token. */
+  readonly dpop?: DpopKey;
   /** Until the answer's headers are there, milliseconds. Default 30,000. */
   readonly timeoutMs?: number;
   /** Further tries of a request that may be repeated. Default 3. */
@@ -52,7 +55,7 @@ export function path(strings: TemplateStringsArray, ...values: readonly string[]
 }
 
 export class HttpTransport {
-  readonly #options: Required<TransportOptions>;
+  readonly #options: Required<Omit<TransportOptions, 'dpop'>> & Pick<TransportOptions, 'dpop'>;
 
   constructor(options: TransportOptions) {
     this.#options = { timeoutMs: 30_000, maxRetries: 3, maxRetryDelayMs: 10_000, retryDelayMs: 200, ...options };
@@ -117,14 +120,15 @@ export class HttpTransport {
   }
 
   async #fetch(request: HttpRequest, token: string): Promise<Response> {
-    const { baseUrl, timeoutMs } = this.#options;
+    const { baseUrl, timeoutMs, dpop } = this.#options;
+    const url = urlOf(baseUrl, request);
     const timeout = new AbortController();
     const timer = setTimeout(() => timeout.abort(), timeoutMs);
     const signals = request.signal ? [timeout.signal, request.signal] : [timeout.signal];
     try {
-      return await fetch(urlOf(baseUrl, request), {
+      return await fetch(url, {
         method: request.method,
-        headers: { ...request.headers, authorization: `Bearer ${token}` },
+        headers: { ...request.headers, ...credentials(token, { dpop, method: request.method, url: url.href }) },
         signal: AbortSignal.any(signals),
         redirect: 'error',
         ...(request.body === undefined ? {} : { body: request.body, duplex: 'half' }),
@@ -138,6 +142,11 @@ export class HttpTransport {
       clearTimeout(timer);
     }
   }
+}
+
+function credentials(token: string, { dpop, method, url }: { dpop: DpopKey | undefined; method: string; url: string }) {
+  if (dpop === undefined) return { authorization: `Bearer ${token}` };
+  return { authorization: `DPoP ${token}`, dpop: dpop.proof({ method, url, token }) };
 }
 
 function urlOf(baseUrl: string, { path: where, query = {} }: HttpRequest): URL {

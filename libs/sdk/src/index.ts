@@ -19,6 +19,7 @@ export { CogmeshClient, reference, type CogmeshClientOptions, type RunFilter } f
 export { Dag, defineDag, expr, Task, type AnyTask, type DagOptions, type TaskDefinition } from './dag/dag.js';
 export { mermaid } from './dag/mermaid.js';
 export type { AnyReference, Reference } from './dag/reference.js';
+export { DpopKey, type DpopRequest } from './dpop-key.js';
 export type { CallScope, TokenSource } from './http-transport.js';
 export type {
   AgentView,

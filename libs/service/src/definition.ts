@@ -5,6 +5,7 @@
 import type { Bus } from '@cogmesh/bus';
 import type { ConfigDefinition, ConfigOf, Environment, Settings } from '@cogmesh/config';
 import type { Database } from '@cogmesh/database';
+import type { TransportSecurity } from '@cogmesh/rpc';
 import type { Logger } from '@cogmesh/telemetry';
 
 export type ServiceName = 'gateway' | 'policy' | 'scheduler' | 'registry' | 'worker' | 'sidecar';
@@ -26,6 +27,8 @@ export interface ServiceHost {
   /** Where its gRPC server listens: `host:port` or `unix:/path`. */
   readonly listen: string;
   readonly peers: Peers;
+  /** Mutual TLS for `listen` and `peers`; absent where it is not configured. */
+  readonly security?: TransportSecurity;
   /** For libraries with settings of their own (enforcement, identity). */
   readonly environment: Environment;
   /** Ends the process this service is in, after it has drained: it may not go on. */

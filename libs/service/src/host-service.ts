@@ -9,6 +9,7 @@ import { type Bus, type MemoryHub, openRabbit } from '@cogmesh/bus';
 import { type Environment, loadConfig, type Settings } from '@cogmesh/config';
 import { type Database, openPostgres, openSqlite } from '@cogmesh/database';
 import { CogmeshError } from '@cogmesh/errors';
+import { TransportSecurity } from '@cogmesh/rpc';
 import { createLogger, inService, type Logger } from '@cogmesh/telemetry';
 import type { RunningService, ServiceDefinition, ServiceHost, ServiceName } from './definition.js';
 import { defaultListen, type PlatformConfig, platformConfig } from './platform-config.js';
@@ -57,6 +58,7 @@ async function stopAll(running: RunningService, host: ServiceHost): Promise<void
 }
 
 async function closeHost(host: ServiceHost): Promise<void> {
+  host.security?.close();
   await host.bus.close();
   await host.database.close();
 }
@@ -87,9 +89,22 @@ async function openHost(
       scheduler: platform.schedulerAddress,
       registry: platform.registryAddress,
     },
+    ...securityOf(platform, logger),
     environment: options.environment,
     ...(options.fail ? { fail: options.fail } : {}),
   };
+}
+
+/** Refuses (`invalid_config`) half a configuration: nobody is to think that there is TLS where there is none. */
+function securityOf({ mtlsCert, mtlsKey, mtlsCa, mtlsReloadMs }: PlatformConfig, logger: Logger) {
+  const files = { cert: mtlsCert, key: mtlsKey, ca: mtlsCa };
+  const missing = Object.values(files).filter((file) => file === '').length;
+  if (missing === 3) return {};
+  if (missing === 0) return { security: new TransportSecurity({ files, reloadMs: mtlsReloadMs, logger }) };
+  throw new CogmeshError(
+    'invalid_config',
+    'COGMESH_MTLS_CERT, COGMESH_MTLS_KEY and COGMESH_MTLS_CA are set together or not at all',
+  );
 }
 
 function openDatabase(name: ServiceName, platform: PlatformConfig, dataDir: string): Promise<Database> {

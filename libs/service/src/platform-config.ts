@@ -44,6 +44,18 @@ export const platformConfig = defineConfig('every service', {
     text('127.0.0.1:7040'),
     'gRPC address of the registry or its sidecar.',
   ),
+  mtlsCert: setting(
+    'COGMESH_MTLS_CERT',
+    text(''),
+    'File with this process’s certificate (PEM) for mutual TLS between services, made by `cogmesh keys certificates`; empty means none. Set with COGMESH_MTLS_KEY and COGMESH_MTLS_CA.',
+  ),
+  mtlsKey: setting('COGMESH_MTLS_KEY', text(''), 'File with the private key (PEM) of that certificate.'),
+  mtlsCa: setting('COGMESH_MTLS_CA', text(''), 'File with the authorities (PEM) whose certificates are believed.'),
+  mtlsReloadMs: setting(
+    'COGMESH_MTLS_RELOAD_MS',
+    integer({ min: 100, max: 86_400_000, default: 5_000 }),
+    'How often these files are looked at, milliseconds; changed ones serve new connections.',
+  ),
   logLevel: setting('COGMESH_LOG_LEVEL', text('info'), 'trace, debug, info, warn, error, fatal or silent.'),
   startTimeoutMs: setting(
     'COGMESH_START_TIMEOUT_MS',

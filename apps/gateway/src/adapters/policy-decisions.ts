@@ -58,6 +58,10 @@ export class PolicyDecisions implements Decisions {
     return met;
   }
 
+  look(...asked: Parameters<Decisions['look']>): Promise<readonly policyV1.DecideResponse[]> {
+    return this.decide(...asked);
+  }
+
   explain(subject: OutsideSubject, right: Access, signal: AbortSignal): Promise<policyV1.ExplainResponse> {
     return reached(() =>
       this.#policy.explain({ request: decideRequest(subject, right) }, { signal, deadlineMs: decideDeadlineMs }),

@@ -29,6 +29,7 @@ class World {
     const remote: Decisions = {
       decide: async (_subject, rights) => (this.sentOn.push(...rights.map(({ resource }) => resource)), []),
       ask: async (questions) => (this.sentOn.push(...questions.map(({ resource }) => resource.id)), []),
+      look: (subject, rights, signal) => remote.decide(subject, rights, signal),
       explain: () => Promise.reject(new Error('not asked here')),
       withCoApproval: () => remote,
     };
@@ -127,4 +128,26 @@ it('asks the policy service about organisations that are watched, as owner too',
   await world.decisions.decide(ada, [look, { ...look, resource: '/models/globex/ocr' }], signal);
   await world.decisions.ask([{ ...question, subject: { ...question.subject, organisation: 'globex' } }], signal);
   expect(world.sentOn).toEqual(['/models/acme/ocr', '/models/globex/ocr', '7']);
+});
+
+it('asks the policy service where a rule reads what takes a question to somebody else, and only there', async () => {
+  world.put([
+    { policy: "resource.attributes.state == 'READY'", permissions: ['read'], resources: ['/agents/*'] },
+    { permissions: ['list'], resources: ['/agents/**'] },
+  ]);
+  await world.decisions.decide(ada, [{ action: 'list', resource: '/agents/a1' }], signal);
+  await world.decisions.decide(ada, [{ action: 'read', resource: '/agents/a2' }], signal);
+  await world.decisions.ask([{ ...question, resource: { type: 'agent', id: 'a3' } }], signal);
+  expect(world.sentOn).toEqual(['/agents/a2', 'a3']);
+});
+
+it('judges by its own copy what is only shown, whatever the action, and by the policy service what is done', async () => {
+  world.put([{ permissions: ['infer'], resources: ['/models/acme/*'] }]);
+  const rights = ['/models/acme/ocr', '/models/acme/voice'].map((resource) => ({ action: 'infer', resource }));
+  const shown = await world.decisions.look(ada, rights, signal);
+  expect([shown.map(({ allowed }) => allowed), world.sentOn]).toEqual([[true, true], []]);
+  world.isStale = true;
+  await expect(world.decisions.look(ada, rights, signal)).rejects.toMatchObject({ code: 'stale_policy' });
+  await world.decisions.decide(ada, rights, signal);
+  expect(world.sentOn).toEqual(['/models/acme/ocr', '/models/acme/voice']);
 });

@@ -1,8 +1,8 @@
 /**
- * Decisions from this gateway's own copy of the policies, as fresh as `maxStalenessMs` allows: what only reads, and what
- * enforcement points outside ask; nothing of it waits for the network. What starts or changes something is asked of the
+ * Decisions from this gateway's own copy of the policies, as fresh as `maxStalenessMs` allows: what only reads, what a list
+ * shows, and what enforcement points outside ask; nothing of it waits for the network. What starts or changes something is asked of the
  * policy service itself, and so is what concerns an organisation whose policies are watched (a candidate is tried beside
- * them).
+ * them), and what takes a question to the registry or to an organisation's information source.
  */
 import type { policyV1 } from '@cogmesh/contracts';
 import {
@@ -58,12 +58,24 @@ export class ReplicaDecisions implements Decisions {
     signal: AbortSignal,
     consistencyToken = '',
   ): Promise<readonly policyV1.DecideResponse[]> {
+    if (rights.some(({ action }) => !reading.has(action)))
+      return this.#parts.remote.decide(subject, rights, signal, consistencyToken);
+    return this.look(subject, rights, signal, consistencyToken);
+  }
+
+  async look(
+    subject: OutsideSubject,
+    rights: readonly Access[],
+    signal: AbortSignal,
+    consistencyToken = '',
+  ): Promise<readonly policyV1.DecideResponse[]> {
     const { remote, now, obligations } = this.#parts;
     const nowMs = now();
     const asked = rights.map((right) => requestFor(subject, right, nowMs));
-    if (rights.some(({ action }) => !reading.has(action)) || asked.some((each) => this.#isWatched(each)))
-      return remote.decide(subject, rights, signal, consistencyToken);
-    return this.#answer(asked, [consistencyToken], (answer, i) =>
+    if (asked.some((each) => this.#isForPolicy(each))) return remote.look(subject, rights, signal, consistencyToken);
+    // What is shown again and again is one entry of the log with a count.
+    const options = { alike: !rights.every(({ action }) => reading.has(action)) };
+    return this.#answer(asked, { tokens: [consistencyToken], options }, (answer, i) =>
       obligations.met(answer, rights[i] as Access, this.#coApproval),
     );
   }
@@ -72,9 +84,9 @@ export class ReplicaDecisions implements Decisions {
     const { remote, now } = this.#parts;
     const nowMs = now();
     const asked = questions.map((question) => ({ access: { ...question, nowMs }, who: question.subject }));
-    if (asked.some((each) => this.#isWatched(each))) return remote.ask(questions, signal);
+    if (asked.some((each) => this.#isForPolicy(each))) return remote.ask(questions, signal);
     const tokens = questions.map(({ consistencyToken = '' }) => consistencyToken);
-    return this.#answer(asked, tokens, (answer) => answer);
+    return this.#answer(asked, { tokens }, (answer) => answer);
   }
 
   explain(subject: OutsideSubject, right: Access, signal: AbortSignal): Promise<policyV1.ExplainResponse> {
@@ -83,7 +95,7 @@ export class ReplicaDecisions implements Decisions {
 
   async #answer(
     asked: readonly JudgedRequest[],
-    tokens: readonly string[],
+    { tokens, options = {} }: { tokens: readonly string[]; options?: { readonly alike?: boolean } },
     enforced: (answer: policyV1.DecideResponse, index: number) => policyV1.DecideResponse,
   ): Promise<readonly policyV1.DecideResponse[]> {
     const { replica, log } = this.#parts;
@@ -102,14 +114,15 @@ export class ReplicaDecisions implements Decisions {
           logged: given === answer ? logged : loggedAnswer({ ...each.access, answer: given }),
         };
       });
-      await recordDecisions(log, entries);
+      await recordDecisions(log, entries, options);
       tellDecisions(span, { requests: asked.map(({ access }) => access), answers });
       return answers;
     });
   }
 
-  #isWatched(request: JudgedRequest): boolean {
+  #isForPolicy(request: JudgedRequest): boolean {
     const { replica } = this.#parts;
-    return partiesOf(request).some((organisation) => replica.isWatched(organisation));
+    if (partiesOf(request).some((organisation) => replica.isWatched(organisation))) return true;
+    return replica.engine.informationFor(request.access) !== undefined;
   }
 }

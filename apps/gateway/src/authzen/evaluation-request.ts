@@ -21,6 +21,8 @@ export type Semantic = (typeof semantics)[number];
 
 export interface EvaluationsRequest {
   readonly semantic: Semantic;
+  /** Whether answers tell the ids of their decisions. */
+  readonly withIds: boolean;
   /** In order; an error stands where an evaluation cannot be read. */
   readonly evaluations: readonly (Evaluation | CogmeshError)[];
 }
@@ -36,13 +38,13 @@ export function readEvaluation(body: JsonObject): Evaluation {
 
 /** Without `evaluations`, or with none in it, the body is one evaluation. */
 export function readEvaluations(body: JsonObject, max: number): EvaluationsRequest | Evaluation {
-  const semantic = readSemantic(own(body, 'options'));
+  const options = readOptions(own(body, 'options'));
   const list = own(body, 'evaluations');
   if (list !== undefined && !Array.isArray(list)) refuse('evaluations', 'invalid_type', 'must be a list');
   if (list === undefined || list.length === 0) return readEvaluation(body);
   if (list.length > max) refuse('evaluations', 'too_many', `has ${list.length} evaluations, at most ${max}`);
   const defaults = readDefaults(body);
-  return { semantic, evaluations: list.map((item: unknown, i) => readItem(item, defaults, `evaluations[${i}]`)) };
+  return { ...options, evaluations: list.map((item: unknown, i) => readItem(item, defaults, `evaluations[${i}]`)) };
 }
 
 /** How a member is read, and what of it a default may give to one that lacks it. */
@@ -127,11 +129,15 @@ function completed(value: unknown, sent: JsonObject | undefined, required: reado
   return { ...value, ...Object.fromEntries(missing.map((part) => [part, sent[part]])) };
 }
 
-function readSemantic(options: unknown): Semantic {
-  const wanted = options === undefined ? undefined : own(objectAt(options, 'options'), 'evaluations_semantic');
-  if (wanted === undefined) return 'execute_all';
-  const known = semantics.find((semantic) => semantic === wanted);
-  return known ?? refuse('options.evaluations_semantic', 'unknown', `must be one of ${semantics.join(', ')}`);
+function readOptions(value: unknown): Pick<EvaluationsRequest, 'semantic' | 'withIds'> {
+  const options = value === undefined ? {} : objectAt(value, 'options');
+  const [wanted, ids] = [own(options, 'evaluations_semantic'), own(options, 'decision_ids')];
+  if (ids !== undefined && typeof ids !== 'boolean')
+    refuse('options.decision_ids', 'invalid_type', 'must be true or false');
+  const semantic = wanted === undefined ? 'execute_all' : semantics.find((known) => known === wanted);
+  if (semantic === undefined)
+    refuse('options.evaluations_semantic', 'unknown', `must be one of ${semantics.join(', ')}`);
+  return { semantic, withIds: ids === true };
 }
 
 /** A member of the object itself; `constructor` is none. */

@@ -41,7 +41,8 @@ export class AuthzenController {
     const asked = readEvaluations(await this.#read(type, body), this.settings.authzenEvaluations);
     if (!('evaluations' in asked)) return this.#one(caller, asked);
     const answers = await this.operations.evaluateAccess(caller.ask({ evaluations: asked.evaluations }));
-    return { evaluations: upToTrigger(answers.map(viewOf), asked.semantic) };
+    const views = answers.map((answer) => viewOf(answer, asked.withIds));
+    return { evaluations: upToTrigger(views, asked.semantic) };
   }
 
   @Post('search/subject')
@@ -101,8 +102,8 @@ export class AuthzenController {
   }
 }
 
-const viewOf = (answer: AccessAnswer): DecisionView =>
-  answer instanceof CogmeshError ? errorView(answer) : decisionView(answer);
+const viewOf = (answer: AccessAnswer, withId: boolean): DecisionView =>
+  answer instanceof CogmeshError ? errorView(answer) : decisionView(answer, withId);
 
 const triggers: Readonly<Record<Semantic, boolean | undefined>> = {
   execute_all: undefined,

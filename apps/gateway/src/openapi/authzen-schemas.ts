@@ -25,6 +25,10 @@ const Evaluations = z
     options: z
       .object({
         evaluations_semantic: z.enum(['execute_all', 'deny_on_first_deny', 'permit_on_first_permit']).optional(),
+        decision_ids: z
+          .boolean()
+          .optional()
+          .meta({ description: 'Whether each answer tells the id of its decision; default no.' }),
       })
       .optional(),
   })

@@ -30,6 +30,13 @@ export interface Decisions {
     signal: AbortSignal,
     consistencyToken?: string,
   ): Promise<readonly policyV1.DecideResponse[]>;
+  /** As `decide`, of rights on which nothing is done: what is shown depends on them. */
+  look(
+    subject: OutsideSubject,
+    rights: readonly Access[],
+    signal: AbortSignal,
+    consistencyToken?: string,
+  ): Promise<readonly policyV1.DecideResponse[]>;
   /** The answers as the policy service gives them, one per question, in order, from one call; for whoever enforces them. */
   ask(questions: readonly Question[], signal: AbortSignal): Promise<readonly policyV1.DecideResponse[]>;
   explain(subject: OutsideSubject, right: Access, signal: AbortSignal): Promise<policyV1.ExplainResponse>;
@@ -65,12 +72,22 @@ export async function authorise(decisions: Decisions, asker: Asker, rights: read
   if (first !== undefined) throw refusal(asker.subject, first.right, refusals);
   return {
     subject: asker.subject,
-    access: rights,
+    access: rights.map((right, i) => informedRight(right, answers[i])),
     grants: [...new Set(answers.map((answer) => answer.grantId).filter((id) => id !== ''))],
     decisionIds: answers.map((answer) => answer.decisionId),
     ...metOf(answers),
     ...(asker.consistencyToken === undefined ? {} : { consistencyToken: asker.consistencyToken }),
   };
+}
+
+/** Time from the decision to the enforcement point, in which what was asked still counts there, milliseconds. */
+const handoverMs = 5_000;
+
+/** The enforcement point decides again, and asks nobody. */
+function informedRight(right: Access, answer: policyV1.DecideResponse | undefined): Access {
+  if (answer === undefined || answer.informedJson === '') return right;
+  const attributes = JSON.parse(answer.informedJson) as Readonly<Record<string, unknown>>;
+  return { ...right, informed: { attributes, untilMs: Number(answer.informedUntilMs) + handoverMs } };
 }
 
 function metOf(answers: readonly policyV1.DecideResponse[]): Pick<Permission, 'met'> {

@@ -1,6 +1,7 @@
 /**
  * The models that agents serve now and the caller may use. The registry knows what is served, policy who may infer it;
- * a model without the right is left out, so the list says nothing about other organisations' models.
+ * a model without the right is left out, so the list says nothing about other organisations' models. What the registry said
+ * a moment ago is remembered for everybody; rights are judged for each caller.
  */
 import { registryV1, type gatewayV1 } from '@cogmesh/contracts';
 import type { MessageInitShape } from '@bufbuild/protobuf';
@@ -17,17 +18,39 @@ const alive = new Set([registryV1.AgentState.STARTING, registryV1.AgentState.REA
 type Ports = Pick<OperationPorts, 'decisions' | 'registry'>;
 
 export function listModels({ decisions, registry }: Ports): Operation<Record<string, never>, readonly ModelView[]> {
+  const served = recent(async () => {
+    const { agents } = await inside('registry', () => registry.listAgents({}, { deadlineMs: registryDeadlineMs }));
+    return servedModels(agents);
+  });
   return async ({ subject, signal }) => {
-    const { agents } = await inside('registry', () => registry.listAgents({}, { signal }));
-    const models = servedModels(agents);
+    const models = await served();
     const names = [...new Set(models.map(({ name }) => name))];
-    const answers = await decisions.decide(
+    const answers = await decisions.look(
       subject,
       names.map((name) => right('infer', `/models/${name}`)),
       signal,
     );
     const allowed = new Set(names.filter((_, i) => answers[i]?.allowed === true));
     return models.filter(({ name }) => allowed.has(name));
+  };
+}
+
+/** How long what was asked answers everybody, milliseconds; an agent says no more often than that what it serves. */
+const keptMs = 250;
+const registryDeadlineMs = 5_000;
+
+/** A failure answers those who wait for it, and nobody after them. */
+function recent<Answer>(ask: () => Promise<Answer>): () => Promise<Answer> {
+  let kept: { readonly atMs: number; readonly answer: Promise<Answer> } | undefined;
+  return () => {
+    const atMs = performance.now();
+    if (kept !== undefined && atMs - kept.atMs < keptMs) return kept.answer;
+    const asked = { atMs, answer: ask() };
+    kept = asked;
+    asked.answer.catch(() => {
+      if (kept === asked) kept = undefined;
+    });
+    return asked.answer;
   };
 }
 

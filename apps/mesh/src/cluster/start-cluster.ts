@@ -10,6 +10,7 @@ import { freePorts } from '@cogmesh/backends';
 import { loadConfig, type Environment } from '@cogmesh/config';
 import { createSidecarSecretFile } from '@cogmesh/enforcement';
 import { CogmeshError } from '@cogmesh/errors';
+import { ensureCertificates } from '@cogmesh/identity';
 import type { Readiness } from '@cogmesh/service';
 import { type DataDirectory, hostOrganisationOf } from '../data-directory.js';
 import type { Mesh } from '../mesh.js';
@@ -49,6 +50,8 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   await mkdir(logs, { recursive: true, mode: 0o700 });
   const schedulers = options.schedulers ?? loadConfig(clusterConfig, environment).schedulers;
   await makeSecrets(directory, schedulers);
+  const { mutualTls } = loadConfig(clusterConfig, environment);
+  if (mutualTls) await ensureCertificates(directory.keysDir);
   const traceFile = join(directory.path, 'traces.sqlite');
   const collector = await startTraceCollector(traceFile);
   const backend = await startBackends({ dataDir: directory.path, environment, progress });
@@ -67,6 +70,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     ports,
     schedulers,
     settingsOf: options.settingsOf,
+    mutualTls,
   });
   const processes = plan.map(
     ({ name, app, ...rest }) =>

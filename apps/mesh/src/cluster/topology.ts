@@ -5,6 +5,7 @@
  */
 import { join } from 'node:path';
 import type { Environment } from '@cogmesh/config';
+import { keyFiles } from '@cogmesh/identity';
 import type { DataDirectory } from '../data-directory.js';
 
 export const guarded = ['policy', 'scheduler', 'registry', 'worker'] as const;
@@ -26,6 +27,8 @@ export interface Placement {
   readonly ports: readonly number[];
   /** Schedulers that share the work. */
   readonly schedulers: number;
+  /** Every process has its certificate, and speaks to the others with mutual TLS. */
+  readonly mutualTls?: boolean;
   /** Settings of single processes, which stand against those of all; `addressOf` answers where each serves gRPC. */
   readonly settingsOf?: SettingsOf | undefined;
 }
@@ -70,6 +73,7 @@ export function planCluster(placement: Placement): PlannedProcess[] {
     healthUrl: `http://${address(name, 1)}`,
     environment: {
       ...common,
+      ...(placement.mutualTls ? certificatesOf(placement.directory, name) : {}),
       ...own,
       ...placement.settingsOf?.(name, address),
       COGMESH_LISTEN: address(name),
@@ -105,6 +109,16 @@ export function planCluster(placement: Placement): PlannedProcess[] {
       COGMESH_TRACE_STORE: placement.traceFile,
     }),
   ];
+}
+
+/** Of several schedulers all have the certificate of the service that they are. */
+function certificatesOf({ keysDir }: DataDirectory, process: ProcessName): Environment {
+  const name = process.replace(/^scheduler-\d+/, 'scheduler');
+  return {
+    COGMESH_MTLS_CERT: keyFiles.certificate(keysDir, name),
+    COGMESH_MTLS_KEY: keyFiles.certificateKey(keysDir, name),
+    COGMESH_MTLS_CA: keyFiles.certificate(keysDir, 'ca'),
+  };
 }
 
 const backends = ({ amqpUrlOf, databaseUrlOf }: Placement, service: string): Environment => ({

@@ -15,11 +15,11 @@ import {
 } from '@cogmesh/enforcement';
 import { CogmeshError } from '@cogmesh/errors';
 import { messageOfIssuer } from '@cogmesh/identity';
-import type { AccessRequest } from '@cogmesh/policy-core';
 import { implement, type CallContext, type OutsideSubject, type ServiceBinding } from '@cogmesh/rpc';
 import { attributeNames, spanNames, withSpan } from '@cogmesh/telemetry';
 import type { BundleDesk } from '../distribution/bundle-desk.js';
 import { decideManyMax } from '../limits.js';
+import { explained, type Informed, type Informer } from '../information/informer.js';
 import type { PolicyBook } from '../policy-book.js';
 import type { PutPolicies } from '../put-policies.js';
 import { assertNote } from '../versions/limits.js';
@@ -37,6 +37,8 @@ export interface PolicyRpcParts {
   readonly now: () => number;
   /** Of what is decided for services that keep no log of their own answers. */
   readonly log: DecisionLog;
+  /** What has to be asked before a decision. */
+  readonly informer: Informer;
   /** Judges decisions again under candidates, later. */
   readonly shadow: Pick<ShadowBook, 'observe' | 'organisations'>;
 }
@@ -68,12 +70,20 @@ interface Asked extends Pick<CallContext, 'caller'> {
 }
 
 /** The decision, which candidates are then held against. */
-function judged({ book, shadow, source, now }: PolicyRpcParts, access: AccessRequest, { caller, tokenId = '' }: Asked) {
+function judged({ book, shadow, source, now }: PolicyRpcParts, informed: Informed, { caller, tokenId = '' }: Asked) {
+  const { access } = informed;
   const revocation = source.revocations.find({ ...access.subject, tokenId }, now());
   if (revocation !== undefined) return fromRevocation(revocation);
   const decision = book.engine.decide(access);
-  shadow.observe(access, decision);
-  return fromDecision(enforcesItself(caller) ? decision : enforceable(decision));
+  // What a source did not tell is nothing that a candidate could be blamed for.
+  if (informed.problems.length === 0) shadow.observe(access, decision);
+  const told = explained(decision, informed);
+  return { ...fromDecision(enforcesItself(caller) ? told : enforceable(told)), ...informedFields(informed) };
+}
+
+function informedFields({ attributes, untilMs }: Informed) {
+  if (untilMs === undefined) return {};
+  return { informedJson: JSON.stringify(attributes), informedUntilMs: BigInt(Math.trunc(untilMs)) };
 }
 
 /** The gateway meets obligations, or hands them on to enforcement points outside; no other service knows any. */
@@ -89,8 +99,9 @@ async function seen({ source }: PolicyRpcParts, requests: readonly policyV1.Deci
 function decide(parts: PolicyRpcParts, request: policyV1.DecideRequest, call: CallContext) {
   return withSpan(spanNames.evaluate, {}, async (span) => {
     await seen(parts, [request]);
-    const access = accessReader(parts.now())(request);
-    const answer = judged(parts, access, { caller: call.caller, tokenId: request.subject?.tokenId });
+    const [informed] = await parts.informer.inform([accessReader(parts.now())(request)] as const);
+    const { access } = informed;
+    const answer = judged(parts, informed, { caller: call.caller, tokenId: request.subject?.tokenId });
     await logDecisions(parts.log, call, [{ access, answer }]);
     span.setAttributes({
       [attributeNames.decisionId]: answer.decisionId,
@@ -117,9 +128,9 @@ async function decideMany(parts: PolicyRpcParts, { requests, subject }: policyV1
   for (const request of requests) if (subject !== undefined) request.subject ??= subject;
   const accesses = requests.map(read);
   return withSpan(spanNames.evaluate, {}, async (span) => {
-    const answered = accesses.map((access, i) => ({
-      access,
-      answer: judged(parts, access, { caller: call.caller, tokenId: requests[i]?.subject?.tokenId }),
+    const answered = (await parts.informer.inform(accesses)).map((informed, i) => ({
+      access: informed.access,
+      answer: judged(parts, informed, { caller: call.caller, tokenId: requests[i]?.subject?.tokenId }),
     }));
     await logDecisions(parts.log, call, answered);
     const responses = answered.map(({ answer }) => answer);
@@ -135,10 +146,11 @@ async function decideMany(parts: PolicyRpcParts, { requests, subject }: policyV1
   });
 }
 
-async function explain({ book, now }: PolicyRpcParts, request: policyV1.DecideRequest | undefined) {
+async function explain({ book, now, informer }: PolicyRpcParts, request: policyV1.DecideRequest | undefined) {
   if (request === undefined) throw new CogmeshError('invalid_argument', 'there is no request to explain');
-  const { decision, rules } = book.engine.explain(accessReader(now())(request));
-  return { decision: fromDecision(decision), rules: rules.map(fromOutcome) };
+  const [informed] = await informer.inform([accessReader(now())(request)] as const);
+  const { decision, rules } = book.engine.explain(informed.access);
+  return { decision: fromDecision(explained(decision, informed)), rules: rules.map(fromOutcome) };
 }
 
 async function putPolicies(parts: PolicyRpcParts, request: policyV1.PutPoliciesRequest, call: CallContext) {

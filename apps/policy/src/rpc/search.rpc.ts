@@ -1,18 +1,23 @@
 /** The face of SearchService. The gateway has settled who may search before it asks. */
 import { create } from '@bufbuild/protobuf';
 import { policySearchV1, policyV1 } from '@cogmesh/contracts';
-import { accessReader, type PolicySource } from '@cogmesh/enforcement';
+import { accessReader, type DecisionLog, type PolicySource } from '@cogmesh/enforcement';
 import { CogmeshError } from '@cogmesh/errors';
 import type { AccessRequest } from '@cogmesh/policy-core';
 import { implement, type ServiceBinding } from '@cogmesh/rpc';
 import { searchCandidatesMax, searchPageMax } from '../limits.js';
+import type { Informer } from '../information/informer.js';
 import type { PolicyBook } from '../policy-book.js';
+import { logSearch } from '../search/log-search.js';
 import { search, type Target } from '../search/search.js';
 
 export interface SearchRpcParts {
   readonly book: Pick<PolicyBook, 'engine' | 'policiesOf'>;
   /** What is revoked. */
   readonly source: Pick<PolicySource, 'revocations'>;
+  readonly informer: Informer;
+  /** Where it stands what was searched for, and how many were told. */
+  readonly log: DecisionLog;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
 }
@@ -23,10 +28,12 @@ const targets = new Map<policySearchV1.SearchTarget, Target>([
   [policySearchV1.SearchTarget.ACTION, 'action'],
 ]);
 
-export function searchRpc({ book, source, now }: SearchRpcParts): ServiceBinding {
-  const allows = (access: AccessRequest): boolean =>
+export function searchRpc({ book, source, informer, log, now }: SearchRpcParts): ServiceBinding {
+  const isAllowed = (access: AccessRequest): boolean =>
     source.revocations.find({ ...access.subject, tokenId: '' }, access.nowMs) === undefined &&
     book.engine.decide(access).allowed;
+  const allows = async (requests: readonly AccessRequest[]) =>
+    (await informer.inform(requests)).map(({ access }) => isAllowed(access));
   const sources = { allows, setOf: (name: string) => book.policiesOf(name)?.document };
   return implement(policySearchV1.SearchService, {
     search: async ({ target: asked, request, subjectType, candidates, limit, cursor }) => {
@@ -38,7 +45,10 @@ export function searchRpc({ book, source, now }: SearchRpcParts): ServiceBinding
           `a search takes at most ${String(searchCandidatesMax)} candidates and 0 to ${String(searchPageMax)} results`,
         );
       const access = accessReader(now())(request ?? create(policyV1.DecideRequestSchema));
-      const page = await search(sources, { target, request: access, subjectType, candidates, limit, cursor });
+      const { tried, ...page } = await search(sources, {
+        ...{ target, request: access, subjectType, candidates, limit, cursor },
+      });
+      await logSearch(log, access, { target, tried, found: page.ids.length, engine: book.engine });
       return { ...page, ids: [...page.ids] };
     },
   });

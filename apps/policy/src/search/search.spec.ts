@@ -36,7 +36,7 @@ const sets = new Map([
   ['globex', globex],
 ]);
 const sources = {
-  allows: (request: AccessRequest) => engine.decide(request).allowed,
+  allows: async (requests: readonly AccessRequest[]) => requests.map((each) => engine.decide(each).allowed),
   setOf: (name: string) => sets.get(name),
 };
 
@@ -114,6 +114,7 @@ describe('a search', () => {
       ids: [],
       nextCursor: '',
       hasMore: false,
+      tried: 1_003,
     });
     expect(await search(sources, { ...wanted, limit: 0 })).toMatchObject({ ids: [], hasMore: true });
   });

@@ -26,11 +26,13 @@ export interface SearchPage {
   readonly ids: readonly string[];
   readonly nextCursor: string;
   readonly hasMore: boolean;
+  /** Candidates decided for this page. */
+  readonly tried: number;
 }
 
 export interface SearchSources {
   /** As a decision would have it, revocations included. */
-  readonly allows: (request: AccessRequest) => boolean;
+  readonly allows: (requests: readonly AccessRequest[]) => Promise<readonly boolean[]>;
   /** The set in force of an organisation. */
   readonly setOf: (organisation: string) => PolicySet | undefined;
 }
@@ -40,21 +42,23 @@ const triesPerCall = 5_000;
 const triesPerBreath = 200;
 
 export async function search(sources: SearchSources, asked: Search): Promise<SearchPage> {
-  const candidates = candidatesOf(sources, asked);
+  const candidates = candidatesOf(sources, asked).filter((id) => id > asked.cursor);
   const ids: string[] = [];
   let cursor = asked.cursor;
-  let tries = 0;
-  for (const id of candidates) {
-    if (id <= asked.cursor) continue;
-    if (tries === triesPerCall) return { ids, nextCursor: cursor, hasMore: true };
-    if (tries % triesPerBreath === triesPerBreath - 1) await breathe();
-    tries += 1;
-    const allowed = sources.allows(requestFor(asked, id));
-    if (allowed && ids.length === asked.limit) return { ids, nextCursor: cursor, hasMore: true };
-    if (allowed) ids.push(id);
-    cursor = id;
+  let tried = 0;
+  while (tried < candidates.length) {
+    if (tried >= triesPerCall) return { ids, nextCursor: cursor, hasMore: true, tried };
+    if (tried > 0) await breathe();
+    const some = candidates.slice(tried, Math.min(tried + triesPerBreath, triesPerCall));
+    const allowed = await sources.allows(some.map((id) => requestFor(asked, id)));
+    for (const [i, id] of some.entries()) {
+      if (allowed[i] === true && ids.length === asked.limit) return { ids, nextCursor: cursor, hasMore: true, tried };
+      tried += 1;
+      if (allowed[i] === true) ids.push(id);
+      cursor = id;
+    }
   }
-  return { ids, nextCursor: '', hasMore: false };
+  return { ids, nextCursor: '', hasMore: false, tried };
 }
 
 /** In the order of pages: by code unit. An empty id cannot be told from no cursor, and is the collection itself. */

@@ -11,6 +11,7 @@ const DEFAULT_INSTRUCT_TIMEOUT_MS = 5_000;
 const MAX_INSTRUCT_TIMEOUT_MS = 60_000;
 
 /** Contract: registry.proto. */
+const MAX_AGENTS_ASKED = 1_000;
 const MAX_SCHEMAS_ASKED = 32;
 
 export interface RegistryRpcOptions {
@@ -21,8 +22,12 @@ export interface RegistryRpcOptions {
 
 export const registryRpc = ({ roster, schemas, streams }: RegistryRpcOptions) =>
   implement(registryV1.RegistryService, {
-    listAgents: async ({ organisation, includeGone, withoutSchemas }) => {
-      const agents = roster.list({ includeGone, ...(organisation === '' ? {} : { organisation }) });
+    listAgents: async ({ organisation, includeGone, withoutSchemas, agentIds }) => {
+      if (agentIds.length > MAX_AGENTS_ASKED)
+        throw new CogmeshError('invalid_argument', `at most ${MAX_AGENTS_ASKED} agents are asked for by id`);
+      const all = roster.list({ includeGone, ...(organisation === '' ? {} : { organisation }) });
+      const wanted = new Set(agentIds);
+      const agents = wanted.size === 0 ? all : all.filter(({ id }) => wanted.has(id));
       const schemaOf = (digest: string) => (withoutSchemas ? '' : schemas.text(digest));
       return { agents: agents.map((agent) => toAgentMessage(agent, schemaOf)) };
     },

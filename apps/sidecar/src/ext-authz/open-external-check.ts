@@ -11,7 +11,7 @@ import {
   type PolicySource,
 } from '@cogmesh/enforcement';
 import { keyFetching, OutsideTokenVerifier, type ServiceIdentity } from '@cogmesh/identity';
-import { createClient, openChannel, type Authenticate } from '@cogmesh/rpc';
+import { createClient, openChannel, type Authenticate, type TransportSecurity } from '@cogmesh/rpc';
 import type { Logger } from '@cogmesh/telemetry';
 import { ExternalCheck } from './check.js';
 import { KnownIssuers } from './known-issuers.js';
@@ -22,6 +22,7 @@ export interface OpenExternalCheckOptions {
   readonly identity: ServiceIdentity;
   /** gRPC address of the policy service or its sidecar. */
   readonly policyAddress: string;
+  readonly security?: TransportSecurity | undefined;
   readonly environment: Environment;
   readonly settings: EnforcementConfig;
   readonly logger: Logger;
@@ -34,7 +35,11 @@ export interface OpenExternalCheckOptions {
 /** Connects when the first outside token is to be verified. */
 export function openExternalCheck(options: OpenExternalCheckOptions): { check: ExternalCheck; close(): void } {
   const { identity, settings, logger, source, authenticate, prove, log } = options;
-  const channel = openChannel({ target: options.policyAddress, authorize: authorisation(identity, 'policy') });
+  const channel = openChannel({
+    target: options.policyAddress,
+    authorize: authorisation(identity, 'policy'),
+    secure: { security: options.security, service: 'policy' },
+  });
   const outside = new OutsideTokenVerifier([], keyFetching(options.environment));
   const issuers = new KnownIssuers({
     policy: createClient(policyV1.PolicyService, channel),

@@ -5,6 +5,7 @@
 import type { IncomingHttpHeaders } from 'node:http2';
 import { CogmeshError } from '@cogmesh/errors';
 import { isMethodPath } from '@cogmesh/enforcement';
+import type { Peer } from '@cogmesh/rpc';
 import { headerFieldOverheadBytes, maxHeaderFields } from './limits.js';
 
 export interface Call {
@@ -12,6 +13,8 @@ export interface Call {
   readonly method: string;
   /** First value of each header, names lower-case, pseudo-headers left out. */
   readonly metadata: ReadonlyMap<string, string>;
+  /** Who is at the other end of the connection; absent without mutual TLS. */
+  readonly peer?: Peer;
 }
 
 /** RFC 9113 calls a message with one of these malformed. */

@@ -1,9 +1,19 @@
-/** The listener: HTTP/2 without TLS (h2c, prior knowledge) on loopback, a pod's network or a Unix socket, with its limits. */
+/**
+ * The listener, with its limits: HTTP/2 with mutual TLS, or without any (h2c, prior knowledge) on loopback, a pod's network or a Unix
+ * socket.
+ */
 import { existsSync, rmSync } from 'node:fs';
-import { createServer, type Http2Server, type ServerHttp2Session } from 'node:http2';
+import {
+  createSecureServer,
+  createServer,
+  type Http2Server,
+  type Http2Session,
+  type ServerHttp2Session,
+} from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CogmeshError } from '@cogmesh/errors';
+import { peerOf, type Peer, type TransportSecurity } from '@cogmesh/rpc';
 import { bindService } from '@cogmesh/telemetry';
 import { closeWhenIdle } from './idle.js';
 import { maxHeaderFields, maxHeaderListBytes } from './limits.js';
@@ -19,6 +29,8 @@ export interface FrontOptions {
     readonly idleTimeoutMs: number;
   };
   readonly proxy: Proxy;
+  /** Mutual TLS; not used on a Unix socket. */
+  readonly security?: TransportSecurity | undefined;
 }
 
 export interface Front {
@@ -28,8 +40,8 @@ export interface Front {
   close(graceMs: number): Promise<void>;
 }
 
-export async function openFront({ address, limits, proxy }: FrontOptions): Promise<Front> {
-  const server = createServer({
+export async function openFront({ address, limits, proxy, security }: FrontOptions): Promise<Front> {
+  const server = createFront(address.startsWith('unix:') ? undefined : security, {
     maxHeaderListPairs: maxHeaderFields,
     settings: {
       maxConcurrentStreams: limits.maxStreams,
@@ -39,8 +51,11 @@ export async function openFront({ address, limits, proxy }: FrontOptions): Promi
   });
   server.maxConnections = limits.maxConnections;
   const sessions = new Set<ServerHttp2Session>();
+  const peers = new WeakMap<Http2Session, Peer>();
   server.on('session', (session) => {
     sessions.add(session);
+    const peer = peerOf(session.socket);
+    if (peer !== undefined) peers.set(session, peer);
     session.setLocalWindowSize(limits.windowBytes * 16);
     session.on('error', () => {});
     closeWhenIdle(session, limits.idleTimeoutMs);
@@ -48,10 +63,23 @@ export async function openFront({ address, limits, proxy }: FrontOptions): Promi
   });
   server.on(
     'stream',
-    bindService((stream, headers) => void proxy.serve(stream, headers)),
+    bindService((stream, headers) => void proxy.serve(stream, headers, stream.session && peers.get(stream.session))),
   );
   await listen(server, address);
   return { address: addressOf(server, address), close: (graceMs) => close(server, sessions, graceMs) };
+}
+
+type Settings = Parameters<typeof createServer>[0] & object;
+
+function createFront(security: TransportSecurity | undefined, settings: Settings): Http2Server {
+  if (security === undefined) return createServer(settings);
+  const server = createSecureServer({ ...settings, ...security.serverOptions });
+  server.once(
+    'close',
+    security.onChange((material) => server.setSecureContext(material)),
+  );
+  server.on('secureConnection', (socket) => socket.on('error', () => {}));
+  return server as unknown as Http2Server;
 }
 
 async function listen(server: Http2Server, address: string): Promise<void> {

@@ -6,6 +6,7 @@ import { sensitiveHeaders, type IncomingHttpHeaders, type ServerHttp2Stream } fr
 import { toCogmeshError } from '@cogmesh/errors';
 import { anonymousMethods, sidecarProofHeader } from '@cogmesh/enforcement';
 import { attributeNames, failSpan, SpanKind, startSpan, type Logger } from '@cogmesh/telemetry';
+import type { Peer } from '@cogmesh/rpc';
 import { isGrpc, readCall, type Call } from './call.js';
 import { forward } from './forward.js';
 import { forwardedHeaders } from './headers.js';
@@ -37,10 +38,11 @@ export class Proxy {
   }
 
   /** Never throws; every outcome is an answer on the stream. */
-  async serve(inbound: ServerHttp2Stream, headers: IncomingHttpHeaders): Promise<void> {
+  async serve(inbound: ServerHttp2Stream, headers: IncomingHttpHeaders, peer?: Peer): Promise<void> {
     inbound.on('error', () => {});
     try {
-      const call = readCall(headers, this.#options.limits.maxHeaderBytes);
+      const read = readCall(headers, this.#options.limits.maxHeaderBytes);
+      const call = peer === undefined ? read : { ...read, peer };
       if (anonymousMethods.has(call.method)) await this.#pass({ inbound, headers, call });
       else await this.#traced({ inbound, headers, call });
     } catch (error) {

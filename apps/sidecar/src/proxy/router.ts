@@ -1,7 +1,7 @@
 /** Whether a call may pass, and to which of the two places: the service behind the sidecar, or the sidecar's own check of task grants. */
 import { CogmeshError } from '@cogmesh/errors';
 import { policyV1 } from '@cogmesh/contracts';
-import { type createSidecarProof } from '@cogmesh/enforcement';
+import { requirePeer, type createSidecarProof } from '@cogmesh/enforcement';
 import type { InsideTokenVerifier } from '@cogmesh/identity';
 import type { Authenticate, FollowCall } from '@cogmesh/rpc';
 import type { Call } from './call.js';
@@ -47,12 +47,13 @@ export class Router {
     return follow === undefined ? toService : { ...toService, follow };
   }
 
-  async #requireOwnService({ metadata }: Call): Promise<void> {
+  async #requireOwnService({ metadata, peer }: Call): Promise<void> {
     const { service, verifier } = this.#options;
     const [, token = ''] = /^Bearer (\S+)$/i.exec(metadata.get('authorization') ?? '') ?? [];
     if (token === '')
       throw new CogmeshError('unauthenticated', `only the ${service} may ask its sidecar, with its own service token`);
     const caller = (await verifier.verifyServiceToken(token, service)).service;
+    requirePeer(peer, caller, Date.now());
     if (caller !== service)
       throw new CogmeshError('permission_denied', `only the ${service} may ask its sidecar; this is the ${caller}`);
   }

@@ -9,7 +9,9 @@ import {
   type OutgoingHttpHeaders,
 } from 'node:http2';
 import { connect as connectSocket, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { CogmeshError } from '@cogmesh/errors';
+import type { TransportSecurity } from '@cogmesh/rpc';
 import { maxHeaderListBytes } from './limits.js';
 
 export interface UpstreamOptions {
@@ -18,6 +20,8 @@ export interface UpstreamOptions {
   readonly connectTimeoutMs: number;
   /** Bytes in flight per call before the service has to wait. */
   readonly windowBytes: number;
+  /** Mutual TLS, where the other side has to be `service`; not used on a Unix socket. */
+  readonly secure?: { readonly security: TransportSecurity | undefined; readonly service: string };
 }
 
 export class Upstream {
@@ -63,7 +67,7 @@ export class Upstream {
     const { address, connectTimeoutMs, windowBytes } = this.#options;
     return new Promise((resolve, reject) => {
       const session = connectHttp2('http://sidecar.invalid', {
-        createConnection: () => socketTo(address),
+        createConnection: () => this.#connect(),
         settings: { initialWindowSize: windowBytes, maxHeaderListSize: maxHeaderListBytes, enablePush: false },
       });
       const timer = setTimeout(
@@ -83,6 +87,13 @@ export class Upstream {
       });
       session.once('goaway', () => this.#forget(session));
     });
+  }
+
+  #connect(): Socket {
+    const { address, secure } = this.#options;
+    const socket = socketTo(address);
+    if (secure?.security === undefined || address.startsWith('unix:')) return socket;
+    return connectTls({ ...secure.security.clientOptions(secure.service), socket });
   }
 
   #forget(session: ClientHttp2Session): void {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { loadConfig, type Environment } from '@cogmesh/config';
 import { policyAuditV1 } from '@cogmesh/contracts';
 import type { ServiceIdentity } from '@cogmesh/identity';
-import { createClient, openChannel } from '@cogmesh/rpc';
+import { createClient, openChannel, type TransportSecurity } from '@cogmesh/rpc';
 import { spanNames, withSpan, type Logger } from '@cogmesh/telemetry';
 import { authorisation } from '../authorisation.js';
 import { unsampledParent } from '../unsampled.js';
@@ -55,12 +55,18 @@ export interface OpenShippedLogOptions extends Omit<OpenDecisionLogOptions, 'shi
   readonly identity: Pick<ServiceIdentity, 'serviceToken'>;
   /** gRPC address of the policy service or its sidecar. */
   readonly policyAddress: string;
+  /** Mutual TLS of this process. */
+  readonly security?: TransportSecurity | undefined;
 }
 
 /** A decision log that ships over a channel of its own, as the service whose identity it is. */
 export async function openShippedLog(options: OpenShippedLogOptions): Promise<OpenedDecisionLog> {
   const { identity, policyAddress } = options;
-  const channel = openChannel({ target: policyAddress, authorize: authorisation(identity, 'policy') });
+  const channel = openChannel({
+    target: policyAddress,
+    authorize: authorisation(identity, 'policy'),
+    secure: { security: options.security, service: 'policy' },
+  });
   const client = createClient(policyAuditV1.AuditService, channel);
   const ship: ShipDecisions = async ({ spoolId, after, records }, signal) => {
     const message = {

@@ -29,22 +29,30 @@ export interface AskedDecision extends LoggedQuestion {
   readonly logged: LoggedDecision;
 }
 
-/** Resolves when the answers may be acted on; rejects as `DecisionLog.record`. */
-export function recordAnswers(log: DecisionLog, answered: readonly AnsweredQuestion[]): Promise<void> {
-  return recordDecisions(
-    log,
-    answered.map((each) => ({ subject: each.subject, context: each.context, logged: loggedAnswer(each) })),
-  );
+type RecordOptions = Parameters<DecisionLog['record']>[2];
+
+/** Resolves when the answers may be acted on; rejects as `DecisionLog.record`, and `options` are its. */
+export function recordAnswers(
+  log: DecisionLog,
+  answered: readonly AnsweredQuestion[],
+  options?: RecordOptions,
+): Promise<void> {
+  const asked = answered.map((each) => ({ subject: each.subject, context: each.context, logged: loggedAnswer(each) }));
+  return recordDecisions(log, asked, options);
 }
 
 /** As `recordAnswers`, for entries that are there already. */
-export async function recordDecisions(log: DecisionLog, asked: readonly AskedDecision[]): Promise<void> {
+export async function recordDecisions(
+  log: DecisionLog,
+  asked: readonly AskedDecision[],
+  options?: RecordOptions,
+): Promise<void> {
   const waiting: Promise<void>[] = [];
   for (let from = 0, to = 0; from < asked.length; from = to) {
     const { subject, context } = asked[from]!;
     const entries: LoggedDecision[] = [];
     for (; asked[to]?.subject === subject && asked[to]?.context === context; to += 1) entries.push(asked[to]!.logged);
-    const kept = log.record({ subject, context }, entries);
+    const kept = log.record({ subject, context }, entries, options);
     if (kept !== undefined) waiting.push(kept);
   }
   if (waiting.length > 0) await Promise.all(waiting);

@@ -62,6 +62,13 @@ const binding = z.strictObject({
   when: condition.optional(),
 });
 
+const information = z.strictObject({
+  url: z.string().max(limits.urlChars),
+  attributes: z.record(z.string(), z.enum(['string', 'number', 'boolean', 'list', 'map'])),
+  timeoutMs: z.int().min(10).max(limits.informationTimeoutMs).optional(),
+  ttlMs: z.int().min(0).max(limits.informationTtlMs).optional(),
+});
+
 const organisations = z.array(organisation).max(limits.topology).optional();
 const policies = z.array(policy).max(limits.policies);
 
@@ -86,6 +93,7 @@ const policySetShape = z.union([
       .record(z.string(), z.strictObject({ attributes: members.optional() }))
       .optional()
       .describe('Attributes of single resources, by <type>:<id>.'),
+    information: information.optional().describe('Who is asked about resources, when a rule reads what it knows.'),
     grants: z.array(z.string()).max(limits.grants).optional().describe('Partner grants as compact JWS.'),
   }),
   policies,

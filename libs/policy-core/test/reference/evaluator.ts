@@ -144,6 +144,7 @@ function viewOf(party: WorldOrganisation, request: WorldRequest, { path, owner, 
     context: request.context ?? {},
     resourceAttributes: {
       ...request.resourceAttributes,
+      ...(party.name === owner ? request.informed : {}),
       ...party.entities[`${resource.type}:${resource.id}`]?.attributes,
     },
     topology: party.topology,

@@ -150,6 +150,7 @@ export function randomRequest(random: Random): WorldRequest {
       ? { context: random.pick<Record<string, unknown>>([{ region: random.pick(['eu', 'us']) }, { tags }, {}]) }
       : {}),
     ...(random.chance(30) ? { resourceAttributes: { tier: random.pick(['gold', 'tin']) } } : {}),
+    ...(random.chance(20) ? { informed: { tier: random.pick(['gold', 'tin']) } } : {}),
     nowMs: random.pick([10, 49, 50, 90, 199, 200]),
     path,
   };

@@ -5,7 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { registryV1 } from '@cogmesh/contracts';
 import { CogmeshError, toCogmeshError } from '@cogmesh/errors';
-import { createClient, openChannel } from '@cogmesh/rpc';
+import { createClient, openChannel, TransportSecurity } from '@cogmesh/rpc';
 import { downloadBlob } from '../blobs.js';
 import { HttpTransport, type TokenSource } from '../http-transport.js';
 import type { BlobReference } from '../run-document.js';
@@ -29,6 +29,8 @@ export interface AgentOptions {
   readonly stopOn?: readonly NodeJS.Signals[];
   /** Longest wait before the next connection, milliseconds. Default 5,000. */
   readonly maxReconnectDelayMs?: number;
+  /** PEM files for mutual TLS with the registry, of a mesh whose services use it (docs/guides/tls.md). Changed ones are read again. */
+  readonly certificates?: { readonly cert: string; readonly key: string; readonly ca: string };
 }
 
 export interface Agent {
@@ -61,6 +63,7 @@ class ConnectedAgent implements Agent {
   readonly #options: AgentOptions;
   readonly #tools = new Map<string, ServedTool>();
   readonly #channel: ReturnType<typeof openChannel>;
+  readonly #security: TransportSecurity | undefined;
   readonly #desk: WorkDesk;
   readonly #stopping = new AbortController();
   readonly #close = Promise.withResolvers<void>();
@@ -78,7 +81,9 @@ class ConnectedAgent implements Agent {
       throw new CogmeshError('unauthenticated', 'the agent needs `token` or `getToken`');
     }
     this.#options = options;
-    this.#channel = openChannel({ target: options.registry });
+    const { registry, certificates } = options;
+    this.#security = certificates && new TransportSecurity({ files: certificates });
+    this.#channel = openChannel({ target: registry, secure: { security: this.#security, service: 'registry' } });
     this.#desk = new WorkDesk({
       tools: this.#tools,
       blob: (blob, signal) => this.#blob(blob, signal),
@@ -142,6 +147,7 @@ class ConnectedAgent implements Agent {
   #end(error?: unknown): void {
     for (const signal of this.#stopSignals) process.off(signal, this.#onSignal);
     this.#channel.close();
+    this.#security?.close();
     if (error !== undefined) {
       this.#welcomed.reject(error);
       this.#close.reject(error);
