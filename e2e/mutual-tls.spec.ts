@@ -4,9 +4,10 @@ import { readFile } from 'node:fs/promises';
 import { connect as connectHttp2 } from 'node:http2';
 import { once } from 'node:events';
 import { schedulerV1 } from '@cogmesh/contracts';
-import { keyFiles, loadServiceIdentity } from '@cogmesh/identity';
+import { ensureCertificates, keyFiles, loadServiceIdentity } from '@cogmesh/identity';
 import type { Cluster } from '@cogmesh/mesh';
 import { createClient, openChannel, TransportSecurity } from '@cogmesh/rpc';
+import { createAgent } from '@cogmesh/sdk';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestCluster } from './src/cluster.js';
 import { createWorld, type World } from './src/world.js';
@@ -58,6 +59,31 @@ describe('a cluster with mutual TLS', () => {
     });
     const done = await operator.waitForRun(run.id, { timeoutMs: 60_000 });
     expect(done).toMatchObject({ state: 'SUCCEEDED', output: 42 });
+  });
+
+  it('serves the tool of an agent that has a certificate', async () => {
+    await ensureCertificates(keysDir(), { names: ['lookup'] });
+    const agent = createAgent({
+      registry: cluster.registry,
+      name: 'lookup',
+      stopOn: [],
+      token: await world.token('acme', 'operator'),
+      certificates: {
+        cert: keyFiles.certificate(keysDir(), 'lookup'),
+        key: keyFiles.certificateKey(keysDir(), 'lookup'),
+        ca: keyFiles.certificate(keysDir(), 'ca'),
+      },
+    });
+    agent.handle('acme/lookup', () => 'found');
+    await agent.start();
+    const operator = world.client(cluster.url, 'acme', 'operator');
+    const run = await operator.submitRun({
+      tasks: [{ id: 'a', uses: 'tool:acme/lookup' }],
+      output: '${{ tasks.a.output }}',
+    });
+    const done = await operator.waitForRun(run.id, { timeoutMs: 60_000 });
+    await agent.stop();
+    expect(done).toMatchObject({ state: 'SUCCEEDED', output: 'found' });
   });
 
   it('answers a service with its own certificate', async () => {

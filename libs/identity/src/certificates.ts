@@ -61,8 +61,7 @@ interface Authority {
 export async function ensureCertificates(dir: string, options: CertificateOptions = {}): Promise<string[]> {
   const { names = [], days = DEFAULT_DAYS, renew = false, now = Date.now } = options;
   for (const name of names) assertOwnName(name);
-  if (!Number.isInteger(days) || days < 1 || days > authorityDays)
-    throw new CogmeshError('invalid_argument', `certificates are good for 1 to ${authorityDays} whole days`);
+  assertDays(days);
   const authority = await ensureAuthority(dir, now());
   const made: string[] = [];
   for (const name of [...certificateNames, ...names]) {
@@ -71,6 +70,11 @@ export async function ensureCertificates(dir: string, options: CertificateOption
     made.push(name);
   }
   return made;
+}
+
+function assertDays(days: number): void {
+  if (Number.isInteger(days) && days >= 1 && days <= authorityDays) return;
+  throw new CogmeshError('invalid_argument', `certificates are good for 1 to ${authorityDays} whole days`);
 }
 
 /** Nobody is to get the authority's file or the name of a sidecar by choosing a name. */
