@@ -5,8 +5,6 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['@cogmesh/source', 'node'] } },
   test: {
     include: ['apps/*/src/**/*.spec.ts', 'libs/*/src/**/*.spec.ts', 'libs/*/test/**/*.spec.ts', 'tools/**/*.spec.ts'],
-    // Two files at once even where vitest would take one: on two cores most files wait for sockets, brokers and databases.
-    maxWorkers: 2,
     testTimeout: 20_000,
     hookTimeout: 60_000,
   },
