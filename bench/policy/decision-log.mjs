@@ -9,10 +9,9 @@ import { BATCH, evaluationsOf } from './questions.mjs';
 
 const KINDS = 50;
 const PAGE = 500;
-/** Together longer than decisions are gathered at the gateway and wait to be sent. */
-const QUIET_LOOKS = 5;
 const LOOK_EVERY_MS = 500;
-const LIMIT_MS = 60_000;
+/** Longer than repeats are counted at the gateway (10 s by default) before their number is sent. */
+const PATIENCE_MS = 20_000;
 
 export async function logDrops({ port, place, token, connections, ms }) {
   const sub = 'audited';
@@ -32,19 +31,11 @@ export async function logDrops({ port, place, token, connections, ms }) {
     if (!answer.ok) throw new Error(`the decision log: HTTP ${answer.status} ${await answer.text()}`);
     return answer.json();
   };
-  await untilQuiet(get);
-  return answered * BATCH - (await listed(get, sub));
-}
-
-/** Until nothing has come for a while but the entries about these questions themselves. */
-async function untilQuiet(get) {
-  const limit = performance.now() + LIMIT_MS;
-  for (let [last, quiet] = [0, 0]; quiet < QUIET_LOOKS;) {
-    const { entries } = await get('limit=1');
-    const position = entries[0]?.position ?? 0;
-    quiet = position - last <= QUIET_LOOKS ? quiet + 1 : 0;
-    last = position;
-    if (performance.now() > limit) throw new Error(`the decision log is not quiet after ${LIMIT_MS / 1_000} s`);
+  const asked = answered * BATCH;
+  const limit = performance.now() + PATIENCE_MS;
+  for (;;) {
+    const missing = asked - (await listed(get, sub));
+    if (missing <= 0 || performance.now() > limit) return missing;
     await delay(LOOK_EVERY_MS);
   }
 }

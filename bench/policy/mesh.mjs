@@ -11,7 +11,7 @@ const PASSABLE = 0o711;
 const roles = ['enforcement-point', 'operator', 'admin'];
 
 /** The environment without what configures the product, so that nobody's shell changes a figure. */
-function environment() {
+export function environment() {
   const kept = Object.entries(process.env).filter(([name]) => !/^(COGMESH|OTEL|NODE_OPTIONS)/.test(name));
   return {
     ...Object.fromEntries(kept),

@@ -2,7 +2,6 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createMemoryHub } from '@cogmesh/bus';
 import { gatewayService } from '@cogmesh/gateway';
 import { addIssuerKey, developmentIssuerRecord, initialiseKeys, mintDevelopmentToken } from '@cogmesh/identity';
 import { policyService } from '@cogmesh/policy';
@@ -10,10 +9,9 @@ import { governancePolicies, governanceRoles, governanceStages, type StageWork }
 import { registryService } from '@cogmesh/registry';
 import { schedulerService } from '@cogmesh/scheduler';
 import { CogmeshClient } from '@cogmesh/sdk';
-import { hostService, type HostedService } from '@cogmesh/service';
-import { createLogger } from '@cogmesh/telemetry';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { parse } from 'yaml';
+import { hostServices, type HostedServices } from '../test/host-services.js';
 
 interface Cell {
   readonly stage: string;
@@ -36,7 +34,7 @@ const policies = [
 ];
 
 let dir: string;
-const hosted: HostedService[] = [];
+let services: HostedServices;
 let url = '';
 
 const keysDir = () => join(dir, 'keys');
@@ -60,28 +58,13 @@ beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'governance-'));
   await initialiseKeys(keysDir(), { hostOrganisation: 'acme' });
   await bootstrap();
-  const socket = (name: string) => `unix:${join(dir, `${name}.sock`)}`;
-  const names = ['policy', 'scheduler', 'registry', 'gateway'];
-  const environment = {
-    COGMESH_DATA_DIR: join(dir, 'data'),
-    COGMESH_KEYS_DIR: keysDir(),
-    COGMESH_POLICY_BOOTSTRAP_DIR: join(dir, 'bootstrap'),
-    COGMESH_HTTP_LISTEN: '127.0.0.1:0',
-    COGMESH_DEV: '1',
-    ...Object.fromEntries(names.map((name) => [`COGMESH_${name.toUpperCase()}_ADDRESS`, socket(name)])),
-  };
-  const hub = createMemoryHub();
-  const logger = createLogger({ level: 'silent' });
-  for (const definition of [policyService, registryService, gatewayService, schedulerService]) {
-    const own = { ...environment, COGMESH_LISTEN: socket(definition.name) };
-    hosted.push(await hostService(definition as typeof policyService, { hub, logger, environment: own }));
-  }
-  url = hosted[2]?.running.addresses['http'] ?? '';
+  services = await hostServices(dir, [policyService, registryService, gatewayService, schedulerService]);
+  url = services.url;
   await vi.waitFor(() => clientOf('ada', 'data-scientist').whoami(), { timeout: 15_000 });
 }, 60_000);
 
 afterAll(async () => {
-  for (const service of hosted.toReversed()) await service.stop();
+  await services.stop();
   await rm(dir, { recursive: true, force: true });
 });
 

@@ -4,7 +4,6 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createMemoryHub } from '@cogmesh/bus';
 import { gatewayService } from '@cogmesh/gateway';
 import {
   addIssuerKey,
@@ -16,9 +15,8 @@ import {
 import { policyService } from '@cogmesh/policy';
 import { registryService } from '@cogmesh/registry';
 import { createAgent, type Agent } from '@cogmesh/sdk';
-import { hostService, type HostedService } from '@cogmesh/service';
-import { createLogger } from '@cogmesh/telemetry';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { hostServices, type HostedServices } from '../test/host-services.js';
 
 const roles = ['robot', 'clerk', 'enforcement-point'];
 const rules = [
@@ -40,7 +38,7 @@ const rules = [
 ];
 
 let dir: string;
-const hosted: HostedService[] = [];
+let services: HostedServices;
 let url = '';
 let registry = '';
 let source: Server;
@@ -91,34 +89,19 @@ beforeAll(async () => {
     await developmentIssuerRecord(keysDir(), { issuerName: 'acme', allowedRoles: roles }),
     await startSource(),
   );
-  const socket = (name: string) => `unix:${join(dir, `${name}.sock`)}`;
-  const names = ['policy', 'scheduler', 'registry', 'gateway'];
-  const environment = {
-    COGMESH_DATA_DIR: join(dir, 'data'),
-    COGMESH_KEYS_DIR: keysDir(),
-    COGMESH_POLICY_BOOTSTRAP_DIR: join(dir, 'bootstrap'),
+  services = await hostServices(dir, [policyService, registryService, gatewayService], {
     COGMESH_POLICY_INFORMATION_PRIVATE_ADDRESSES: '1',
     COGMESH_POLICY_INFORMATION_TTL_MS: '200',
     COGMESH_AUTHZEN_PROPERTIES: 'resource.*',
     COGMESH_DECISION_LOG_SHIP_MS: '10',
     COGMESH_DECISION_LOG_WINDOW_MS: '10',
-    COGMESH_HTTP_LISTEN: '127.0.0.1:0',
-    COGMESH_DEV: '1',
-    ...Object.fromEntries(names.map((name) => [`COGMESH_${name.toUpperCase()}_ADDRESS`, socket(name)])),
-  };
-  const hub = createMemoryHub();
-  const logger = createLogger({ level: 'silent' });
-  for (const definition of [policyService, registryService, gatewayService]) {
-    const own = { ...environment, COGMESH_LISTEN: socket(definition.name) };
-    hosted.push(await hostService(definition as typeof policyService, { hub, logger, environment: own }));
-  }
-  url = hosted[2]?.running.addresses['http'] ?? '';
-  registry = socket('registry');
+  });
+  ({ url, registry } = services);
   await vi.waitFor(async () => expect((await ask('/v1/agents')).status).toBe(200), { timeout: 15_000 });
 }, 60_000);
 
 afterAll(async () => {
-  for (const service of hosted.toReversed()) await service.stop();
+  await services.stop();
   source?.closeAllConnections();
   source?.close();
   await rm(dir, { recursive: true, force: true });

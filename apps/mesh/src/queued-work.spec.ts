@@ -2,16 +2,14 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createMemoryHub } from '@cogmesh/bus';
 import { gatewayService } from '@cogmesh/gateway';
 import { addIssuerKey, developmentIssuerRecord, initialiseKeys, mintDevelopmentToken } from '@cogmesh/identity';
 import { policyService } from '@cogmesh/policy';
 import { registryService } from '@cogmesh/registry';
 import { schedulerService } from '@cogmesh/scheduler';
 import { CogmeshClient, createAgent, type Agent } from '@cogmesh/sdk';
-import { hostService, type HostedService } from '@cogmesh/service';
-import { createLogger } from '@cogmesh/telemetry';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { hostServices, type HostedServices } from '../test/host-services.js';
 
 const roles = ['admin', 'analyst', 'reader', 'robot'];
 const rule = (id: string, role: string, permissions: string[], resources: string[]) => ({
@@ -25,7 +23,7 @@ const reading = rule('readers', 'reader', ['read'], ['/runs/**']);
 const all = [administration, serving, starting, using, reading];
 
 let dir: string;
-const hosted: HostedService[] = [];
+let services: HostedServices;
 let url = '';
 let registry = '';
 let agent: Agent;
@@ -47,29 +45,13 @@ beforeAll(async () => {
   await write('organisations.json', [{ name: 'acme' }]);
   await write('issuers.json', [issuer]);
   await write('policies/acme.json', { organisation: 'acme', policies: all });
-  const socket = (name: string) => `unix:${join(dir, `${name}.sock`)}`;
-  const names = ['policy', 'scheduler', 'registry', 'gateway'];
-  const environment = {
-    COGMESH_DATA_DIR: join(dir, 'data'),
-    COGMESH_KEYS_DIR: keysDir(),
-    COGMESH_POLICY_BOOTSTRAP_DIR: join(dir, 'bootstrap'),
-    COGMESH_HTTP_LISTEN: '127.0.0.1:0',
-    COGMESH_DEV: '1',
-    ...Object.fromEntries(names.map((name) => [`COGMESH_${name.toUpperCase()}_ADDRESS`, socket(name)])),
-  };
-  const hub = createMemoryHub();
-  const logger = createLogger({ level: 'silent' });
-  for (const definition of [policyService, registryService, gatewayService, schedulerService]) {
-    const own = { ...environment, COGMESH_LISTEN: socket(definition.name) };
-    hosted.push(await hostService(definition as typeof policyService, { hub, logger, environment: own }));
-  }
-  url = hosted[2]?.running.addresses['http'] ?? '';
-  registry = socket('registry');
+  services = await hostServices(dir, [policyService, registryService, gatewayService, schedulerService]);
+  ({ url, registry } = services);
   await vi.waitFor(() => clientOf('ada', 'analyst').whoami(), { timeout: 15_000 });
 }, 60_000);
 
 afterAll(async () => {
-  for (const service of hosted.toReversed()) await service.stop();
+  await services.stop();
   await rm(dir, { recursive: true, force: true });
 });
 

@@ -5,7 +5,7 @@ import { requestOf, sequence, worldOf } from '../generator.mjs';
 
 const BATCH = 500;
 /** The default of COGMESH_DECISION_CACHE_ENTRIES. */
-const KEPT = 10_000;
+const KEPT = 50_000;
 const WARM_UP_BATCHES = 200;
 
 export function measure({ quick, say }) {

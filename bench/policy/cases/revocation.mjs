@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { addPartner, initialiseDataDirectory, startCluster } from '@cogmesh/mesh';
 import { option } from '../../src/options.mjs';
+import { environment } from '../mesh.mjs';
 import { quantile } from '../rate.mjs';
 import { GRANT_ID, kinds, MODEL, openDoors } from '../revocation.mjs';
 
@@ -58,19 +59,6 @@ const figuresOf = (times) => ({
   p99: Math.round(quantile(times, 0.99)),
   max: Math.round(Math.max(...times)),
 });
-
-/** The environment without what configures the product, so that nobody's shell changes a figure. */
-function environment() {
-  const kept = Object.entries(process.env).filter(([name]) => !/^(COGMESH|OTEL|NODE_OPTIONS)/.test(name));
-  return {
-    ...Object.fromEntries(kept),
-    COGMESH_LOG_LEVEL: 'warn',
-    OTEL_TRACES_EXPORTER: 'none',
-    OTEL_SDK_DISABLED: 'true',
-    COGMESH_RATE_PER_SECOND: '1000000',
-    COGMESH_RATE_BURST: '1000000',
-  };
-}
 
 const policiesOf = (organisation) => ({
   organisation,

@@ -1,6 +1,7 @@
 /** A decision and everything that is told of it, worked out once however often it is given. */
 import { create } from '@bufbuild/protobuf';
 import { policyV1 } from '@cogmesh/contracts';
+import { CogmeshError } from '@cogmesh/errors';
 import { resourcePath, type AccessRequest, type Decision } from '@cogmesh/policy-core';
 import { decisionId } from './decision-id.js';
 import { fromDecision } from './decide-messages.js';
@@ -53,7 +54,8 @@ export class Verdict {
 export function loggedName(resource: AccessRequest['resource']): string {
   try {
     return resourcePath(resource);
-  } catch {
+  } catch (thrown) {
+    if (!(thrown instanceof CogmeshError)) throw thrown;
     return `${resource.type}:${resource.id}`;
   }
 }

@@ -26,18 +26,21 @@ function readBytes(stream: Readable, maxBytes: number): Promise<Buffer> {
   let length = 0;
   return new Promise((resolve, reject) => {
     const settle = (act: () => void) => {
-      stream.off('data', take).off('end', end).off('error', fail).off('close', cutOff);
+      // What is left stays unread: the connection still carries the answer.
+      stream.off('data', take).off('end', end).off('error', fail).off('close', cutOff).pause();
       act();
     };
     const take = (chunk: Buffer) => {
       length += chunk.length;
       chunks.push(chunk);
-      // Left unread: its connection still carries the answer.
       if (length > maxBytes) settle(() => reject(tooLarge(maxBytes)));
     };
     const end = () => settle(() => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
     const fail = (error: Error) => settle(() => reject(error));
     const cutOff = () => fail(new CogmeshError('cancelled', 'the client left before its body was complete'));
+    // An end that is over is told to nobody again.
+    if (stream.readableEnded) return end();
+    if (stream.destroyed) return cutOff();
     stream.on('data', take).once('end', end).once('error', fail).once('close', cutOff);
   });
 }
